@@ -1,0 +1,1 @@
+"""Models, data and training loops of a reproducible EMNIST ByClass pipeline."""

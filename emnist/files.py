@@ -1,0 +1,142 @@
+"""Files that are never half written, and never run code when they are read."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from emnist.errors import UserError
+
+
+def write_bytes(path, *chunks):
+    """Write `chunks` of bytes to `path` atomically: a reader sees the old file or the whole new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON; NaN and infinity are refused."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path):
+    """Read a JSON file.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except ValueError as error:
+        raise UserError(f"{path} should be JSON, but {error}: delete it and run `dvc repro`") from None
+
+
+def write_csv(path, header, rows):
+    """Write `rows` under `header` as comma-separated values."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_array(path, array):
+    """Write a NumPy array as ``.npy``."""
+    array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    write_bytes(path, header.getvalue(), memoryview(array).cast("B"))
+
+
+def read_array(path, dtype, ndim):
+    """Map a ``.npy`` file into memory, read-only.
+
+    Parameters
+    ----------
+    path : path-like
+    dtype : dtype-like
+        What the file must hold.
+    ndim : int
+        The number of dimensions it must have.
+
+    Returns
+    -------
+    numpy.memmap
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, or holds something else.
+    """
+    remedy = "delete it and run `dvc repro`"
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
+        raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")
+    return array
+
+
+def save_weights(path, model, **about):
+    """Write a model's ``state_dict`` as safetensors.
+
+    Parameters
+    ----------
+    path : path-like
+    model : torch.nn.Module
+    **about
+        JSON values kept beside the weights, such as the architecture and the normalisation.
+    """
+    from safetensors.torch import save  # torch is slow to import, and most stages' files need none
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    # One metadata key: safetensors writes several in an order that changes from run to run.
+    write_bytes(path, save(tensors, metadata={"about": json.dumps(about, sort_keys=True)}))
+
+
+def load_weights(path):
+    """Read weights written by `save_weights`.
+
+    Returns
+    -------
+    state_dict : dict of str to torch.Tensor
+    about : dict
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not such a file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to train the model") from None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise UserError(f"{path} should hold weights in safetensors format, but is damaged ({error}): "
+                        "delete it and run `dvc repro`") from None

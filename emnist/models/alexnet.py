@@ -1,0 +1,46 @@
+"""AlexNet, narrowed for 28x28 grey images."""
+
+from torch import nn
+
+from emnist.models.init import initialise_
+
+
+class AlexNet(nn.Module):
+    """Five convolutions, then three linear layers; 1,849,070 parameters with 62 classes.
+
+    References
+    ----------
+    Krizhevsky, Sutskever and Hinton, 2012, "ImageNet classification with deep convolutional neural networks", NIPS.
+    """
+
+    HEAD = "classifier.8."
+
+    def __init__(self, num_classes=62):
+        super().__init__()
+        self.features = nn.Sequential(
+            *_conv(1, 16, padding=2), nn.MaxPool2d(3, stride=2),
+            *_conv(16, 48, padding=2), nn.MaxPool2d(3, stride=2),
+            *_conv(48, 96), *_conv(96, 64), *_conv(64, 64), nn.MaxPool2d(3, stride=2),
+            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(), nn.Linear(64 * 3 * 3, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True),
+            nn.Dropout(), nn.Linear(1024, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True),
+            nn.Linear(1024, num_classes),
+        )
+        initialise_(self)
+
+    def forward(self, images):
+        return self.classifier(self.features(images))
+
+    def embed(self, images):
+        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 1024)."""
+        return self.classifier[:-1](self.features(images))
+
+    def classify(self, features):
+        """Apply the head: features (N, 1024) to logits (N, num_classes)."""
+        return self.classifier[-1](features)
+
+
+def _conv(inputs, outputs, padding=1):
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.ReLU(inplace=True)

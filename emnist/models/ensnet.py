@@ -1,0 +1,54 @@
+"""EnsNet: one convolutional network whose feature maps are shared out among eleven voters."""
+
+import torch
+from torch import nn
+
+
+class EnsNet(nn.Module):
+    """Six wide convolutions and eleven linear classifiers with a learned weight each; 25,939,701 parameters with 62
+    classes.
+
+    The 2,000 feature maps are dealt to the ten `classifiers`, 200 each; `classifier_major` votes on the first 200.
+    Unlike its siblings it starts from torch's own initialisation.
+
+    References
+    ----------
+    Hirata and Takahashi, 2023, "Ensemble learning in CNN augmented with fully connected subnetworks", IEICE
+    Transactions on Information and Systems E106-D(7), arXiv:2003.08562.
+    """
+
+    HEAD = ("classifier_major.", "classifiers.", "weights")
+
+    def __init__(self, num_classes=62):
+        super().__init__()
+        self.features = nn.Sequential(
+            *_conv(1, 64, padding=1), nn.Dropout(0.35),
+            *_conv(64, 128), nn.Dropout(0.35),
+            *_conv(128, 256, padding=1), nn.MaxPool2d(2), nn.Dropout(0.35),
+            *_conv(256, 512, padding=1), nn.Dropout(0.35),
+            *_conv(512, 1024), nn.Dropout(0.35),
+            *_conv(1024, 2000, padding=1), nn.MaxPool2d(2), nn.Dropout(0.35),
+            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+        )
+        self.classifier_major = nn.Linear(200 * 3 * 3, num_classes)
+        self.classifiers = nn.ModuleList(nn.Linear(200 * 3 * 3, num_classes) for _ in range(10))
+        self.weights = nn.Parameter(torch.full((11,), 1 / 11))
+
+    def forward(self, images):
+        return self.classify(self.embed(images))
+
+    def embed(self, images):
+        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 18000)."""
+        return self.features(images)
+
+    def classify(self, features):
+        """Apply the head: features (N, 18000) to logits (N, num_classes)."""
+        shares = features.chunk(10, dim=1)
+        votes = [self.classifier_major(shares[0])]
+        votes += [classifier(share) for classifier, share in zip(self.classifiers, shares)]
+        return torch.tensordot(self.weights, torch.stack(votes), dims=1)
+
+
+def _conv(inputs, outputs, padding=0):
+    return (nn.Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True))

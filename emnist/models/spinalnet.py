@@ -1,0 +1,54 @@
+"""SpinalNet: a small convolutional network whose classifier takes its input piece by piece."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from emnist.models.init import initialise_
+
+
+class SpinalNet(nn.Module):
+    """Two convolutions, a spine of four linear layers, one linear layer; 386,050 parameters with 62 classes.
+
+    References
+    ----------
+    Kabir et al., 2022, "SpinalNet: Deep neural network with gradual input", IEEE Transactions on Artificial
+    Intelligence, arXiv:2007.03347.
+    """
+
+    HEAD = "classifier."
+
+    def __init__(self, num_classes=62):
+        super().__init__()
+        half = 64 * 7 * 7 // 2
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, kernel_size=5, padding=2), nn.BatchNorm2d(32), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, kernel_size=5, padding=2), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
+        self.spinal_layer1 = nn.Linear(half, 50)
+        self.spinal_layer2 = nn.Linear(half + 50, 50)
+        self.spinal_layer3 = nn.Linear(half + 50, 50)
+        self.spinal_layer4 = nn.Linear(half + 50, 50)
+        self.dropout = nn.Dropout()
+        self.classifier = nn.Linear(4 * 50, num_classes)
+        initialise_(self)
+
+    def forward(self, images):
+        return self.classify(self.embed(images))
+
+    def embed(self, images):
+        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 200)."""
+        upper, lower = self.features(images).chunk(2, dim=1)
+        x1 = self._vertebra(self.spinal_layer1, upper)
+        x2 = self._vertebra(self.spinal_layer2, lower, x1)
+        x3 = self._vertebra(self.spinal_layer3, upper, x2)
+        x4 = self._vertebra(self.spinal_layer4, lower, x3)
+        return torch.cat([x1, x2, x3, x4], dim=1)
+
+    def classify(self, features):
+        """Apply the head: features (N, 200) to logits (N, num_classes)."""
+        return self.classifier(features)
+
+    def _vertebra(self, layer, *inputs):
+        return self.dropout(F.relu(layer(torch.cat(inputs, dim=1))))

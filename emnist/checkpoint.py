@@ -1,0 +1,141 @@
+"""What an interrupted stage continues from.
+
+DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in folders that it throws away. So
+what a stage needs to continue lies in ``.dvc/tmp/continue`` of the checkout itself, one folder for each key, where the
+key is a digest of all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it,
+the versions of the libraries, and the hardware chosen. Two runs with the same key compute the same bytes, so they may
+share a folder: each file in it appears whole or not at all.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from emnist.files import write_bytes
+from emnist.progress import say
+
+MOST_BYTES = 4 * 2**30  # of all folders together; the least recently used go first
+
+
+def root():
+    """Find the folder of what interrupted stages continue from, also from within a queued experiment's workspace."""
+    workspace = Path.cwd()
+    for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
+        if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
+            return parent.parent / "continue"
+    return workspace / ".dvc" / "tmp" / "continue"
+
+
+def stage_key(stage, params, *more):
+    """Digest all that a stage's result depends on.
+
+    Parameters
+    ----------
+    stage : str
+        Its name in ``dvc.yaml``.
+    params : emnist.params.Params
+    *more : JSON values
+        What else the result depends on, such as the hardware.
+
+    Returns
+    -------
+    str
+    """
+    values = params.model_dump(mode="json")
+    text = Path("dvc.yaml").read_text()
+    for name in ("model", "source", "size"):
+        text = text.replace(f"${{{name}}}", values[name])
+    declared = yaml.safe_load(text)["stages"][stage]
+
+    digest = hashlib.sha256()
+    for name in declared.get("params", []):
+        value = values
+        for part in name.split("."):
+            value = value[part]
+        digest.update(json.dumps([name, value]).encode())
+    for path in declared["deps"]:
+        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    versions = {name: version(name) for name in ("numpy", "torch")}
+    digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *more]).encode())
+    return f"{stage}-{digest.hexdigest()[:32]}"
+
+
+class Checkpoint:
+    """Keep tensors and JSON values under a key, each save replacing the one before.
+
+    Parameters
+    ----------
+    key : str
+    folder : path-like, optional
+    """
+
+    def __init__(self, key, folder=None):
+        self.folder = Path(folder or root()) / key
+        self.path = self.folder / "state"
+
+    def save(self, tensors, info):
+        """Keep a dict of tensors and a JSON value."""
+        from safetensors.torch import save
+
+        payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                       metadata={"info": json.dumps(info)})
+        write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
+
+    def load(self):
+        """Give back what was saved last.
+
+        Returns
+        -------
+        (dict of str to torch.Tensor, object) or None
+            None if nothing was saved, or what was saved is damaged; then a line says so.
+        """
+        from safetensors.torch import load
+
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        digest, payload = content[:32], content[32:]
+        if hashlib.sha256(payload).digest() != digest:
+            say(f"{self.folder.name}: what was kept to continue from is damaged, so the stage starts from its beginning")
+            return None
+        header = json.loads(payload[8:8 + int.from_bytes(payload[:8], "little")])
+        return load(payload), json.loads(header["__metadata__"]["info"])
+
+    def finish(self, *outputs):
+        """Note which outputs the stage has written, so that `sweep` can tell when DVC has recorded them."""
+        digests = [hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() for path in outputs]
+        write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
+
+
+def sweep(folder=None, lock="dvc.lock", most_bytes=MOST_BYTES):
+    """Remove what is no longer needed to continue: results that DVC has recorded, and what is beyond the size allowed.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+    lock : path-like
+        ``dvc.lock`` of this workspace.
+    most_bytes : int
+    """
+    folder = Path(folder or root())
+    recorded = Path(lock).read_text() if Path(lock).exists() else ""
+    kept = 0
+    for key in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
+        kept += sum(file.stat().st_size for file in _files(key))
+        done = key / "outputs.json"
+        if kept > most_bytes or done.exists() and all(md5 in recorded for md5 in json.loads(done.read_bytes())):
+            shutil.rmtree(key, ignore_errors=True)
+
+
+def _files(folder):
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def _last_used(folder):
+    return max((file.stat().st_mtime for file in _files(folder)), default=0)

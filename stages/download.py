@@ -1,0 +1,49 @@
+"""Obtain the images: rendered here, from the official archive, or from a folder."""
+
+from emnist import idx
+from emnist.checkpoint import Checkpoint, sweep
+from emnist.data import RAW
+from emnist.errors import UserError, run
+from emnist.params import load_params
+
+
+def main():
+    params = load_params()
+    sweep()
+    {"sample": render_sample, "emnist": download_archive, "folder": copy_folder}[params.source](params.download)
+
+
+def render_sample(options):
+    from emnist.sources.sample import digits, render
+
+    train_images, train_labels, test_images, test_labels = render(**dict(options.sample))
+    for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
+        # Transposed, as the official files are.
+        idx.write_images(RAW / f"emnist-byclass-{part}-images-idx3-ubyte.gz", images.swapaxes(1, 2))
+        idx.write_labels(RAW / f"emnist-byclass-{part}-labels-idx1-ubyte.gz", labels)
+    train_images, train_labels, test_images, test_labels = digits()
+    for part, images, labels in [("train", train_images, train_labels), ("t10k", test_images, test_labels)]:
+        idx.write_images(RAW / f"{part}-images-idx3-ubyte.gz", images)
+        idx.write_labels(RAW / f"{part}-labels-idx1-ubyte.gz", labels)
+
+
+def download_archive(options):
+    from emnist.sources.archive import download_emnist, download_mnist
+
+    kept = Checkpoint("download-emnist")
+    download_emnist(options.emnist.mirrors, RAW, kept.folder)
+    download_mnist(options.emnist.mnist_mirrors, RAW, kept.folder)
+    kept.finish(*sorted(RAW.glob("*.gz")))
+
+
+def copy_folder(options):
+    from emnist.sources import folder
+
+    if options.folder.emnist is None:
+        raise UserError("params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
+                        "folder that holds the emnist-byclass-*.gz files")
+    folder.copy_folder(options.folder.emnist, options.folder.mnist or options.folder.emnist, RAW)
+
+
+if __name__ == "__main__":
+    run(main)

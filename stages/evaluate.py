@@ -1,0 +1,36 @@
+"""Score the fine-tuned model on training and test images, each in one pass."""
+
+from emnist.checkpoint import sweep
+from emnist.classes import CHARACTERS
+from emnist.data import read_emnist, read_split
+from emnist.errors import run
+from emnist.files import write_csv, write_json
+from emnist.hardware import choose
+from emnist.metrics import classification_metrics, per_class_table
+from emnist.models import load_model
+from emnist.params import load_params
+from emnist.training import Images, top3
+
+
+def main():
+    params = load_params()
+    sweep()
+    model, about = load_model("data/weights/finetune.safetensors")
+    hardware = choose(params.compute, model)
+    model = hardware.place(model)
+    train_images, train_labels, _ = read_split()
+    test_images, test_labels = read_emnist("test", params.sized("split").test, params.seed)
+
+    scores = {}
+    for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
+        top, confidence, losses = top3(model, Images(images, labels, hardware, about))
+        scores[part] = classification_metrics(labels, top) | {"loss": round(float(losses.mean(dtype=float)), 6)}
+        write_csv(f"data/predictions/{part}.csv", ["actual", "predicted", "confidence"],
+                  ([CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
+                   for label, classes, probability in zip(labels, top, confidence)))
+    write_csv("plots/per_class.csv", *per_class_table(test_labels, top[:, 0], CHARACTERS))
+    write_json("metrics/evaluate.json", scores)
+
+
+if __name__ == "__main__":
+    run(main)

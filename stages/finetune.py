@@ -1,0 +1,42 @@
+"""Go on with Adam on all training images, for a fixed number of epochs."""
+
+import torch
+
+from emnist.checkpoint import Checkpoint, stage_key, sweep
+from emnist.classes import CHARACTERS
+from emnist.data import read_split
+from emnist.errors import run
+from emnist.files import save_weights, write_csv, write_json
+from emnist.hardware import choose
+from emnist.models import load_model
+from emnist.params import load_params
+from emnist.progress import say
+from emnist.training import Images, fit
+
+
+def main():
+    params = load_params()
+    sweep()
+    images, labels, pixels = read_split()
+
+    model, _ = load_model("data/weights/pretrain.safetensors")
+    hardware = choose(params.compute, model)
+    model = hardware.place(model)
+    say(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
+    checkpoint = Checkpoint(stage_key("finetune", params, hardware.record()))
+    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
+    history = fit("finetune", model, adam, Images(images, labels, hardware, pixels),
+                  epochs=params.sized("finetune").epochs, batch_size=params.finetune.batch_size,
+                  augmentation=params.augmentation, clip_norm=params.finetune.clip_norm, seed=params.seed,
+                  checkpoint=checkpoint)
+
+    save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
+    write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
+    last = history[-1]
+    write_json("metrics/finetune.json", {"epochs": last["epoch"], "train_loss": last["train_loss"],
+                                         "train_accuracy": last["train_accuracy"], **hardware.record()})
+    checkpoint.finish("data/weights/finetune.safetensors")
+
+
+if __name__ == "__main__":
+    run(main)

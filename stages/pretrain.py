@@ -1,0 +1,43 @@
+"""Train with SGD and the best hyperparameters on 90 % of the training images, and keep the best weights."""
+
+from emnist.checkpoint import Checkpoint, stage_key, sweep
+from emnist.classes import CHARACTERS
+from emnist.data import read_split
+from emnist.errors import run
+from emnist.files import read_json, save_weights, write_csv, write_json
+from emnist.hardware import choose
+from emnist.models import build_model
+from emnist.params import load_params
+from emnist.progress import say
+from emnist.search import sgd
+from emnist.training import Images, fit, seed_everything
+
+
+def main():
+    params = load_params()
+    sweep()
+    images, labels, pixels, pretrain, held_out = read_split("pretrain", "validation")
+    best = read_json("data/search/best.json")
+
+    seed_everything(params.seed, "weights")
+    model = build_model(params.model)
+    hardware = choose(params.compute, model)
+    model = hardware.place(model)
+    say(f"pretrain: {params.model} on {len(pretrain):,} images with {best}; {hardware}")
+    checkpoint = Checkpoint(stage_key("pretrain", params, hardware.record()))
+    history = fit("pretrain", model, sgd(model, best), Images(images, labels, hardware, pixels, pretrain),
+                  epochs=params.sized("pretrain").epochs, patience=params.sized("pretrain").patience,
+                  batch_size=best["batch_size"], augmentation=params.augmentation,
+                  clip_norm=params.pretrain.clip_norm, seed=params.seed,
+                  validation=Images(images, labels, hardware, pixels, held_out), checkpoint=checkpoint)
+
+    kept = min(history, key=lambda row: row["validation_loss"])
+    save_weights("data/weights/pretrain.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
+    write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
+    write_json("metrics/pretrain.json", {"best_epoch": kept["epoch"], "epochs": len(history),
+                                         **{key: kept[key] for key in kept if key != "epoch"}, **hardware.record()})
+    checkpoint.finish("data/weights/pretrain.safetensors")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Find SGD's hyperparameters by random search on the mini set."""
+
+from emnist.checkpoint import Checkpoint, stage_key, sweep
+from emnist.data import read_split
+from emnist.errors import run
+from emnist.files import write_csv, write_json
+from emnist.hardware import cores
+from emnist.params import load_params
+from emnist.search import best_draw, random_search
+
+
+def main():
+    params = load_params()
+    sweep()
+    checkpoint = Checkpoint(stage_key("search", params))
+    workers = cores() if params.search.workers == "auto" else params.search.workers
+    trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint)
+    best = best_draw(trials)
+    scores = [t["validation_loss"] for t in trials if t["validation_loss"] is not None]
+
+    write_json("data/search/best.json", best)
+    write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *t.values()] for n, t in enumerate(trials, 1)])
+    write_json("metrics/search.json", {"validation_loss": min(scores), "trials": len(trials),
+                                       "diverged": len(trials) - len(scores), "best": best})
+    checkpoint.finish("data/search/best.json")
+
+
+if __name__ == "__main__":
+    run(main)

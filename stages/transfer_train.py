@@ -1,0 +1,43 @@
+"""Train a new head for ten digits on the fine-tuned network's frozen features."""
+
+import torch
+
+from emnist.checkpoint import Checkpoint, stage_key, sweep
+from emnist.data import read_mnist, statistics
+from emnist.errors import run
+from emnist.files import save_weights, write_csv, write_json
+from emnist.hardware import choose
+from emnist.metrics import classification_metrics
+from emnist.models import load_model, replace_head
+from emnist.params import load_params
+from emnist.training import Images, fit, seed_everything, top3
+from emnist.transfer import Features, Head
+
+
+def main():
+    params = load_params()
+    sweep()
+    images, labels = read_mnist("train")
+    pixels = statistics(images)
+
+    model, _ = load_model("data/weights/finetune.safetensors")
+    seed_everything(params.seed, "head")
+    model = replace_head(model, num_classes=10)
+    hardware = choose(params.compute, model)
+    head = Head(hardware.place(model))
+    features = Features(model, Images(images, labels, hardware, pixels))
+    sgd = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=params.transfer.learning_rate)
+    checkpoint = Checkpoint(stage_key("transfer_train", params, hardware.record()))
+    history = fit("transfer", head, sgd, features, epochs=params.transfer.epochs,
+                  batch_size=params.transfer.batch_size, augmentation=None, clip_norm=None, seed=params.seed,
+                  checkpoint=checkpoint)
+
+    top, _, _ = top3(head, features)
+    save_weights("data/weights/transfer.safetensors", model, model=params.model, classes="0123456789", **pixels)
+    write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
+    write_json("metrics/transfer_train.json", classification_metrics(labels, top, bymerge=False))
+    checkpoint.finish("data/weights/transfer.safetensors")
+
+
+if __name__ == "__main__":
+    run(main)

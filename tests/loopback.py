@@ -1,0 +1,71 @@
+"""A real HTTP server on the loopback interface that misbehaves as told, for the tests of downloads."""
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep
+
+
+@contextmanager
+def serving(*answers):
+    """Give each request to the next of `answers`, the last of which answers all that follow.
+
+    Yields the server's address and the list of requests so far, each a path and the Range header or None.
+    """
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append((self.path, self.headers["Range"]))
+            answers[min(len(requests), len(answers)) - 1](self)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def files(contents):
+    """Answer with the file of that path, or 404; a Range is honoured."""
+    def answer(handler):
+        content = contents.get(handler.path)
+        (status(404) if content is None else sends(content))(handler)
+    return answer
+
+
+def sends(content, kind="application/octet-stream", ranges=True, cut=None, seconds_per_kib=0, length=True):
+    """Answer with `content`, from where the request's Range begins; `cut` bytes in, the connection breaks."""
+    def answer(handler):
+        asked = handler.headers["Range"] if ranges else None
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        if asked and start >= len(content):
+            return status(416)(handler)
+        handler.send_response(206 if asked else 200)
+        handler.send_header("Content-Type", kind)
+        if asked:
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        if length:
+            handler.send_header("Content-Length", str(len(content) - start))
+        handler.end_headers()
+        try:
+            for place in range(start, len(content[:cut]), 1024):
+                handler.wfile.write(content[:cut][place:place + 1024])
+                sleep(seconds_per_kib)
+        except ConnectionError:
+            pass  # the test's client was killed
+    return answer
+
+
+def status(code):
+    """Answer with nothing but a status."""
+    return lambda handler: handler.send_error(code)
+
+
+def hangs_up(handler):
+    """Close the connection without an answer."""

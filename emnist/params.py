@@ -196,7 +196,7 @@ def load_params(path="params.yaml"):
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error) or "it is nested too deeply"
+        problem = getattr(error, "problem", None) or " ".join(str(error).split()) or "it is nested too deeply"
         raise UserError(f"{path} should be YAML, but {problem}{place}: mend it") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} should be a mapping of sections, but holds {values!r:.60}: "

@@ -20,7 +20,7 @@ def main():
     images, labels = read_mnist("train")
     pixels = statistics(images)
 
-    model, _ = load_model("data/weights/finetune.safetensors")
+    model, about = load_model("data/weights/finetune.safetensors")
     seed_everything(params.seed, "head")
     model = replace_head(model, num_classes=10)
     hardware = choose(params.compute, model)
@@ -33,7 +33,7 @@ def main():
                   checkpoint=checkpoint)
 
     top, _, _ = top3(head, features)
-    save_weights("data/weights/transfer.safetensors", model, model=params.model, classes="0123456789", **pixels)
+    save_weights("data/weights/transfer.safetensors", model, model=about["model"], classes="0123456789", **pixels)
     write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
     write_json("metrics/transfer_train.json", classification_metrics(labels, top, bymerge=False))
     checkpoint.finish("data/weights/transfer.safetensors")

@@ -12,6 +12,7 @@ import urllib3
 from tqdm import tqdm
 
 from emnist.errors import UserError
+from emnist.progress import say
 
 CHUNK = 2**17  # bytes, the most that a kill can lose
 ATTEMPTS = 5  # in a row that bring nothing new, before a mirror is given up
@@ -70,7 +71,7 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
         try:
             _download(mirror, partial, back_off, timeout)
         except _GivenUp as reason:
-            print(f"{mirror.url} {reason}", flush=True)
+            say(f"{mirror.url} {reason}")
             reasons.append(f"{mirror.url} {reason}")
         else:
             os.replace(partial, path)
@@ -91,7 +92,7 @@ def _download(mirror, partial, back_off, timeout):
             if failures == ATTEMPTS:
                 raise _GivenUp(reason) from None
             wait = back_off * 2 ** (failures - 1)
-            print(f"{mirror.url} {reason}: trying again in {wait:g} s", flush=True)
+            say(f"{mirror.url} {reason}: trying again in {wait:g} s")
             time.sleep(wait)
             continue
         wrong = _wrong(partial, mirror)
@@ -146,7 +147,7 @@ def _append(partial, have, chunks, length):
                 file.flush()
                 bar.update(len(chunk))
                 if bar.disable and file.tell() % LINE_EVERY < len(chunk):
-                    print(f"{name}: {file.tell():,} bytes" + (f" of {total:,}" if total else ""), flush=True)
+                    say(f"{name}: {file.tell():,} bytes" + (f" of {total:,}" if total else ""))
     except OSError as error:
         error.filename = error.filename or str(partial)
         raise

@@ -1,0 +1,103 @@
+"""The official archive of EMNIST, and the files of MNIST that go with it."""
+
+import fcntl
+import stat
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from emnist.errors import UserError
+from emnist.sources.folder import copy_files, emnist_files, mnist_files
+from emnist.sources.http import Mirror, fetch
+
+LARGEST_MEMBER = 2**30  # bytes; the largest official one that is needed has a fifth of that
+
+MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+
+
+def download_emnist(mirrors, raw, work, **waits):
+    """Download EMNIST's archive and put the four files of ByClass in `raw`.
+
+    Parameters
+    ----------
+    mirrors : sequence
+        Addresses of the archive, as `emnist.sources.http.fetch` takes them.
+    raw : path-like
+    work : path-like
+        Folder that outlives a kill: the download continues from there, and what has been downloaded stays
+        there, so that the next call needs no network. Processes that share it take turns.
+    **waits
+        Passed on to `fetch`.
+
+    Raises
+    ------
+    UserError
+        If no mirror sends the archive, or it does not hold what it should.
+    """
+    with _alone_in(work) as work:
+        archive = fetch(mirrors, work / "gzip.zip", **waits)
+        pairs = emnist_files(work)
+        extracted = [path for images, labels, _ in pairs for path in (images, labels)]
+        for path in extracted:
+            _extract(archive, f"gzip/{path.name}", path)
+        copy_files(pairs, raw)
+        for path in extracted:
+            path.unlink()
+
+
+def download_mnist(mirrors, raw, work, **waits):
+    """Download MNIST's four files to `raw` as `download_emnist` does; `mirrors` are folders on the web."""
+    with _alone_in(work) as work:
+        for name, md5 in MNIST_MD5.items():
+            fetch([Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors], work / name, **waits)
+        copy_files(mnist_files(work), raw)
+
+
+@contextmanager
+def _alone_in(folder):
+    """Wait until no other process is in `folder`; the lock of a killed one is gone with it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def _extract(archive, name, path):
+    try:
+        with open(path, "wb") as file:
+            file.writelines(_read_member(archive, name))
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def _read_member(archive, name):
+    """Yield a member of a zip archive in chunks, if nothing in the archive is suspicious."""
+    def unusable(reason):
+        return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in "
+                         "params.yaml")
+
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                parts = PurePosixPath(member.filename.replace("\\", "/"))
+                if parts.is_absolute() or ".." in parts.parts or stat.S_ISLNK(member.external_attr >> 16):
+                    raise unusable(f"its member {member.filename!r} leads out of it")
+            member = opened.getinfo(name)
+            if member.file_size > LARGEST_MEMBER:
+                raise unusable(f"its member {name} would take {member.file_size:,} bytes")
+            with opened.open(member) as content:
+                while chunk := content.read(2**20):
+                    yield chunk
+    except UserError:
+        raise
+    except KeyError:
+        raise unusable(f"it has no member {name}") from None
+    except Exception as error:  # zipfile has a dozen kinds of them for what is no sound archive
+        raise unusable(f"it is damaged ({error})") from None

@@ -74,7 +74,7 @@ def per_class_table(labels, predictions, characters):
     rows = [
         [character, int(support), *(round(float(score), DECIMALS) for score in (precision, recall, f1)),
          characters[mistakes.argmax()] if mistakes.any() else ""]
-        for character, precision, recall, f1, support, mistakes in zip(characters, *scores, counts, strict=True)
+        for character, precision, recall, f1, support, mistakes in zip(characters, *scores, counts)
     ]
     return ["character", "support", "precision", "recall", "f1", "most_confused_with"], rows
 

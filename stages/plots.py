@@ -1,0 +1,83 @@
+"""Draw what the other stages found out."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from emnist import plotting
+from emnist.augment import affine, draw
+from emnist.classes import CHARACTERS
+from emnist.data import read_emnist, read_split
+from emnist.errors import UserError, run
+from emnist.params import load_params
+
+SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}
+
+
+def main():
+    params = load_params()
+    about = f"{params.model} on {SOURCES[params.source]}"
+    rng = np.random.default_rng(params.seed)
+    draw_confusion(about)
+    draw_predictions(about, *read_emnist("test", params.sized("split").test, params.seed), rng)
+    draw_augmentation(params, rng)
+    plotting.training_curves(
+        "plots/curves.png", read_table("plots/pretrain.csv"), read_table("plots/finetune.csv"), about)
+    trials = read_table("plots/trials.csv")
+    plotting.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
+
+
+def draw_confusion(about):
+    for part, name in [("train", "training"), ("test", "test")]:
+        characters = read_predictions(part)[["actual", "predicted"]]
+        labels, predictions = characters.map(CHARACTERS.index).to_numpy().T
+        plotting.confusion_heat_map(
+            f"plots/confusion-{part}.png", labels, predictions, CHARACTERS,
+            f"{about}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly")
+    plotting.confused_pairs("plots/confused-pairs.png", labels, predictions, CHARACTERS,
+                            f"{about}: the most frequent confusions of test images")
+
+
+def draw_predictions(about, images, labels, rng):
+    predictions = read_predictions("test")
+    if [CHARACTERS[label] for label in labels] != list(predictions["actual"]):
+        raise UserError("data/predictions/test.csv should have one row for each test image, "
+                        "but was made from other images: run `dvc repro`")
+    chosen = rng.choice(len(images), min(64, len(images)), replace=False)
+    plotting.prediction_grid(
+        "plots/predictions.png", images[chosen] / 255, *predictions.iloc[chosen].to_numpy().T,
+        f"{about}: test images drawn at random\n"
+        "character read and its probability; where it is wrong: ✗, a thick frame and the truth")
+
+
+def draw_augmentation(params, rng):
+    images, labels, _ = read_split()
+    first_of_each_class = np.unique(labels, return_index=True)[1]
+    chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
+    originals = torch.from_numpy(images[chosen])[:, None] / 255
+    copies = originals.repeat_interleave(9, dim=0)
+    ranges = params.augmentation
+    augmented = affine(copies, draw(len(copies), torch.Generator().manual_seed(params.seed), **dict(ranges)))
+    plotting.augmentation_grid(
+        "plots/augmentation.png", torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
+        [CHARACTERS[label] for label in labels[chosen]],
+        f"Augmentation: rotation to ±{ranges.degrees:g}°, shift to ±{ranges.translate:.0%}, "
+        f"scale {ranges.scale[0]:g} to {ranges.scale[1]:g}, shear to ±{ranges.shear:g}°")
+
+
+def read_predictions(part):
+    return read_table(f"data/predictions/{part}.csv", actual=str, predicted=str)
+
+
+def read_table(path, **dtypes):
+    try:
+        return pd.read_csv(path, dtype=dtypes)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except ValueError as error:
+        raise UserError(f"{path} should be a table, but is damaged ({error}): "
+                        "delete it and run `dvc repro`") from None
+
+
+if __name__ == "__main__":
+    run(main)

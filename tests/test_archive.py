@@ -1,7 +1,6 @@
 import hashlib
 import io
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -163,22 +162,22 @@ def test_the_checksums_are_those_of_torchvision():
 def start_download(url, md5, tmp_path):
     code = ("from emnist.sources.archive import *; from emnist.sources.http import *; "
             f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')")
-    return subprocess.Popen([sys.executable, "-c", code])
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_that_share_a_folder_download_once_and_a_kill_frees_the_others(official, tmp_path):
+def test_a_second_process_waits_for_the_first_and_continues_its_download_if_it_is_killed(official, tmp_path):
     content = zipped([*as_published(official), ("gzip/filler", random.Random(0).randbytes(10**6))])
     md5 = hashlib.md5(content).hexdigest()
-    with serving(sends(content, seconds_per_kib=0.001), sends(content)) as (url, requests):
-        first = start_download(url, md5, tmp_path)
-        partial = tmp_path / "work" / "gzip.zip.partial"
-        while not (partial.exists() and partial.stat().st_size):
-            assert first.poll() is None
-            time.sleep(0.005)
-        second = start_download(url, md5, tmp_path)
-        third = start_download(url, md5, tmp_path)
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-        assert second.wait() == third.wait() == 0
-    assert contents(tmp_path / "raw") == official
-    assert len(requests) == 2 and requests[1][1].startswith("bytes=")
+    partial = tmp_path / "work" / "gzip.zip.partial"
+    with serving(sends(content, seconds_per_kib=0.02), sends(content)) as (url, requests):
+        with start_download(url, md5, tmp_path) as first:
+            while not (partial.exists() and partial.stat().st_size):
+                assert first.poll() is None
+                time.sleep(0.005)
+            with start_download(url, md5, tmp_path) as second:
+                assert second.stdout.readline().startswith("waiting for another run")
+                assert len(requests) == 1
+                first.kill()
+        assert second.returncode == 0
+        assert contents(tmp_path / "raw") == official
+        assert len(requests) == 2 and requests[1][1].startswith("bytes=")

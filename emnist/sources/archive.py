@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from emnist.errors import UserError
+from emnist.progress import say
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.sources.http import Mirror, fetch
 
@@ -64,7 +65,11 @@ def _alone_in(folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another run that is downloading the same files")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
 
 

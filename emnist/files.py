@@ -68,7 +68,7 @@ def write_array(path, array):
 
 
 def read_array(path, dtype, ndim):
-    """Map a ``.npy`` file into memory, read-only.
+    """Map a ``.npy`` file into memory; what is written to the array stays in memory.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def read_array(path, dtype, ndim):
     """
     remedy = "delete it and run `dvc repro`"
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except (ValueError, EOFError, OSError) as error:
@@ -99,7 +99,7 @@ def read_array(path, dtype, ndim):
     return array
 
 
-def save_weights(path, model, **about):
+def save_weights(path, model, /, **about):
     """Write a model's ``state_dict`` as safetensors.
 
     Parameters

@@ -34,7 +34,7 @@ def main():
     write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
     last = history[-1]
     write_json("metrics/finetune.json", {"epochs": last["epoch"], "train_loss": last["train_loss"],
-                                         "train_accuracy": last["train_accuracy"], **hardware.record()})
+                                         "train_accuracy": last["train_accuracy"]})
     checkpoint.finish("data/weights/finetune.safetensors")
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import platform
 import shutil
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,13 +23,18 @@ from emnist.progress import say
 MOST_BYTES = 4 * 2**30  # of all folders together; the least recently used go first
 
 
-def root():
-    """Find the folder of what interrupted stages continue from, also from within a queued experiment's workspace."""
+def checkout():
+    """Find the checkout that this workspace belongs to: itself, or the one whose queue an experiment runs from."""
     workspace = Path.cwd()
     for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
         if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
-            return parent.parent / "continue"
-    return workspace / ".dvc" / "tmp" / "continue"
+            return parent.parents[2]
+    return workspace
+
+
+def root():
+    """Name the folder of what interrupted stages continue from."""
+    return checkout() / ".dvc" / "tmp" / "continue"
 
 
 def stage_key(stage, params, *more):
@@ -113,29 +119,43 @@ class Checkpoint:
         write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
 
 
-def sweep(folder=None, lock="dvc.lock", most_bytes=MOST_BYTES):
-    """Remove what is no longer needed to continue: results that DVC has recorded, and what is beyond the size allowed.
+def sweep(folder=None, lock="dvc.lock", most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots")):
+    """Remove what a kill left half written, and what is no longer needed to continue.
 
     Parameters
     ----------
     folder : path-like, optional
+        Where results that DVC has recorded go, and the least recently used of what is beyond `most_bytes`.
     lock : path-like
         ``dvc.lock`` of this workspace.
     most_bytes : int
+    outputs : iterable of path-like
+        Where half-written files go.
     """
+    for output in outputs:
+        for leftover in Path(output).rglob(".*.tmp"):
+            leftover.unlink()
     folder = Path(folder or root())
-    recorded = Path(lock).read_text() if Path(lock).exists() else ""
+    lock = Path(lock).read_text() if Path(lock).exists() else ""
+    cache = folder.parents[1] / "cache" / "files" / "md5"
     kept = 0
     for key in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
-        kept += sum(file.stat().st_size for file in _files(key))
+        kept += sum(_stats(key, "st_size"))
         done = key / "outputs.json"
-        if kept > most_bytes or done.exists() and all(md5 in recorded for md5 in json.loads(done.read_bytes())):
+        # A lock that came with a clone may list the very result; only the cache tells that it is here too.
+        if kept > most_bytes or done.exists() and all(
+                md5 in lock and (cache / md5[:2] / md5[2:]).exists() for md5 in json.loads(done.read_bytes())):
             shutil.rmtree(key, ignore_errors=True)
 
 
-def _files(folder):
-    return [file for file in folder.rglob("*") if file.is_file()]
-
-
 def _last_used(folder):
-    return max((file.stat().st_mtime for file in _files(folder)), default=0)
+    return max(_stats(folder, "st_mtime"), default=0)
+
+
+def _stats(folder, name):
+    """Ask for a figure of each file in a folder, in which another run may be writing and removing."""
+    found = []
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            found.append(getattr(file.stat(), name))
+    return found

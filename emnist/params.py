@@ -38,8 +38,8 @@ class Sample(Section):
 
 class Mirror(Section):
     url: str
-    md5: str | None = None
-    sha256: str | None = None
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
     @model_validator(mode="after")
     def has_a_checksum(self):

@@ -1,12 +1,18 @@
 """Check params.yaml before any work is done."""
 
-from emnist.errors import run
+from pathlib import Path
+
+from emnist.errors import UserError, run
 from emnist.files import write_bytes
 from emnist.params import load_params
 
 
 def main():
-    load_params()
+    params = load_params()
+    folders = [Path(folder) for folder in (params.download.folder.emnist, params.download.folder.mnist) if folder]
+    if params.source == "folder" and any(folder.resolve() == Path("data/raw").resolve() for folder in folders):
+        raise UserError("params.yaml: download.folder is data/raw, which is emptied before files are copied to it: "
+                        "move your files to another folder")
     # Always the same bytes, so that a change of parameters re-runs only the stages that read them.
     write_bytes("data/checked", b"params.yaml holds what the stages expect\n")
 

@@ -1,7 +1,7 @@
 """Obtain the images: rendered here, from the official archive, or from a folder."""
 
 from emnist import idx
-from emnist.checkpoint import Checkpoint, sweep
+from emnist.checkpoint import Checkpoint, checkout, sweep
 from emnist.data import RAW
 from emnist.errors import UserError, run
 from emnist.params import load_params
@@ -18,8 +18,7 @@ def render_sample(options):
 
     train_images, train_labels, test_images, test_labels = render(**dict(options.sample))
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
-        # Transposed, as the official files are.
-        idx.write_images(RAW / f"emnist-byclass-{part}-images-idx3-ubyte.gz", images.swapaxes(1, 2))
+        idx.write_images(RAW / f"emnist-byclass-{part}-images-idx3-ubyte.gz", images, transposed=True)
         idx.write_labels(RAW / f"emnist-byclass-{part}-labels-idx1-ubyte.gz", labels)
     train_images, train_labels, test_images, test_labels = digits()
     for part, images, labels in [("train", train_images, train_labels), ("t10k", test_images, test_labels)]:
@@ -42,7 +41,9 @@ def copy_folder(options):
     if options.folder.emnist is None:
         raise UserError("params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
                         "folder that holds the emnist-byclass-*.gz files")
-    folder.copy_folder(options.folder.emnist, options.folder.mnist or options.folder.emnist, RAW)
+    # Relative to the checkout, also from a queued experiment's own workspace.
+    emnist = checkout() / options.folder.emnist
+    folder.copy_folder(emnist, checkout() / options.folder.mnist if options.folder.mnist else emnist, RAW)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_a_stage_declares_the_code_it_imports(stage):
     assert declared - WITHOUT_EFFECT == used - WITHOUT_EFFECT
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if "params.yaml" not in STAGES[stage]["deps"]])
 def test_a_stage_declares_the_parameters_it_reads(stage):
     files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
     text = "".join((REPOSITORY / file).read_text() for file in files)

@@ -43,11 +43,11 @@ def convert(image):
     """
     if image.ndim != 2 or image.dtype != np.uint8:
         raise UserError(f"a character should be a two-dimensional uint8 image, but is {image.ndim}-dimensional "
-                        f"{image.dtype}: convert it to grey levels")
+                        f"{image.dtype}: make it grey levels from 0 to 255")
     if not image.any():
         raise UserError("a character should be white on black, but the image is blank: give one with ink")
 
-    # The filter is as wide as a character's edge needs; ink that touches the frame must have room to soften.
+    # Ink that touches the frame needs room to soften.
     blurred = gaussian_filter(np.pad(image.astype(np.float32), REACH), BLUR, mode="constant")
     ink = blurred >= INK * blurred.max()
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))

@@ -1,4 +1,4 @@
-"""The rendered sample: the 62 classes as made-up writers form them, drawn from handwriting fonts.
+"""The rendered sample: the 62 classes as made-up writers form them.
 
 It stands in where EMNIST cannot be fetched; its figures are never EMNIST's.
 """
@@ -9,29 +9,73 @@ from importlib import resources
 import numpy as np
 from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageFont
+from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from emnist.classes import CHARACTERS
 from emnist.convert import convert
-from emnist.progress import progress
+from emnist.progress import progress, say
 
-LOWER = "abcdefghijklmnopqrstuvwxyz"
+SMALL = "abcdefghijklmnopqrstuvwxyz"
 
-# Package, file within it, and the characters it lacks or forms as no hand does.
+# Package, file within it, and the characters that it lacks or forms as few hands do. A variable font is used at
+# its lightest: the pen is the writer's.
 FONTS = [
-    ("font_amatic_sc", "AmaticSC-Regular.ttf", LOWER),
+    ("font_amatic_sc", "AmaticSC-Regular.ttf", "4" + SMALL),
     ("fontpkg_caveat", "Caveat[wght].ttf", ""),
-    ("fontpkg_dancing_script", "DancingScript[wght].ttf", ""),
-    ("fontpkg_delius", "Delius-Regular.ttf", ""),
-    ("fontpkg_indie_flower", "IndieFlower-Regular.ttf", ""),
+    ("fontpkg_dancing_script", "DancingScript[wght].ttf", "4"),
+    ("fontpkg_delius", "Delius-Regular.ttf", "4"),
+    ("fontpkg_indie_flower", "IndieFlower-Regular.ttf", "a"),
     ("fontpkg_kalam", "Kalam-Light.ttf", ""),
-    ("fontpkg_permanent_marker", "PermanentMarker-Regular.ttf", LOWER),
+    ("fontpkg_permanent_marker", "PermanentMarker-Regular.ttf", SMALL),
     ("fontpkg_satisfy", "Satisfy-Regular.ttf", ""),
     ("fontpkg_shadows_into_light", "ShadowsIntoLight.ttf", ""),
     ("fontpkg_zeyada", "Zeyada.ttf", ""),
 ]
+
+# What hands do and these fonts don't, such as a looped 2 or a 1 of one stroke: points on a ten by ten grid,
+# column then row from the top left, that a smooth stroke runs through. A point given twice is a corner, and a
+# slash lifts the pen.
+STROKES = {
+    "0": ["60 31 15 38 66 72 50 20", "51 22 17 49 77 72 41", "61 32 17 28 57 62 50 31",
+          "51 12 06 28 69 95 81 40", "40 11 05 18 59 96 83 30"],
+    "1": ["50 49", "50 49", "50 49", "23 50 50 49"],
+    "2": ["12 30 61 64 37 19 08 17 38 69 88", "12 40 62 35 18 07 16 48 88",
+          "02 30 71 74 37 19 07 26 78 97", "12 40 62 36 19 19 47 79", "13 30 61 54 27 08 07 37 59 98"],
+    "3": ["12 40 62 34 34 66 59 18", "10 10 60 60 34 34 66 59 18"],
+    "4": ["20 15 15 85/61 59", "10 14 26 55 71 71 64 59", "30 05 05 75/50 49"],
+    "5": ["20 24 53 76 59 18/20 80", "71 30 24 44 66 49 18", "91 40 34 63 76 58 28"],
+    "6": ["70 34 17 39 68 65 36 17", "30 15 18 49 77 65 46 28"],
+    "7": ["03 11 71 71 45 39", "11 71 71 49/25 75", "02 21 51 70 70 53 39", "14 22 40 51 53 46 39"],
+    "8": ["71 40 12 44 76 49 16 44 80", "80 50 22 44 66 49 17 44 72 61", "71 50 32 44 55 47 39 27 44 82"],
+    "9": ["71 40 22 34 63 71 71 65 59", "72 50 21 13 35 63 72 71 71 69", "71 40 22 34 63 71 71 76 58 28",
+          "60 31 23 44 62 71 60 60 49", "81 40 13 24 53 81 81 49", "72 61 31 14 34 73 71 62 66 68 59"],
+    "B": ["10 19/10 60 72 44 44 77 68 19", "29 10 00 50 71 44 24 44 76 49 19"],
+    "D": ["10 19/00 50 84 69 09", "20 29 09 49 85 60 20 01"],
+    "E": ["71 30 14 44 16 39 78"],
+    "F": ["70 20 20 29/24 64", "00 80/40 36 28 08/24 64"],
+    "G": ["72 40 14 38 67 75 75 69 69/45 85", "61 30 14 38 66 55 55 95 95 69", "71 30 14 27 55 63 63 69"],
+    "J": ["17 39 67 60/20 90"],
+    "Q": ["51 22 17 49 77 72 41/56 89", "31 12 17 49 77 72 31 46 36 68 98"],
+    "a": ["61 30 13 26 48 66 62 61 61 67 88"],
+    "b": ["16 50 40 18 49 76 63 85", "10 18 18 14 33 66 58 18"],
+    "d": ["61 30 14 37 66 80 80 78 89"],
+    "e": ["05 64 61 30 15 39 76"],
+    "f": ["72 50 42 45 39/14 74", "36 62 50 34 29/14 64", "05 44 60 40 34 39 28 45 85"],
+    "g": ["61 30 13 34 62 61 61 67 49 28 47 85", "71 40 22 34 63 71 71 76 58 28"],
+    "h": ["10 19 19 35 54 66 69", "05 43 40 20 28 28 44 55 58 87"],
+    "k": ["10 19/60 15 15 69", "05 43 40 20 29 29 44 63 54 35 57 78"],
+    "l": ["18 55 60 40 35 49 78"],
+    "n": ["10 19 19 31 61 73 69 89", "05 21 29 29 42 61 68 88"],
+    "q": ["61 30 13 35 62 61 61 59 68 87", "71 40 22 34 63 71 71 69"],
+    "r": ["08 22 33 52 57 68 86", "21 29 24 42 63", "10 19 19 14 40 70 72"],
+    "t": ["40 47 59 78/13 73", "17 50 50 38 59 77/14 83"],
+    "y": ["10 24 45 70/80 39", "10 14 46 64 70 70 66 49 17"],
+    "z": ["12 50 62 26 26 56 68 48"],
+}
+STROKES_WEIGHT = 4  # how many fonts each of these forms counts for
 
 # Thousands of images of each class in EMNIST ByClass, in the order of CHARACTERS (Cohen et al., 2017).
 BYCLASS = [40.3] * 10 + [
@@ -40,100 +84,22 @@ BYCLASS = [40.3] * 10 + [
     11.7, 6.0, 3.3, 11.9, 28.7, 3.0, 4.3, 10.2, 3.2, 2.2, 3.0, 17.9, 3.1,
     13.3, 3.2, 2.8, 3.5, 16.4, 3.1, 21.2, 3.3, 3.4, 3.2, 3.3, 2.7, 3.2,
 ]  # fmt: skip
-FLOOR = 8.0  # thousands: a rarer class gets as many, since a sample is far smaller than EMNIST
+FLOOR = 8.0  # thousands: a rarer class is given as many, since a sample is far smaller than EMNIST
 
 IMAGES_PER_WRITER = 25
-CAPITAL = 64  # pixels, height of a capital H where outlines are measured
-INK_SIDE = 60  # pixels, the longer side of a character before it is warped
-CANVAS = 100  # pixels, leaves a warped character room
-KNOTS = 4  # a side, of the elastic grid
+FONT_SIZE = 128  # pixels, in which forms are measured
+CAPITAL = 92  # pixels, height of a capital in strokes; a font has its own
+SCANNED = (24, 60)  # pixels, a character's longer side on the page: the conversion blurs small ones more
+ROOM = 1.6  # side of the canvas in longer sides of the character, since warping makes it larger
+KNOTS = 4  # a side, of the grid of random displacements
 
-# Standard deviations of what varies from writer to writer, and of what varies within one writer's hand.
-BETWEEN = dict(rotation=0.07, slant=0.20, aspect=0.15, elastic=0.09)
-WITHIN = dict(rotation=0.06, slant=0.07, aspect=0.10, elastic=0.09)
-PEN = (0.030, 0.095)  # half the stroke's width, in heights of a capital
-PRESSURE = 0.15  # of the pen, standard deviation within an image
-
-
-@functools.cache
-def _font(package, file):
-    data = resources.files(package) / "files" / file
-    with resources.as_file(data) as path:
-        font = ImageFont.truetype(str(path), CAPITAL * 2, layout_engine=ImageFont.Layout.BASIC)
-        if "[wght]" in file:
-            font.set_variation_by_axes([min(axis["minimum"] for axis in font.get_variation_axes())])
-        return font
-
-
-@functools.cache
-def _outline(font, character):
-    """Signed distance to the outline, positive in the ink, in heights of a capital, and half the stroke's width."""
-    face = _font(*FONTS[font][:2])
-    capital = face.getbbox("H", anchor="ls")
-    unit = -capital[1]
-    left, top, right, bottom = face.getbbox(character, anchor="ls")
-    side = max(right - left, bottom - top)
-    margin = side // 2
-    size = side + 2 * margin
-    glyph = Image.new("L", (size, size))
-    corner = ((size - right - left) / 2, (size - bottom - top) / 2)
-    ImageDraw.Draw(glyph).text(corner, character, fill=255, font=face, anchor="ls")
-    ink = np.asarray(glyph) > 127
-    inside = distance_transform_edt(ink)
-    distance = (inside - distance_transform_edt(~ink)) / unit
-    # Across a stroke of even width the distance to its edge averages a quarter of the width.
-    half_width = 2 * inside[ink].mean() / unit
-    return distance.astype(np.float32), side, unit, half_width
-
-
-def _bumps():
-    """Weights with which elastic knots displace pixels: Gaussians, one a knot, so that the field is smooth."""
-    knots = np.linspace(-1, 1, KNOTS)
-    pixels = np.linspace(-1, 1, CANVAS) * CANVAS / INK_SIDE
-    return np.exp(-(((pixels[:, None] - knots) / (knots[1] - knots[0])) ** 2) / 2 * 1.5)
-
-
-BUMPS = _bumps()
-
-
-def _field(knots):
-    return np.einsum("yj,...jk,xk->...yx", BUMPS, knots, BUMPS, optimize=["einsum_path", (0, 1), (0, 1)])
-
-
-def _draw(rng, font, character, style, knots, pen):
-    distance, side, unit, half_width = _outline(font, character)
-    rotation, slant, aspect = (style[key] + rng.normal(0, WITHIN[key]) for key in ("rotation", "slant", "aspect"))
-    y, x = np.meshgrid(*[(np.arange(CANVAS) - (CANVAS - 1) / 2) / (INK_SIDE / 2)] * 2, indexing="ij")
-    bend = _field(knots + rng.normal(0, WITHIN["elastic"], (2, KNOTS, KNOTS)))
-    x, y = x + bend[0], y + bend[1]
-    cos, sin = np.cos(rotation), np.sin(rotation)
-    x, y = cos * x + sin * y, cos * y - sin * x
-    x = (x + slant * y) * np.exp(aspect / 2)
-    y = y * np.exp(-aspect / 2)
-    centre = (distance.shape[0] - 1) / 2
-    sampled = map_coordinates(distance, [centre + y * side / 2, centre + x * side / 2], order=1, mode="nearest")
-    pen = pen * np.exp(rng.normal(0, 0.1)) * np.sqrt(side / unit)
-    pen = max(pen, 0.6 * half_width)
-    pressure = 1 + PRESSURE * _field(rng.normal(0, 1, (KNOTS, KNOTS)))
-    return convert(np.where(sampled > half_width - pen * pressure, 255, 0).astype(np.uint8))
-
-
-def _write(seed, labels):
-    """The images of one writer: each character in the way of one font, all in one slant, width and pen."""
-    rng = np.random.default_rng(seed)
-    style = {key: rng.normal(0, BETWEEN[key]) for key in ("rotation", "slant", "aspect")}
-    pen = rng.uniform(*PEN)
-    choice = [rng.choice([i for i, font in enumerate(FONTS) if c not in font[2]]) for c in CHARACTERS]
-    knots = rng.normal(0, BETWEEN["elastic"], (len(CHARACTERS), 2, KNOTS, KNOTS))
-    return np.stack([_draw(rng, choice[k], CHARACTERS[k], style, knots[k], pen) for k in labels])
-
-
-def _labels(count, rng):
-    weights = np.maximum(BYCLASS, FLOOR)
-    share = count * weights / weights.sum()
-    counts = np.floor(share).astype(int)
-    counts[np.argsort(counts - share, kind="stable")[: count - counts.sum()]] += 1
-    return rng.permutation(np.repeat(np.arange(len(CHARACTERS), dtype=np.uint8), counts))
+# Standard deviations of how writers differ, and of how one writer varies: rotation in radians, slant as a
+# shear, aspect as the logarithm of width to height, elastic displacement in halves of the longer side.
+BETWEEN = {"rotation": 0.06, "slant": 0.22, "aspect": 0.18, "elastic": 0.07}
+WITHIN = {"rotation": 0.05, "slant": 0.07, "aspect": 0.10, "elastic": 0.06}
+PEN = (0.045, 0.11)  # half a stroke's width, in heights of a capital
+PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
+PRESSURE = 0.12  # of the pen, standard deviation along a stroke
 
 
 def render(train, test, seed, workers=-1):
@@ -142,28 +108,157 @@ def render(train, test, seed, workers=-1):
     Parameters
     ----------
     train, test : int
-        Images of each part; made-up writers appear in one part only.
+        Images of each part. A writer is in one part only.
     seed : int
     workers : int
-        Processes to render with, as in joblib: -1 is one a core.
+        Processes to render with, as joblib counts them: -1 is one a core.
 
     Returns
     -------
     train_images : numpy.ndarray of uint8, shape (train, 28, 28)
-        Upright, white on black.
+        Upright, white on black, as `emnist.convert.convert` gives them.
     train_labels : numpy.ndarray of uint8, shape (train,)
-        Indices into `CHARACTERS`, in proportions like ByClass's.
+        Indices into `CHARACTERS`, about as unbalanced as ByClass.
     test_images, test_labels
         The same for the test part.
+
+    References
+    ----------
+    Simard, P., Steinkraus, D. and Platt, J. (2003). Best practices for convolutional neural networks applied
+    to visual document analysis. ICDAR. (Elastic distortion.)
+
+    Cohen, G., Afshar, S., Tapson, J. and van Schaik, A. (2017). EMNIST: an extension of MNIST to handwritten
+    letters. arXiv:1702.05373. (Class frequencies and conversion.)
     """
     parts = []
-    for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
-        labels = _labels(count, np.random.default_rng(sequence))
-        pages = np.split(labels, range(IMAGES_PER_WRITER, count, IMAGES_PER_WRITER))
-        tasks = (delayed(_write)(*task) for task in zip(sequence.spawn(len(pages)), pages))
-        written = Parallel(n_jobs=workers, return_as="generator")(tasks)
-        parts += [np.concatenate(list(progress(written, "rendering", len(pages), "writer"))), labels]
+    for name, tasks in zip(("training", "test"), writers(train, test, seed)):
+        labels = np.concatenate([page for _, page in tasks])
+        say(f"rendering {len(labels):,} {name} images by {len(tasks):,} made-up writers")
+        pages = Parallel(n_jobs=workers, return_as="generator")(delayed(write)(*task) for task in tasks)
+        parts += [np.concatenate(list(progress(pages, "rendering", len(tasks), "writers"))), labels]
     return tuple(parts)
+
+
+def writers(train, test, seed):
+    """Give for each part the seed of every writer and the labels (uint8) they write, classes well mixed."""
+    weights = np.maximum(BYCLASS, FLOOR)
+    parts = []
+    for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
+        share = count * weights / weights.sum()
+        counts = np.floor(share).astype(int)
+        counts[np.argsort(counts - share, kind="stable")[: count - counts.sum()]] += 1
+        labels = np.repeat(np.arange(len(CHARACTERS), dtype=np.uint8), counts)
+        np.random.default_rng(sequence).shuffle(labels)
+        pages = np.split(labels, range(IMAGES_PER_WRITER, count, IMAGES_PER_WRITER))
+        parts.append(list(zip(sequence.spawn(len(pages)), pages)))
+    return parts
+
+
+def write(seed, labels):
+    """Write characters in one hand: one form of each, one slant, one pen.
+
+    Parameters
+    ----------
+    seed : numpy.random.SeedSequence
+        The writer.
+    labels : numpy.ndarray of uint8, shape (N,)
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (N, 28, 28)
+    """
+    rng = np.random.default_rng(seed)
+    style = {key: rng.normal(0, deviation) for key, deviation in BETWEEN.items() if key != "elastic"}
+    pen, scanned = rng.uniform(*PEN), rng.uniform(*SCANNED)
+    habits = [forms(character)[rng.integers(len(forms(character)))] for character in CHARACTERS]
+    knots = rng.normal(0, BETWEEN["elastic"], (len(CHARACTERS), 2, KNOTS, KNOTS))
+    outlines = [outline(form, character) for form, character in zip(habits, CHARACTERS)]
+    return np.stack([_draw(rng, *outlines[k], style, knots[k], pen, scanned) for k in labels])
+
+
+def _draw(rng, distance, side, capital, half_width, style, knots, pen, scanned):
+    """Draw an outline once, warped by the writer's style and by chance."""
+    count = round(ROOM * scanned)
+    pixels = (np.arange(count) - (count - 1) / 2) / (scanned / 2)
+    # Each knot displaces what is near it, so that the field is smooth as Simard's Gaussian filter makes it.
+    grid = np.linspace(-1, 1, KNOTS)
+    reach = np.exp(-0.75 * ((pixels[:, None] - grid) / (grid[1] - grid[0])) ** 2)
+    knots = knots + rng.normal(0, WITHIN["elastic"], knots.shape)
+    y, x = reach @ knots @ reach.T + np.stack(np.meshgrid(pixels, pixels, indexing="ij"))
+
+    rotation, slant, aspect = (value + rng.normal(0, WITHIN[key]) for key, value in style.items())
+    cos, sin, stretch = np.cos(rotation), np.sin(rotation), np.exp(aspect / 2)
+    x, y = cos * x + sin * y, cos * y - sin * x
+    x, y = (x + slant * y) / stretch, y * stretch
+    centre = (len(distance) - 1) / 2
+    sampled = map_coordinates(distance, centre + side / 2 * np.stack([y, x]), order=1, mode="nearest")
+
+    # A small letter has a finer stroke than a capital, but not as much finer as it is smaller. A font's own
+    # stroke is thinned only so far as it stays whole.
+    pen = max(pen * np.exp(rng.normal(0, PEN_JITTER)) * np.sqrt(side / capital), 0.6 * half_width)
+    pressure = 1 + PRESSURE * reach @ rng.normal(0, 1, (KNOTS, KNOTS)) @ reach.T
+    return convert(np.where(sampled > half_width - pen * pressure, 255, 0).astype(np.uint8))
+
+
+@functools.cache
+def forms(character):
+    """List the forms of a character, each as often as it counts: (package, file) of a font, or strokes."""
+    fonts = [(package, file) for package, file, without in FONTS if character not in without]
+    return fonts + STROKES.get(character, []) * STROKES_WEIGHT
+
+
+@functools.cache
+def outline(form, character):
+    """Measure a form.
+
+    Returns
+    -------
+    distance : numpy.ndarray of float32, shape (2 * side, 2 * side)
+        Signed distance to the outline, positive in the ink, in heights of a capital.
+    side : int
+        The form's longer side, in pixels.
+    capital : float
+        The height of a capital, in pixels.
+    half_width : float
+        Half the stroke's width, in heights of a capital.
+    """
+    ink, side, capital = _strokes_ink(form) if isinstance(form, str) else _font_ink(_font(*form), character)
+    inside = distance_transform_edt(ink)
+    distance = (inside - distance_transform_edt(~ink)) / capital
+    # Across a stroke of even width the distance to its edge averages a quarter of the width.
+    return distance.astype(np.float32), side, capital, 2 * inside[ink].mean() / capital
+
+
+@functools.cache
+def _font(package, file):
+    with resources.as_file(resources.files(package) / "files" / file) as path:
+        font = ImageFont.truetype(str(path), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
+    if "[wght]" in file:
+        font.set_variation_by_axes([axis["minimum"] for axis in font.get_variation_axes()])
+    return font
+
+
+def _font_ink(font, character):
+    left, top, right, bottom = font.getbbox(character, anchor="ls")
+    side = max(right - left, bottom - top)
+    canvas = Image.new("L", (2 * side, 2 * side))
+    corner = side - (left + right) / 2, side - (top + bottom) / 2
+    ImageDraw.Draw(canvas).text(corner, character, fill=255, font=font, anchor="ls")
+    return np.asarray(canvas) > 127, side, -font.getbbox("H", anchor="ls")[1]
+
+
+def _strokes_ink(strokes):
+    curves = []
+    for stroke in strokes.split("/"):
+        points = np.array([[int(digit) for digit in point] for point in stroke.split()]) / 9 * CAPITAL
+        spline = CubicHermiteSpline(np.arange(len(points)), points, np.gradient(points, axis=0))
+        curves.append(spline(np.linspace(0, len(points) - 1, 20 * len(points))))
+    low, high = np.min(np.concatenate(curves), axis=0), np.max(np.concatenate(curves), axis=0)
+    side = round(max(high - low))
+    canvas = Image.new("L", (2 * side, 2 * side))
+    for curve in curves:
+        ImageDraw.Draw(canvas).line([tuple(point) for point in curve + side - (low + high) / 2], fill=255)
+    return np.asarray(canvas) > 127, side, CAPITAL
 
 
 def digits():
@@ -172,7 +267,8 @@ def digits():
     Returns
     -------
     train_images, train_labels, test_images, test_labels : numpy.ndarray of uint8
-        1,437 and 360 images of 28x28 pixels, white on black, stratified; 20x20 pixels of content, as MNIST has.
+        1,437 and 360 images of 28x28 pixels, white on black, stratified, in a frame of 4 pixels as
+        MNIST's.
     """
     images, labels = load_digits(return_X_y=True)
     content = [

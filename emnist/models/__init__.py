@@ -6,7 +6,7 @@ import importlib
 from emnist.errors import UserError
 from emnist.files import load_weights
 
-# Module of this package -> class in it. A class has `embed`, `classify` and `HEAD`, as in `emnist.models.lenet`.
+# Module of this package -> class in it, which has `embed`, `classify` and `HEAD` as LeNet has.
 ARCHITECTURES = {
     "lenet": "LeNet",
     "alexnet": "AlexNet",
@@ -65,7 +65,8 @@ def replace_head(model, num_classes):
         head is trained: ``train()`` would let dropout and BatchNorm's running statistics change the features.
     """
     fresh = type(model)(num_classes)
-    features = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(model.HEAD)}
+    weights = model.state_dict().items()
+    features = {name: tensor for name, tensor in weights if not name.startswith(model.HEAD)}
     fresh.load_state_dict(fresh.state_dict() | features)
     for name, parameter in fresh.named_parameters():
         parameter.requires_grad_(name.startswith(model.HEAD))
@@ -78,7 +79,7 @@ def load_model(path):
     Parameters
     ----------
     path : path-like
-        Weights in safetensors format, saved with what they are about: ``model``, ``classes``, ``mean``, ``std``.
+        Weights in safetensors format, saved with what they are about.
 
     Returns
     -------
@@ -98,11 +99,11 @@ def load_model(path):
         model = build_model(about["model"], len(about["classes"]))
         about = about | {"mean": float(about["mean"]), "std": float(about["std"])}
     except (UserError, KeyError, TypeError, ValueError):
-        raise UserError(f"{path} should say which model, classes, mean and std it was trained with, but holds "
+        raise UserError(f"{path} should say which model, classes, mean and std it was trained with, but says "
                         f"{about!r:.200}: delete it and run `dvc repro`") from None
     if _shapes(weights) != _shapes(model.state_dict()):
-        raise UserError(f"{path} should hold the weights of {about['model']}, but other names or shapes are in it: "
-                        "delete it and run `dvc repro`")
+        raise UserError(f"{path} should hold the weights of {about['model']}, but other names or shapes are "
+                        "in it: delete it and run `dvc repro`")
     model.load_state_dict(weights)
     return model.eval(), about
 

@@ -10,7 +10,8 @@ class AlexNet(nn.Module):
 
     References
     ----------
-    Krizhevsky, Sutskever and Hinton, 2012, "ImageNet classification with deep convolutional neural networks", NIPS.
+    Krizhevsky, Sutskever and Hinton, 2012, "ImageNet classification with deep convolutional neural networks",
+    NIPS.
     """
 
     HEAD = "classifier.8."

@@ -5,11 +5,10 @@ from torch import nn
 
 
 class EnsNet(nn.Module):
-    """Six wide convolutions and eleven linear classifiers with a learned weight each; 25,939,701 parameters with 62
-    classes.
+    """Six wide convolutions and eleven weighted linear classifiers; 25,939,701 parameters with 62 classes.
 
-    The 2,000 feature maps are dealt to the ten `classifiers`, 200 each; `classifier_major` votes on the first 200.
-    Unlike its siblings it starts from torch's own initialisation.
+    The 2,000 feature maps are dealt to the ten `classifiers`, 200 each; `classifier_major` votes on the first
+    200. Unlike its siblings it starts from torch's own initialisation.
 
     References
     ----------

@@ -10,7 +10,8 @@ class LeNet(nn.Module):
 
     References
     ----------
-    LeCun et al., 1998, "Gradient-based learning applied to document recognition", Proceedings of the IEEE 86(11).
+    LeCun et al., 1998, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
+    86(11).
     """
 
     HEAD = "classifier.8."

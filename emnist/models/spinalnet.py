@@ -22,8 +22,8 @@ class SpinalNet(nn.Module):
         super().__init__()
         half = 64 * 7 * 7 // 2
         self.features = nn.Sequential(
-            nn.Conv2d(1, 32, kernel_size=5, padding=2), nn.BatchNorm2d(32), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, kernel_size=5, padding=2), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+            *_conv(1, 32), nn.MaxPool2d(2),
+            *_conv(32, 64), nn.MaxPool2d(2),
             nn.Flatten(),
         )
         self.spinal_layer1 = nn.Linear(half, 50)
@@ -52,3 +52,8 @@ class SpinalNet(nn.Module):
 
     def _vertebra(self, layer, *inputs):
         return self.dropout(F.relu(layer(torch.cat(inputs, dim=1))))
+
+
+def _conv(inputs, outputs):
+    return (nn.Conv2d(inputs, outputs, kernel_size=5, padding=2), nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True))

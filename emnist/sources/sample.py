@@ -20,8 +20,8 @@ from emnist.progress import progress, say
 
 SMALL = "abcdefghijklmnopqrstuvwxyz"
 
-# Package, file within it, and the characters that it lacks or forms as few hands do. A variable font is used at
-# its lightest: the pen is the writer's.
+# Package, file within it, and the characters that it lacks or forms as few hands do. A variable font is used
+# at its lightest: the pen is the writer's.
 FONTS = [
     ("font_amatic_sc", "AmaticSC-Regular.ttf", "4" + SMALL),
     ("fontpkg_caveat", "Caveat[wght].ttf", ""),
@@ -77,7 +77,8 @@ STROKES = {
 }
 STROKES_WEIGHT = 4  # how many fonts each of these forms counts for
 
-# Thousands of images of each class in EMNIST ByClass, in the order of CHARACTERS (Cohen et al., 2017).
+# About how many thousand images each class has in EMNIST ByClass, in the order of CHARACTERS; the ten
+# digits, which differ little, are given their mean.
 BYCLASS = [40.3] * 10 + [
     7.5, 4.5, 11.8, 5.3, 5.8, 10.6, 3.0, 3.7, 14.0, 4.4, 2.9, 5.9, 10.5,
     9.6, 29.1, 9.7, 3.0, 5.9, 24.3, 11.4, 14.6, 5.4, 5.5, 3.2, 5.5, 3.2,

@@ -5,12 +5,16 @@ what a stage needs to continue lies in ``.dvc/tmp/continue`` of the checkout its
 key is a digest of all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it,
 the versions of the libraries, and the hardware chosen. Two runs with the same key compute the same bytes, so they may
 share a folder: each file in it appears whole or not at all.
+
+DVC has a result when the checkout's ``dvc.lock`` or the run cache lists it. The ``dvc.lock`` of a queued experiment
+doesn't count, since it goes with its folder.
 """
 
 import hashlib
 import json
 import platform
 import shutil
+import time
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +70,7 @@ def stage_key(stage, params, *more):
         digest.update(json.dumps([name, value]).encode())
     for path in declared["deps"]:
         digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
-    versions = {name: version(name) for name in ("numpy", "torch")}
+    versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
     digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *more]).encode())
     return f"{stage}-{digest.hexdigest()[:32]}"
 
@@ -114,20 +118,18 @@ class Checkpoint:
         return load(payload), json.loads(header["__metadata__"]["info"])
 
     def finish(self, *outputs):
-        """Note which outputs the stage has written, so that `sweep` can tell when DVC has recorded them."""
+        """Note which outputs the stage has written, the first one cached, for `sweep` to know them in DVC's records."""
         digests = [hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() for path in outputs]
         write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
 
 
-def sweep(folder=None, lock="dvc.lock", most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots")):
+def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots")):
     """Remove what a kill left half written, and what is no longer needed to continue.
 
     Parameters
     ----------
     folder : path-like, optional
         Where results that DVC has recorded go, and the least recently used of what is beyond `most_bytes`.
-    lock : path-like
-        ``dvc.lock`` of this workspace.
     most_bytes : int
     outputs : iterable of path-like
         Where half-written files go.
@@ -136,26 +138,43 @@ def sweep(folder=None, lock="dvc.lock", most_bytes=MOST_BYTES, outputs=("data", 
         for leftover in Path(output).rglob(".*.tmp"):
             leftover.unlink()
     folder = Path(folder or root())
-    lock = Path(lock).read_text() if Path(lock).exists() else ""
-    cache = folder.parents[1] / "cache" / "files" / "md5"
+    for leftover in folder.rglob(".*.tmp"):
+        if max(_stats("st_mtime", leftover), default=0) < time.time() - 3600:  # a younger one may be a run's at work
+            leftover.unlink(missing_ok=True)
+    dvc = folder.parents[1]
+    records = _texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
     kept = 0
     for key in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
-        kept += sum(_stats(key, "st_size"))
-        done = key / "outputs.json"
-        # A lock that came with a clone may list the very result; only the cache tells that it is here too.
-        if kept > most_bytes or done.exists() and all(
-                md5 in lock and (cache / md5[:2] / md5[2:]).exists() for md5 in json.loads(done.read_bytes())):
+        kept += sum(_stats("st_size", *key.rglob("*")))
+        if kept > most_bytes or _is_recorded(key, records, dvc / "cache" / "files" / "md5"):
             shutil.rmtree(key, ignore_errors=True)
 
 
+def _is_recorded(key, records, cache):
+    try:
+        first, *others = json.loads((key / "outputs.json").read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    # Records that came with a clone may list the very result; only the cache tells that it is here too.
+    return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))
+
+
+def _texts(paths):
+    texts = []
+    for path in paths:
+        with suppress(FileNotFoundError, IsADirectoryError):
+            texts.append(path.read_text())
+    return "".join(texts)
+
+
 def _last_used(folder):
-    return max(_stats(folder, "st_mtime"), default=0)
+    return max(_stats("st_mtime", *folder.rglob("*")), default=0)
 
 
-def _stats(folder, name):
-    """Ask for a figure of each file in a folder, in which another run may be writing and removing."""
+def _stats(name, *files):
+    """Ask for a figure of each file, in a folder in which another run may be writing and removing."""
     found = []
-    for file in folder.rglob("*"):
+    for file in files:
         with suppress(FileNotFoundError):
             found.append(getattr(file.stat(), name))
     return found

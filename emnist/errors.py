@@ -1,16 +1,20 @@
 """Errors that are a user's to mend, and the one place where a command ends on them."""
 
 import errno
+import os
 import signal
 import sys
+import warnings
+
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 class UserError(Exception):
     """What was expected, what was found and what to do, in one sentence."""
 
 
-class _Terminated(BaseException):
-    """Raised by SIGTERM, so that it unwinds like Ctrl-C."""
+class _Stopped(BaseException):
+    """Raised by Ctrl-C and SIGTERM, so that half-written files and worker processes go before the command ends."""
 
 
 def run(main):
@@ -25,11 +29,7 @@ def run(main):
     -----
     Exit codes: 0 done, 1 a `UserError` or a full disk, 130 Ctrl-C, 143 SIGTERM.
     """
-
-    def terminate(signum, frame):
-        raise _Terminated
-
-    signal.signal(signal.SIGTERM, terminate)
+    _on_signals(_unwind)
     try:
         main()
     except UserError as error:
@@ -39,10 +39,35 @@ def run(main):
             raise
         _end(1, f"error: no room to write {error.filename or 'a file'}: free some disk space, "
                 "then run the same command again to continue")
-    except KeyboardInterrupt:
-        _end(130, "interrupted: run the same command again to continue")
-    except _Terminated:
-        _end(143, "terminated: run the same command again to continue")
+    except _Stopped as stopped:
+        _end(128 + stopped.args[0], _how_to_continue(stopped.args[0]))
+    finally:
+        _on_signals(signal.SIG_IGN)
+
+
+def end_at_once_on_signals():
+    """Let Ctrl-C and SIGTERM end the process with its sentence, for times when there is nothing to clean up."""
+    _on_signals(_end_at_once)
+
+
+def _on_signals(react):
+    for number in _WORDS:
+        signal.signal(number, react)
+
+
+def _unwind(number, frame):
+    _on_signals(signal.SIG_IGN)  # the cleaning up takes a moment
+    warnings.simplefilter("ignore")  # of work that is cut short
+    raise _Stopped(number)
+
+
+def _end_at_once(number, frame):
+    os.write(2, f"{_how_to_continue(number)}\n".encode())  # print may be what was interrupted
+    os._exit(128 + number)
+
+
+def _how_to_continue(number):
+    return f"{_WORDS[number]}: run the same command again to continue"
 
 
 def _end(code, sentence):

@@ -6,6 +6,7 @@ import torch
 
 from emnist import plotting
 from emnist.augment import affine, draw
+from emnist.checkpoint import sweep
 from emnist.classes import CHARACTERS
 from emnist.data import read_emnist, read_split
 from emnist.errors import UserError, run
@@ -16,6 +17,7 @@ SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder"
 
 def main():
     params = load_params()
+    sweep()
     about = f"{params.model} on {SOURCES[params.source]}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(about)

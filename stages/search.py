@@ -22,7 +22,8 @@ def main():
     write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *t.values()] for n, t in enumerate(trials, 1)])
     write_json("metrics/search.json", {"validation_loss": min(scores), "trials": len(trials),
                                        "diverged": len(trials) - len(scores), "best": best})
-    checkpoint.finish("data/search/best.json")
+    # With the trials, since an earlier search may have had the same best draw.
+    checkpoint.finish("data/search/best.json", "plots/trials.csv")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A checkout of the project in a temporary folder, small enough to run whole in a test."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 TINY = {
     "model": "lenet",
-    "download.sample.train": 2000, "download.sample.test": 500,
-    "split.small.train": 1500, "split.small.test": 400,
+    "download.sample.train": 800, "download.sample.test": 200,
+    "split.small.train": 400, "split.small.test": 100,
     "search.small.trials": 2, "search.small.epochs": 1,
     "pretrain.small.epochs": 2, "finetune.small.epochs": 1, "transfer.epochs": 1,
 }
@@ -73,7 +74,7 @@ def run(command, folder, check=True):
 
 def commit(folder, message):
     """Commit what is tracked and has changed."""
-    run(f"git commit -qam '{message}'", folder)
+    run(f"git commit -qam {shlex.quote(message)}", folder)
 
 
 def outputs(folder):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -87,39 +88,63 @@ def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path,
 
 @pytest.fixture
 def finished(tmp_path):
-    """A stage that has written its output, which DVC may or may not have recorded yet."""
+    """A stage that has written its outputs, which DVC may or may not have recorded yet."""
     (tmp_path / "weights").write_bytes(b"weights")
+    (tmp_path / "curve").write_bytes(b"curve")
     checkpoint = Checkpoint("pretrain-key", tmp_path / ".dvc/tmp/continue")
     checkpoint.save({}, [])
-    checkpoint.finish(tmp_path / "weights")
+    checkpoint.finish(tmp_path / "weights", tmp_path / "curve")
     return tmp_path, checkpoint
 
 
-MD5 = hashlib.md5(b"weights").hexdigest()
-
-
-def record(folder, cached=True, locked=True):
+def record(folder, path="dvc.lock", names=("weights", "curve"), cached=True):
+    digests = [hashlib.md5(name.encode()).hexdigest() for name in names]
+    files = {path: "".join(f"- md5: {digest}\n" for digest in digests)}
     if cached:
-        cache = folder / ".dvc/cache/files/md5" / MD5[:2] / MD5[2:]
-        cache.parent.mkdir(parents=True)
-        cache.write_bytes(b"weights")
-    if locked:
-        (folder / "dvc.lock").write_text(f"outs:\n- path: weights\n  md5: {MD5}\n")
+        files[f".dvc/cache/files/md5/{digests[0][:2]}/{digests[0][2:]}"] = "weights"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
-@pytest.mark.parametrize("cached, locked", [(False, False), (True, False), (False, True)])
-def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished, cached, locked):
+@pytest.mark.parametrize("recorded", [
+    {},
+    {"cached": False},  # the records came with a clone
+    {"names": ["weights"]},  # another run's, with the same weights
+    {"path": ".dvc/tmp/exps/tmpabc/dvc.lock"},  # a queued experiment's, which goes with its folder
+])
+def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished, recorded):
     folder, checkpoint = finished
-    record(folder, cached, locked)
-    sweep(folder / ".dvc/tmp/continue", folder / "dvc.lock")
+    if recorded:
+        record(folder, **recorded)
+    sweep(folder / ".dvc/tmp/continue")
     assert checkpoint.load() is not None
 
 
-def test_what_dvc_has_recorded_is_removed(finished):
+@pytest.mark.parametrize("path", ["dvc.lock", ".dvc/cache/runs/ab/abc/def"])
+def test_what_dvc_has_recorded_is_removed(finished, path):
+    folder, checkpoint = finished
+    record(folder, path)
+    sweep(folder / ".dvc/tmp/continue")
+    assert not checkpoint.folder.exists()
+
+
+def test_a_damaged_list_of_outputs_counts_as_none(finished):
     folder, checkpoint = finished
     record(folder)
-    sweep(folder / ".dvc/tmp/continue", folder / "dvc.lock")
-    assert not checkpoint.folder.exists()
+    (checkpoint.folder / "outputs.json").write_bytes(b"[")
+    sweep(folder / ".dvc/tmp/continue")
+    assert checkpoint.load() is not None
+
+
+def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_path):
+    for name, age in [("old", 4000), ("young", 0)]:
+        leftover = tmp_path / "stage-key" / f".state.{name}.tmp"
+        leftover.parent.mkdir(exist_ok=True)
+        leftover.touch()
+        os.utime(leftover, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
 
 
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
@@ -127,5 +152,5 @@ def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
         checkpoint = Checkpoint(f"stage-{name}", tmp_path)
         checkpoint.save({"a": torch.zeros(1000)}, [])
         os.utime(checkpoint.path, (1e9 - age, 1e9 - age))
-    sweep(tmp_path, tmp_path / "dvc.lock", most_bytes=9000)
+    sweep(tmp_path, most_bytes=9000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stage-new", "stage-older"]

@@ -4,6 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test
 repro: .venv/installed
+	@python -m stages.mend
 	dvc repro
 	@python -m stages.summary
 

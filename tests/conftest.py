@@ -3,16 +3,23 @@
 import shutil
 
 import pytest
+from filelock import FileLock
 from project import checkout, commit, run
 
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory):
     """A checkout in which `dvc repro` has run from nothing and the results are committed. Not to be changed."""
-    folder = checkout(tmp_path_factory.mktemp("pipeline"))
-    run("dvc repro", folder)
-    run("git add dvc.lock metrics plots", folder)
-    commit(folder, "The tiny experiment's results")
+    shared = tmp_path_factory.getbasetemp().parent  # by the processes in which test files run side by side
+    folder, done = shared / "pipeline", shared / "pipeline.done"
+    with FileLock(shared / "pipeline.lock"):
+        if not done.exists():
+            folder.mkdir()
+            checkout(folder)
+            run("dvc repro", folder)
+            run("git add dvc.lock metrics plots", folder)
+            commit(folder, "The results of the tiny experiment")
+            done.touch()
     return folder
 
 

@@ -16,7 +16,7 @@ WITHOUT_EFFECT = {"emnist/__init__.py", "emnist/errors.py", "emnist/progress.py"
 
 
 def outputs(stage):
-    entries = [*STAGES[stage].get("outs", []), *STAGES[stage].get("metrics", [])]
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])]
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
@@ -96,6 +96,13 @@ def test_every_output_is_written_once_and_lies_in_its_folder():
     written = [path for stage in STAGES for path in outputs(stage)]
     assert len(written) == len(set(written))
     assert all(path.startswith(("data/", "metrics/", "plots/")) for path in written)
+
+
+def test_dvc_keeps_the_results_of_training_in_its_run_cache():
+    # It keeps none of a stage with an uncached output that is neither metric nor plot; a killed queued experiment, or
+    # a lost dvc.lock, then costs the training.
+    for stage in ("search", "pretrain", "finetune", "transfer_train"):
+        assert all(isinstance(output, str) for output in STAGES[stage]["outs"])
 
 
 def test_stages_import_from_the_package_and_never_from_each_other():

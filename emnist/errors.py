@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -51,6 +52,18 @@ def run(main):
 def end_at_once_on_signals():
     """Let Ctrl-C and SIGTERM end the process with its sentence, for times when there is nothing to clean up."""
     _on_signals(_end_at_once)
+
+
+@contextmanager
+def deaf_to_ctrl_c():
+    """Start worker processes that Ctrl-C, which a terminal sends to all, doesn't reach: this process ends them."""
+    # What workers that are ended leave behind, loky's tracker removes, but not without warnings.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_signals(react):

@@ -6,7 +6,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.model_selection import ParameterSampler
 
-from emnist.errors import UserError
+from emnist.errors import UserError, deaf_to_ctrl_c
 from emnist.hardware import choose
 from emnist.models import build_model
 from emnist.progress import progress, say
@@ -110,8 +110,9 @@ def random_search(params, split, workers, checkpoint=None):
     if losses:
         say(f"search: continues after {len(losses)} of {len(chosen)} trials")
     missing = [number for number in range(len(chosen)) if number not in losses]
-    ended = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_numbered)(number, chosen[number], params, *split) for number in missing)
+    with deaf_to_ctrl_c():
+        ended = Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(_numbered)(number, chosen[number], params, *split) for number in missing)
     for number, loss in progress(ended, "search", len(missing), "trial"):
         losses[number] = loss
         say(f"search: trial {number + 1} of {len(chosen)}  " + "  ".join(

@@ -4,15 +4,19 @@ from emnist.checkpoint import Checkpoint, stage_key, sweep
 from emnist.data import read_split
 from emnist.errors import run
 from emnist.files import write_csv, write_json
-from emnist.hardware import cores
+from emnist.hardware import choose, cores
+from emnist.models import build_model
 from emnist.params import load_params
+from emnist.progress import say
 from emnist.search import best_draw, random_search
 
 
 def main():
     params = load_params()
     sweep()
-    checkpoint = Checkpoint(stage_key("search", params))
+    hardware = choose(params.compute, build_model(params.model), threads=1)
+    say(f"search: {params.model}; {hardware} a trial")
+    checkpoint = Checkpoint(stage_key("search", params, hardware.record()))
     workers = cores() if params.search.workers == "auto" else params.search.workers
     trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint)
     best = best_draw(trials)

@@ -8,9 +8,11 @@ from project import checkout, commit, run
 
 
 @pytest.fixture(scope="session")
-def finished_pipeline(tmp_path_factory):
+def finished_pipeline(tmp_path_factory, worker_id):
     """A checkout in which `dvc repro` has run from nothing and the results are committed. Not to be changed."""
-    shared = tmp_path_factory.getbasetemp().parent  # by the processes in which test files run side by side
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent  # by the processes in which test files run side by side
     folder, done = shared / "pipeline", shared / "pipeline.done"
     with FileLock(shared / "pipeline.lock"):
         if not done.exists():

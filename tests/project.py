@@ -34,7 +34,7 @@ def checkout(folder, **changes):
         if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
-    set_params(folder, **TINY, **{key.replace("__", "."): value for key, value in changes.items()})
+    set_params(folder, **TINY | {key.replace("__", "."): value for key, value in changes.items()})
     run("git init -q -b main", folder)
     run("git add -A", folder)
     commit(folder, "A tiny experiment")

@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from emnist.classes import CHARACTERS
 from emnist.convert import convert
+from emnist.errors import deaf_to_ctrl_c
 from emnist.progress import progress, say
 
 SMALL = "abcdefghijklmnopqrstuvwxyz"
@@ -135,7 +136,8 @@ def render(train, test, seed, workers=-1):
     for name, tasks in zip(("training", "test"), writers(train, test, seed)):
         labels = np.concatenate([page for _, page in tasks])
         say(f"rendering {len(labels):,} {name} images by {len(tasks):,} made-up writers")
-        pages = Parallel(n_jobs=workers, return_as="generator")(delayed(write)(*task) for task in tasks)
+        with deaf_to_ctrl_c():
+            pages = Parallel(n_jobs=workers, return_as="generator")(delayed(write)(*task) for task in tasks)
         parts += [np.concatenate(list(progress(pages, "rendering", len(tasks), "writers"))), labels]
     return tuple(parts)
 

@@ -1,9 +1,7 @@
 """Experiments with real DVC: what they re-run, and each command of the README that compares them."""
 
-import csv
 import json
 import re
-import time
 
 import pytest
 from project import outputs, run
@@ -39,17 +37,6 @@ def test_every_architecture_runs_through_the_stages_that_depend_on_it_and_all_co
     assert "spinalnet" in run("dvc params diff main spinalnet-run", pipeline).stdout
     assert "file://" in run("dvc plots diff main spinalnet-run", pipeline).stdout
     assert "bymerge_accuracy" in run("dvc metrics show", pipeline).stdout
-
-
-def test_queued_experiments_run_in_the_background(pipeline):
-    run("dvc exp run --queue -S 'transfer.epochs=2,3'", pipeline)
-    run("dvc queue start -j 2 > /dev/null 2>&1", pipeline)
-    end = time.monotonic() + 300
-    while (ended := run("dvc queue status", pipeline).stdout).count("Success") < 2:
-        assert "Failed" not in ended and time.monotonic() < end, ended
-        time.sleep(1)
-    shown = run("dvc exp show --csv", pipeline).stdout
-    assert {row["transfer.epochs"] for row in csv.DictReader(shown.splitlines())} == {"1", "2", "3"}
 
 
 def test_a_change_of_another_architectures_code_re_runs_nothing(pipeline):

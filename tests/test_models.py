@@ -321,3 +321,16 @@ def test_truncated_weights_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match="w.safetensors .* damaged"):
         load_model(path)
+
+
+@each_architecture
+def test_an_architecture_trains_in_bfloat16_and_channels_last(name):
+    model = build_model(name).to(memory_format=torch.channels_last)
+    images = torch.rand(4, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = F.cross_entropy(model(images), torch.arange(4))
+    loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model(images), model.classify(model.embed(images)))

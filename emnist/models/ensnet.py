@@ -45,7 +45,7 @@ class EnsNet(nn.Module):
         shares = features.chunk(10, dim=1)
         votes = [self.classifier_major(shares[0])]
         votes += [classifier(share) for classifier, share in zip(self.classifiers, shares)]
-        return torch.tensordot(self.weights, torch.stack(votes), dims=1)
+        return (self.weights[:, None, None] * torch.stack(votes)).sum(dim=0)
 
 
 def _conv(inputs, outputs, padding=0):

@@ -73,7 +73,7 @@ def choose(compute, model, threads=None):
         raise UserError("params.yaml: compute.device is cuda, but PyTorch finds no GPU: use auto or cpu")
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms, but without loading its compiler
     wide = max(m.out_channels for m in model.modules() if isinstance(m, torch.nn.Conv2d)) >= 32
     low = wide and _has_fast_bfloat16(device) if compute.precision == "auto" else compute.precision == "bfloat16"
     return Hardware(torch.device(device), torch.bfloat16 if low else torch.float32,

@@ -138,6 +138,7 @@ class Transfer(Section):
     epochs: Count
     learning_rate: Positive
     batch_size: Count
+    clip_norm: Positive
 
 
 class Params(Section):

@@ -4,7 +4,6 @@ import math
 
 import torch
 from joblib import Parallel, delayed
-from sklearn.model_selection import ParameterSampler
 
 from emnist.errors import UserError, deaf_to_ctrl_c
 from emnist.hardware import choose
@@ -35,6 +34,8 @@ def draws(space, trials, seed):
     ----------
     Bergstra and Bengio, 2012, "Random search for hyper-parameter optimization", JMLR 13.
     """
+    from sklearn.model_selection import ParameterSampler  # which the trials' processes don't need
+
     combinations = math.prod(len(set(values)) for values in space.values())
     if combinations < trials:
         raise UserError(f"params.yaml asks for {trials} distinct trials, but its search space has {combinations} "

@@ -127,7 +127,7 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
 
 
 @torch.inference_mode()
-def top3(model, images, batch_size=1024):
+def top3(model, images, batch_size=256):
     """Find the three most probable classes of each image, in one pass.
 
     Parameters
@@ -217,10 +217,9 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     while len(history) < epochs and not _stops(history, patience):
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
-        steps = -(-len(train) // batch_size)
         batches = train.shuffled(batch_size, augmentation, generator)
         if not quiet:
-            batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
+            batches = progress(batches, f"{name} epoch {epoch}", len(train) // batch_size, "batch")
         row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm)}
         if validation:
             row |= validate(model, validation)
@@ -228,7 +227,7 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
             raise Diverged(f"{name}: the loss is no longer finite in epoch {epoch}, so training stops: "
                            "lower the learning rate in params.yaml")
         history.append({key: round(value, 6) for key, value in row.items()})
-        if validation and _best_epoch(history) == epoch:
+        if validation and best_epoch(history) == epoch:
             best = {key: tensor.detach().clone() for key, tensor in model.state_dict().items()}
         if not quiet:
             say(f"{name}: epoch {epoch}/{epochs}  " + "  ".join(
@@ -241,12 +240,13 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     return history
 
 
-def _best_epoch(history):
+def best_epoch(history):
+    """Give the number, from 1, of the epoch with the lowest validation loss."""
     return min(history, key=lambda row: row["validation_loss"])["epoch"]
 
 
 def _stops(history, patience):
-    return bool(patience and history) and len(history) - _best_epoch(history) >= patience
+    return bool(patience and history) and len(history) - best_epoch(history) >= patience
 
 
 def _over(prefix, tensors):

@@ -17,7 +17,7 @@ class Features:
     """
 
     @torch.no_grad()
-    def __init__(self, model, images, batch_size=1024):
+    def __init__(self, model, images, batch_size=256):
         model.eval()
         self.hardware = images.hardware
         parts = []

@@ -10,7 +10,7 @@ from emnist.models import build_model
 from emnist.params import load_params
 from emnist.progress import say
 from emnist.search import sgd
-from emnist.training import Images, fit, seed_everything
+from emnist.training import Images, best_epoch, fit, seed_everything
 
 
 def main():
@@ -31,7 +31,7 @@ def main():
                   clip_norm=params.pretrain.clip_norm, seed=params.seed,
                   validation=Images(images, labels, hardware, pixels, held_out), checkpoint=checkpoint)
 
-    kept = min(history, key=lambda row: row["validation_loss"])
+    kept = history[best_epoch(history) - 1]
     save_weights("data/weights/pretrain.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
     write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
     write_json("metrics/pretrain.json", {"best_epoch": kept["epoch"], "epochs": len(history),

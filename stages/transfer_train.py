@@ -29,8 +29,8 @@ def main():
     sgd = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=params.transfer.learning_rate)
     checkpoint = Checkpoint(stage_key("transfer_train", params, hardware.record()))
     history = fit("transfer", head, sgd, features, epochs=params.transfer.epochs,
-                  batch_size=params.transfer.batch_size, augmentation=None, clip_norm=None, seed=params.seed,
-                  checkpoint=checkpoint)
+                  batch_size=params.transfer.batch_size, augmentation=None, clip_norm=params.transfer.clip_norm,
+                  seed=params.seed, checkpoint=checkpoint)
 
     top, _, _ = top3(head, features)
     save_weights("data/weights/transfer.safetensors", model, model=about["model"], classes="0123456789", **pixels)

@@ -1,0 +1,146 @@
+"""Feed damaged files to every parser: each must give a result, or one sentence that names the file.
+
+    python -m benchmarks.fuzz --count 100000
+
+A damaged file is a sound one of which bytes were changed, cut out, doubled or cut off, on the outside or, where the
+sound one is compressed, beneath a sound compression. Ends with 1 if a parser raises anything but a UserError, and
+keeps the file that made it.
+"""
+
+import argparse
+import gzip
+import io
+import random
+import sys
+import tempfile
+import traceback
+import warnings
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from emnist import idx
+from emnist.checkpoint import Checkpoint
+from emnist.errors import UserError
+from emnist.files import load_weights, read_array, read_json, save_weights, write_array, write_json
+from emnist.models import build_model, load_model
+from emnist.params import load_params
+from emnist.predict import read_character
+from emnist.sources.archive import _read_member
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
+
+
+def parsers(folder):
+    """Write sound files.
+
+    Returns
+    -------
+    dict of str to (list of bytes, callable, int)
+        The sound files of each parser, the parser, which takes a path, and its share of the inputs.
+    """
+    idx.write_images(folder / "images", IMAGES)
+    idx.write_labels(folder / "labels", np.arange(3, dtype=np.uint8))
+    write_array(folder / "array", IMAGES)
+    write_json(folder / "json", {"mean": 0.1, "list": [1, None, "text"]})
+    save_weights(folder / "weights", build_model("lenet"), model="lenet", classes="0123456789", mean=0.1, std=0.3)
+    Checkpoint("state", folder).save({"tensor": torch.arange(9)}, [{"epoch": 1}])
+    with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "ab":
+            archive.writestr(f"gzip/{name}", name * 50)
+    picture = Image.new("L", (40, 50), 230)
+    ImageDraw.Draw(picture).line([(10, 10), (30, 40), (10, 40)], fill=20, width=4)
+    for name in FORMATS:
+        picture.save(folder / name, format=name)
+    read = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def load_state(path):
+        (folder / "state" / "state").write_bytes(path.read_bytes())
+        return Checkpoint("state", folder).load()
+
+    return {
+        "IDX images": ([read["images"]], idx.read_images, 20),
+        "IDX labels": ([read["labels"]], lambda path: idx.read_labels(path, 62), 20),
+        "zip archive": ([read["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 20),
+        "npy array": ([read["array"]], lambda path: read_array(path, np.uint8, 3), 15),
+        "JSON": ([read["json"]], read_json, 5),
+        "safetensors": ([read["weights"]], load_weights, 5),
+        "model": ([read["weights"]], load_model, 3),
+        "checkpoint": ([(folder / "state" / "state").read_bytes()], load_state, 3),
+        "params.yaml": ([Path("params.yaml").read_bytes()], load_params, 3),
+        "picture": ([read[name] for name in FORMATS], read_character, 6),
+    }
+
+
+def damaged(sound, chance):
+    """Damage a file at one to four places, half of them in its first bytes, where they mean most."""
+    if sound[:2] == b"\x1f\x8b" and chance.random() < 0.5:
+        return gzip.compress(damaged(gzip.decompress(sound), chance), 1, mtime=0)
+    content = bytearray(sound)
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(max(1, min(len(content), 32 if chance.random() < 0.5 else len(content))))
+        end = place + chance.randint(1, 16)
+        match chance.randrange(6):
+            case 0 | 1 | 2:
+                content[place:place + 1] = bytes([chance.randrange(256)])
+            case 3:
+                content[place:end] = b""
+            case 4:
+                content[place:place] = content[place:end]
+            case 5:
+                del content[place + len(content) // 2:]
+    return bytes(content)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100_000, help="damaged files in all")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    chance, faults = random.Random(options.seed), 0
+    print("| parser | damaged files | refused in one sentence | read all the same | other errors |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        path = folder / "damaged"
+        for name, (sound, read, share) in parsers(folder).items():
+            outcomes = Counter()
+            for _ in range(options.count * share // 100):
+                content = damaged(chance.choice(sound), chance)
+                path.write_bytes(content)
+                outcome = outcome_of(read, path)
+                outcomes[outcome] += 1
+                if outcome == "fault":
+                    kept = Path(f"fuzz-{name.replace(' ', '-')}-{faults}")
+                    kept.write_bytes(content)
+                    faults += 1
+            print(f"| {name} | {outcomes.total():,} | {outcomes['refused']:,} | {outcomes['read']:,} "
+                  f"| {outcomes['fault']} |", flush=True)
+    sys.exit(bool(faults))
+
+
+def outcome_of(read, path):
+    said = io.StringIO()
+    try:
+        sys.stdout, before = said, sys.stdout
+        try:
+            read(path)
+        finally:
+            sys.stdout = before
+    except UserError as error:
+        # One sentence, which names the file; JSON's own complaints may quote a line break.
+        return "refused" if str(path) in str(error) and "\n" not in str(error) else "fault"
+    except Exception:
+        traceback.print_exc()
+        return "fault"
+    return "refused" if "is damaged" in said.getvalue() else "read"
+
+
+if __name__ == "__main__":
+    main()

@@ -111,11 +111,19 @@ def statistics(images):
     Returns
     -------
     dict of str to float
+        ``mean`` and ``std``.
+
+    Raises
+    ------
+    UserError
+        If all pixels are the same.
     """
     counts = sum(np.bincount(images[i:i + 8192].ravel(), minlength=256) for i in range(0, len(images), 8192))
     values = np.arange(256) / 255
     mean = np.average(values, weights=counts)
     deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+    if deviation == 0:
+        raise UserError("the images should show characters, but all their pixels are the same: use other files")
     return {"mean": round(float(mean), 6), "std": round(float(deviation), 6)}
 
 
@@ -141,6 +149,7 @@ def read_split(*parts, folder=SPLIT):
     images = read_array(f"{folder}/train-images.npy", np.uint8, 3)
     labels = read_array(f"{folder}/train-labels.npy", np.uint8, 1)
     indices = [read_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
-    if len(images) != len(labels) or any(len(i) and not 0 <= i.min() <= i.max() < len(labels) for i in indices):
+    within = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
+    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not within:
         raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
-    return images, labels, read_json(f"{folder}/statistics.json"), *indices
+    return images, labels, read_json(f"{folder}/statistics.json", "mean", "std"), *indices

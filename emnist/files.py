@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -36,20 +37,32 @@ def write_json(path, value):
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path):
+def read_json(path, *numbers):
     """Read a JSON file.
+
+    Parameters
+    ----------
+    path : path-like
+    *numbers : str
+        Keys that it must have, each with a finite number.
 
     Raises
     ------
     UserError
-        If the file is missing or is not JSON.
+        If the file is missing, is not JSON, or lacks one of the numbers.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        value = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} should be JSON, but {error}: delete it and run `dvc repro`") from None
+    for name in numbers:
+        number = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(number, (int, float)) or not math.isfinite(number):
+            raise UserError(f"{path} should have a number {name}, but has {number!r:.60}: "
+                            "delete it and run `dvc repro`")
+    return value
 
 
 def write_csv(path, header, rows):

@@ -13,6 +13,10 @@ from emnist.errors import UserError, run
 from emnist.params import load_params
 
 SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}
+TRAINING = {"train_loss": float, "train_accuracy": float}
+VALIDATION = {"validation_loss": float, "validation_accuracy": float}
+TRIAL = {"trial": int, "batch_size": int, "learning_rate": float, "momentum": float, "weight_decay": float,
+         "validation_loss": float}
 
 
 def main():
@@ -24,8 +28,9 @@ def main():
     draw_predictions(about, *read_emnist("test", params.sized("split").test, params.seed), rng)
     draw_augmentation(params, rng)
     plotting.training_curves(
-        "plots/curves.png", read_table("plots/pretrain.csv"), read_table("plots/finetune.csv"), about)
-    trials = read_table("plots/trials.csv")
+        "plots/curves.png", read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
+        read_table("plots/finetune.csv", **TRAINING), about)
+    trials = read_table("plots/trials.csv", **TRIAL)
     plotting.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
 
 
@@ -68,12 +73,17 @@ def draw_augmentation(params, rng):
 
 
 def read_predictions(part):
-    return read_table(f"data/predictions/{part}.csv", actual=str, predicted=str)
+    path = f"data/predictions/{part}.csv"
+    table = read_table(path, actual=str, predicted=str, confidence=float)
+    if not len(table) or not table[["actual", "predicted"]].isin(list(CHARACTERS)).all(axis=None):
+        raise UserError(f"{path} should name characters, but holds something else: delete it and run `dvc repro`")
+    return table
 
 
-def read_table(path, **dtypes):
+def read_table(path, **columns):
+    """Read the columns named, each of the type named."""
     try:
-        return pd.read_csv(path, dtype=dtypes)
+        return pd.read_csv(path, usecols=list(columns), dtype=columns)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except ValueError as error:

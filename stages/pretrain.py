@@ -17,7 +17,7 @@ def main():
     params = load_params()
     sweep()
     images, labels, pixels, pretrain, held_out = read_split("pretrain", "validation")
-    best = read_json("data/search/best.json")
+    best = read_json("data/search/best.json", "learning_rate", "batch_size", "momentum", "weight_decay")
 
     seed_everything(params.seed, "weights")
     model = build_model(params.model)

@@ -75,7 +75,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file_and_its_rest_is_swept(tmp_p
             assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
     (path.parent / ".other.x.tmp").write_bytes(b"left by a kill")
     before = path.read_bytes()
-    sweep(tmp_path / "continue", tmp_path / "dvc.lock", outputs=[tmp_path / "data"])
+    sweep(tmp_path / "continue", outputs=[tmp_path / "data"])
     assert os.listdir(path.parent) == ["file"] and path.read_bytes() == before
 
 

@@ -1,0 +1,55 @@
+"""Whether the precision that `compute.precision: auto` picks costs accuracy: the same training in it and in float32.
+
+    dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --seeds 42,43,44 --epochs 5
+"""
+
+import argparse
+import statistics
+import time
+
+from emnist.data import read_emnist, read_split
+from emnist.files import read_json
+from emnist.hardware import choose
+from emnist.models import build_model
+from emnist.params import load_params
+from emnist.search import sgd
+from emnist.training import Images, fit, seed_everything, top3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="vggnet,spinalnet")
+    parser.add_argument("--seeds", default="42,43,44")
+    parser.add_argument("--epochs", type=int, default=5)
+    options = parser.parse_args()
+    params = load_params()
+    images, labels, pixels, pretrain = read_split("pretrain")
+    test_images, test_labels = read_emnist("test", params.sized("split").test, params.seed)
+    draw = read_json("metrics/search.json")["best"]
+    print(f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n")
+    print("| model | precision | " + " | ".join(f"seed {seed}" for seed in options.seeds.split(","))
+          + " | mean | standard deviation | s an epoch |")
+    print("| --- " * (6 + options.seeds.count(",")) + "|")
+
+    for name in options.models.split(","):
+        for precision in ("float32", "auto"):
+            compute = params.compute.model_copy(update={"precision": precision})
+            accuracies, start = [], time.perf_counter()
+            for seed in map(int, options.seeds.split(",")):
+                seed_everything(seed, "weights")
+                model = build_model(name)
+                hardware = choose(compute, model)
+                model = hardware.place(model)
+                fit("pretrain", model, sgd(model, draw), Images(images, labels, hardware, pixels, pretrain),
+                    epochs=options.epochs, batch_size=draw["batch_size"], augmentation=params.augmentation,
+                    clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
+                top, _, _ = top3(model, Images(test_images, test_labels, hardware, pixels))
+                accuracies.append(100 * (top[:, 0] == test_labels).mean())
+            seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs
+            print(f"| {name} | {hardware.record()['precision']} | " + " | ".join(f"{a:.2f}" for a in accuracies)
+                  + f" | {statistics.mean(accuracies):.2f} | {statistics.stdev(accuracies):.2f} | {seconds:.0f} |",
+                  flush=True)
+
+
+if __name__ == "__main__":
+    main()

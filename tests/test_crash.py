@@ -68,6 +68,18 @@ def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, 
         assert continued["stages"][stage] == undisturbed["stages"][stage]
 
 
+def test_a_killed_experiment_continues_when_it_is_run_again(pipeline):
+    experiment = "dvc exp run -S pretrain.small.epochs=3 pretrain"
+    killed = interrupted(experiment, pipeline, after("pretrain: epoch 2/3"))
+    assert killed.returncode == -signal.SIGKILL
+    continued = interrupted(experiment, pipeline, never)
+    assert continued.returncode == 0 and re.search("pretrain: continues after epoch [12]\n", continued.stdout)
+    assert max(repeated([killed.stdout, continued.stdout])) <= 1
+    recorded = (pipeline / "dvc.lock").read_bytes()
+    run("rm -rf .dvc/cache/runs && dvc repro --force --single-item pretrain", pipeline)
+    assert (pipeline / "dvc.lock").read_bytes() == recorded
+
+
 def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from emnist.checkpoint import Checkpoint
-from emnist.hardware import Hardware
-from emnist.models import build_model
-from emnist.params import Augmentation
+from emnist.hardware import Hardware, choose
+from emnist.models import ARCHITECTURES, build_model
+from emnist.params import Augmentation, Compute
 from emnist.training import Diverged, Images, fit, seed_everything, top3, train_epoch
 
 CPU = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format, 2)
@@ -51,6 +51,10 @@ def test_shuffled_batches_hold_each_image_once_with_its_label(images):
 def test_what_does_not_fill_a_batch_is_left_out(images):
     sizes = [len(labels) for _, labels in images.shuffled(64, AUGMENTATION, torch.Generator().manual_seed(0))]
     assert sizes == [64, 64, 64]
+
+
+def test_images_stay_where_they_are_on_a_cpu(images):
+    assert images.images.data_ptr() == PICTURES.ctypes.data and images.images.dtype == torch.uint8
 
 
 def test_only_the_chosen_images_are_used():
@@ -102,6 +106,27 @@ def test_training_learns(images):
 def test_training_repeats_bit_for_bit(images):
     (first, history), (second, again) = train(images), train(images)
     assert history == again and same(first, second)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
+    compute = Compute(device="cuda", precision="auto", threads="auto")
+
+    def epochs(choice):
+        seed_everything(1, "weights")
+        model = build_model(name)
+        hardware = choose(choice, model)
+        model = hardware.place(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
+        history = fit("test", model, optimizer, Images(PICTURES, LABELS, hardware, STATISTICS), epochs=2, batch_size=50,
+                      augmentation=AUGMENTATION, clip_norm=1.0, seed=1, quiet=True)
+        return model, history
+
+    (first, history), (second, again) = epochs(compute), epochs(compute)
+    assert history == again and same(first, second)
+    _, on_cpu = epochs(compute.model_copy(update={"device": "cpu"}))
+    assert history[0]["train_loss"] == pytest.approx(on_cpu[0]["train_loss"], rel=0.1)
 
 
 def test_the_best_weights_are_kept_and_patience_ends_training(images):

@@ -22,7 +22,7 @@ class AlexNet(nn.Module):
             *_conv(1, 16, padding=2), nn.MaxPool2d(3, stride=2),
             *_conv(16, 48, padding=2), nn.MaxPool2d(3, stride=2),
             *_conv(48, 96), *_conv(96, 64), *_conv(64, 64), nn.MaxPool2d(3, stride=2),
-            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+            nn.Identity(), nn.Flatten(),
         )
         self.classifier = nn.Sequential(
             nn.Dropout(), nn.Linear(64 * 3 * 3, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True),

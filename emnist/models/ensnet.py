@@ -27,7 +27,7 @@ class EnsNet(nn.Module):
             *_conv(256, 512, padding=1), nn.Dropout(0.35),
             *_conv(512, 1024), nn.Dropout(0.35),
             *_conv(1024, 2000, padding=1), nn.MaxPool2d(2), nn.Dropout(0.35),
-            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+            _AverageThirds(), nn.Flatten(),
         )
         self.classifier_major = nn.Linear(200 * 3 * 3, num_classes)
         self.classifiers = nn.ModuleList(nn.Linear(200 * 3 * 3, num_classes) for _ in range(10))
@@ -46,6 +46,16 @@ class EnsNet(nn.Module):
         votes = [self.classifier_major(shares[0])]
         votes += [classifier(share) for classifier, share in zip(self.classifiers, shares)]
         return (self.weights[:, None, None] * torch.stack(votes)).sum(dim=0)
+
+
+class _AverageThirds(nn.Module):
+    """What ``nn.AdaptiveAvgPool2d(3)`` makes of 5x5 maps, whose gradient repeats bit for bit on a GPU too."""
+
+    def forward(self, maps):
+        for dim in (-2, -1):
+            maps = torch.stack([maps.narrow(dim, start, length).mean(dim) for start, length in [(0, 2), (1, 3), (3, 2)]],
+                               dim)
+        return maps
 
 
 def _conv(inputs, outputs, padding=0):

@@ -21,7 +21,7 @@ class LeNet(nn.Module):
         self.features = nn.Sequential(
             nn.Conv2d(1, 6, kernel_size=5), nn.ReLU(inplace=True), nn.MaxPool2d(2),
             nn.Conv2d(6, 16, kernel_size=5), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+            nn.AvgPool2d(2, stride=1), nn.Flatten(),
         )
         self.classifier = nn.Sequential(
             nn.Dropout(), nn.Linear(16 * 3 * 3, 120), nn.BatchNorm1d(120), nn.ReLU(inplace=True),

@@ -22,7 +22,7 @@ class VGGNet(nn.Module):
             *_conv(1, 16), *_conv(16, 32), nn.MaxPool2d(2),
             *_conv(32, 64), *_conv(64, 64), *_conv(64, 128), *_conv(128, 128), nn.MaxPool2d(2),
             *_conv(128, 128), *_conv(128, 128),
-            nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+            nn.AvgPool2d(3, stride=2), nn.Flatten(),
         )
         self.classifier = nn.Sequential(
             nn.Linear(128 * 3 * 3, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Dropout(),

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ def write_bytes(path, *chunks):
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # if a signal came just after it was moved into place
+            os.unlink(temporary)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise

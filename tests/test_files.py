@@ -33,6 +33,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path, monkeypatch):
+    def replace_and_interrupt(*paths):
+        replace(*paths)
+        raise KeyboardInterrupt
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", replace_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new" and os.listdir(tmp_path) == ["file"]
+
+
 LIMITED = """
 import resource, signal, sys
 from emnist.errors import run

@@ -48,7 +48,7 @@ def parsers(folder):
     idx.write_labels(folder / "labels", np.arange(3, dtype=np.uint8))
     write_array(folder / "array", IMAGES)
     write_json(folder / "json", {"mean": 0.1, "list": [1, None, "text"]})
-    save_weights(folder / "weights", build_model("lenet"), model="lenet", classes="0123456789", mean=0.1, std=0.3)
+    save_weights(folder / "weights", build_model("lenet", 10), model="lenet", classes="0123456789", mean=0.1, std=0.3)
     Checkpoint("state", folder).save({"tensor": torch.arange(9)}, [{"epoch": 1}])
     with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in "ab":

@@ -107,7 +107,7 @@ def read_array(path, dtype, ndim):
         array = np.load(path, mmap_mode="c", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # the header is a Python literal: NumPy lets through what the tokenizer says of it
         raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
         raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")

@@ -89,6 +89,7 @@ HOSTILE = [
      "it holds 10, not only 0 to 9"),
     ("transfer", "data/raw/t10k-images-idx3-ubyte.gz", cut, "cut short"),
     ("pretrain", "data/split/train-images.npy", cut, "damaged"),
+    ("pretrain", "data/split/train-images.npy", replaced(b"{", b"("), "damaged"),
     ("pretrain", "data/split/train-images.npy", array(lambda a: a.astype(float)), "3-dimensional uint8"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a.astype(object), allow_pickle=True), "damaged"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a + 62), "don't belong together"),

@@ -15,6 +15,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+
 import numpy as np
 import torch
 import torch.nn.functional as F

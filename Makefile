@@ -15,7 +15,7 @@ test: .venv/installed
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("error: Python 3.11 to 3.13 is needed, \
 	but $(PYTHON) is " + sys.version.split()[0] + ": name another, as in make $(or $(MAKECMDGOALS),repro) PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	@echo "Installing what requirements.lock pins: up to 5.4 GB and some minutes ..."
+	@echo "Installing what requirements.lock pins: up to 6 GB and some minutes ..."
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -12,6 +12,7 @@ doesn't count, since it goes with its folder.
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import time
@@ -136,7 +137,8 @@ def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots
     """
     for output in outputs:
         for leftover in Path(output).rglob(".*.tmp"):
-            leftover.unlink()
+            if not _is_at_work(leftover.name.split(".")[-3]):
+                leftover.unlink(missing_ok=True)
     folder = Path(folder or root())
     for leftover in folder.rglob(".*.tmp"):
         if max(_stats("st_mtime", leftover), default=0) < time.time() - 3600:  # a younger one may be a run's at work
@@ -148,6 +150,17 @@ def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots
         kept += sum(_stats("st_size", *key.rglob("*")))
         if kept > most_bytes or _is_recorded(key, records, dvc / "cache" / "files" / "md5"):
             shutil.rmtree(key, ignore_errors=True)
+
+
+def _is_at_work(pid):
+    """Whether the process that writes a file, whose number `write_bytes` puts into its name, still lives."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _is_recorded(key, records, cache):

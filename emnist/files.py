@@ -18,7 +18,7 @@ def write_bytes(path, *chunks):
     """Write `chunks` of bytes to `path` atomically: a reader sees the old file or the whole new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
     try:
         with open(descriptor, "wb") as file:
             file.writelines(chunks)

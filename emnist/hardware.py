@@ -74,7 +74,7 @@ def choose(compute, model, threads=None):
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
     torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms, but without loading its compiler
-    wide = max(m.out_channels for m in model.modules() if isinstance(m, torch.nn.Conv2d)) >= 32
+    wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))
     low = wide and _has_fast_bfloat16(device) if compute.precision == "auto" else compute.precision == "bfloat16"
     return Hardware(torch.device(device), torch.bfloat16 if low else torch.float32,
                     torch.channels_last if low or device == "cuda" else torch.contiguous_format, threads)

@@ -1,6 +1,7 @@
 """What `params.yaml` may hold, checked before any work is done."""
 
 import difflib
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,7 +66,7 @@ class Download(Section):
 
 
 class SplitSize(Section):
-    train: Count | None
+    train: Annotated[int, Field(ge=100, le=10**9)] | None  # fewer leave the search less than a batch
     test: Count | None
 
 
@@ -157,6 +158,15 @@ class Params(Section):
     finetune: Finetune
     transfer: Transfer
 
+    @model_validator(mode="after")
+    def search_space_is_large_enough(self):
+        name = "resnet_space" if self.model == "resnet" else "space"
+        combinations = math.prod(len(set(values)) for values in getattr(self.search, name).model_dump().values())
+        if self.sized("search").trials > combinations:
+            raise ValueError(f"search.{self.size}.trials should be at most {combinations}, the combinations in "
+                             f"search.{name}, but is {self.sized('search').trials}")
+        return self
+
     def sized(self, section):
         """Give the part of `section` ("split", "search", ...) that belongs to the size in use."""
         return getattr(getattr(self, section), self.size)
@@ -230,7 +240,17 @@ def _sentence(path, fault):
         near = _nearest(str(fault["input"]), choices.replace(" or ", ", ").split(", "))
         return f"{path}: {name} should be {choices}, but is {found}{near}"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{path}: {name} {message}, but is {found}"
+    if not name:
+        return f"{path}: {message}"
+    return f"{path}: {name} {message}, but is {found}{_as_yaml_writes_it(fault['input'])}"
+
+
+def _as_yaml_writes_it(value):
+    """Say how to write a number that YAML takes for text, as 1e-3."""
+    try:
+        return f" (to YAML a text: write {float(value)!r})" if isinstance(value, str) and "e" in value.lower() else ""
+    except ValueError:
+        return ""
 
 
 def _nearest(word, choices):

@@ -16,13 +16,20 @@ def main():
         except ValueError:
             remove(lock)
     done = subprocess.run(["dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode and "dvc.lock" in done.stderr:
-        remove(Path("dvc.lock"))
+    lock = Path("dvc.lock")
+    if done.returncode and "dvc.lock" in done.stderr and is_cut_short(lock.read_text()):
+        remove(lock)
+
+
+def is_cut_short(text):
+    """Whether DVC's own beginning is there and no mark of a merge, which is a person's to resolve."""
+    beginning = "schema: '2.0'\n"
+    return (text.startswith(beginning) or beginning.startswith(text)) and "\n<<<<<<<" not in text
 
 
 def remove(path):
-    path.unlink()
-    say(f"{path} was half written when DVC was killed, so it is removed: DVC makes it again")
+    path.replace(f".dvc/tmp/{path.name}.half-written")
+    say(f"{path} was half written when DVC was killed, so it is moved to .dvc/tmp: DVC makes it again")
 
 
 if __name__ == "__main__":

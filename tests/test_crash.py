@@ -158,3 +158,12 @@ def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
     assert run("python -m stages.mend", pipeline).stdout.count("half written") == 2
     run("dvc repro check", pipeline)
     assert run("python -m stages.mend", pipeline).stdout == ""
+
+
+@pytest.mark.parametrize("damage", [lambda lock: lock.replace(b"stages:\n", b"<<<<<<< HEAD\nstages:\n=======\n>>>>>>> other\n"),
+                                    lambda lock: lock.replace(b"'2.0'", b"'9.0'")], ids=["merge", "newer-dvc"])
+def test_a_lock_file_that_no_kill_damaged_is_left_alone(pipeline, damage):
+    damaged = damage((pipeline / "dvc.lock").read_bytes())
+    (pipeline / "dvc.lock").write_bytes(damaged)
+    assert run("python -m stages.mend", pipeline).stdout == ""
+    assert (pipeline / "dvc.lock").read_bytes() == damaged

@@ -62,6 +62,9 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     ({"augmentation__scale": [1.1, 0.9]}, ["augmentation", "smaller number first"]),
     ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
     ({"transfer": None}, ["transfer", "None"]),
+    ({"search__small__trials": 145}, ["search.small.trials should be at most 144", "search.space, but is 145"]),
+    ({"transfer__learning_rate": "1e-3"}, ["transfer.learning_rate", "write 0.001"]),
+    ({"split__small__train": 99}, ["split.small.train", "100"]),
 ])
 def test_a_wrong_value_is_named_with_what_was_expected_and_found(tmp_path, changes, expected):
     message = sentence(changed(tmp_path, **changes))

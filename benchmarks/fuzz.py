@@ -17,6 +17,7 @@ import traceback
 import warnings
 import zipfile
 from collections import Counter
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -128,13 +129,10 @@ def main():
 def outcome_of(read, path):
     said = io.StringIO()
     try:
-        sys.stdout, before = said, sys.stdout
-        try:
+        with redirect_stdout(said):
             read(path)
-        finally:
-            sys.stdout = before
     except UserError as error:
-        # One sentence, which names the file; JSON's own complaints may quote a line break.
+        # One sentence, which names the file.
         return "refused" if str(path) in str(error) and "\n" not in str(error) else "fault"
     except Exception:
         traceback.print_exc()

@@ -59,6 +59,8 @@ def deaf_to_ctrl_c():
     """Start worker processes that Ctrl-C, which a terminal sends to all, doesn't reach: this process ends them."""
     # What workers that are ended leave behind, loky's tracker removes, but not without warnings.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
+    # Workers that have grown are replaced, as those of EnsNet are at each trial, and that is no fault.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,7 +1,6 @@
 """Random search over the hyperparameters of SGD."""
 
 import math
-import warnings
 
 import torch
 from joblib import Parallel, delayed
@@ -112,8 +111,6 @@ def random_search(params, split, workers, checkpoint=None):
     if losses:
         say(f"search: continues after {len(losses)} of {len(chosen)} trials")
     missing = [number for number in range(len(chosen)) if number not in losses]
-    # Workers that have grown are replaced, as those of EnsNet do at each trial.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     with deaf_to_ctrl_c():
         ended = Parallel(n_jobs=workers, return_as="generator_unordered")(
             delayed(_numbered)(number, chosen[number], params, *split) for number in missing)

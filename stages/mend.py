@@ -9,16 +9,16 @@ from emnist.progress import say
 
 
 def main():
-    """Remove them: DVC makes them again, and finds in its run cache what is already computed."""
+    """Move them aside: DVC makes them again, and finds in its run cache what is already computed."""
     for lock in Path(".dvc/tmp").rglob("rwlock"):
         try:
             json.loads(lock.read_bytes())
         except ValueError:
-            remove(lock)
+            move_aside(lock)
     done = subprocess.run(["dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     lock = Path("dvc.lock")
     if done.returncode and "dvc.lock" in done.stderr and is_cut_short(lock.read_text()):
-        remove(lock)
+        move_aside(lock)
 
 
 def is_cut_short(text):
@@ -27,7 +27,7 @@ def is_cut_short(text):
     return (text.startswith(beginning) or beginning.startswith(text)) and "\n<<<<<<<" not in text
 
 
-def remove(path):
+def move_aside(path):
     path.replace(f".dvc/tmp/{path.name}.half-written")
     say(f"{path} was half written when DVC was killed, so it is moved to .dvc/tmp: DVC makes it again")
 

@@ -61,10 +61,10 @@ def replaced(old, new):
     return change
 
 
-def foreign_weights(_):
-    folder = io.BytesIO()
-    torch.save({"weights": torch.zeros(3)}, folder)
-    return folder.getvalue()
+def pickled_weights(_):
+    file = io.BytesIO()
+    torch.save({"weights": torch.zeros(3)}, file)
+    return file.getvalue()
 
 
 HOSTILE = [
@@ -102,7 +102,7 @@ HOSTILE = [
     ("pretrain", "data/search/best.json", always(b"[" * 100_000), "should be JSON"),
     ("evaluate", WEIGHTS, always(b""), "damaged"),
     ("evaluate", WEIGHTS, cut, "damaged"),
-    ("evaluate", WEIGHTS, foreign_weights, "damaged"),  # a pickle
+    ("evaluate", WEIGHTS, pickled_weights, "damaged"),
     ("transfer_train", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
     ("finetune", "data/weights/pretrain.safetensors", replaced(b"lenet", b"lenat"), "should say which model"),
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),

@@ -57,10 +57,13 @@ def end_at_once_on_signals():
 @contextmanager
 def deaf_to_ctrl_c():
     """Start worker processes that Ctrl-C, which a terminal sends to all, doesn't reach: this process ends them."""
+    from multiprocessing import resource_tracker
+
     # What workers that are ended leave behind, loky's tracker removes, but not without warnings.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
     # Workers that have grown are replaced, as those of EnsNet are at each trial, and that is no fault.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    resource_tracker.ensure_running()  # in some versions of Python its start unblocks SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

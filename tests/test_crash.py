@@ -104,6 +104,20 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
     assert done.seconds < SOON
 
 
+def test_workers_never_hear_ctrl_c_from_their_first_instruction_on(tmp_path):
+    (tmp_path / "heard.py").write_text("""
+import signal
+from joblib import Parallel, delayed
+from emnist.errors import deaf_to_ctrl_c
+
+with deaf_to_ctrl_c():
+    blocked = Parallel(2, return_as="generator")(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(4))
+assert all(signal.SIGINT in mask for mask in blocked)
+assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+""")
+    run("python heard.py", tmp_path)
+
+
 @pytest.mark.parametrize("number, word, group", [(signal.SIGINT, "interrupted", True),
                                                  (signal.SIGTERM, "terminated", False)])
 def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, group):

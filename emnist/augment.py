@@ -63,9 +63,10 @@ def affine(images, parameters):
     # The inverse of scale * rotation(angle) @ [[1, -tan(shear)], [0, 1]].
     a, b, c, d = (cos - sin * tan) / scale, (sin + cos * tan) / scale, -sin / scale, cos / scale
     height, width = images.shape[-2:]
-    tx, ty = a * shift_x + b * shift_y, c * shift_x + d * shift_y
+    x = torch.arange(width, device=images.device) - (width - 1) / 2 - shift_x[:, None]
+    y = torch.arange(height, device=images.device) - (height - 1) / 2 - shift_y[:, None]
     # grid_sample's coordinates run from -1 to 1 over the side, so that a pixel is 2 / side.
-    inverse = torch.stack([a, b * height / width, -tx * 2 / width,
-                           c * width / height, d, -ty * 2 / height], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(inverse, images.shape, align_corners=False)
+    grid = images.new_empty(len(images), height, width, 2)
+    torch.add((a[:, None] * x * (2 / width))[:, None, :], (b[:, None] * y * (2 / width))[:, :, None], out=grid[..., 0])
+    torch.add((c[:, None] * x * (2 / height))[:, None, :], (d[:, None] * y * (2 / height))[:, :, None], out=grid[..., 1])
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)

@@ -107,10 +107,7 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
     """
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    # Summed where they are computed: reading a value back at each step would make the step wait for it.
-    loss_sum = torch.zeros((), device=hardware.device)
-    correct = torch.zeros((), device=hardware.device, dtype=torch.int64)
-    count = 0
+    losses, hits = [], []  # kept where they are computed: reading a value back would make each step wait for it
     for images, labels in batches:
         with hardware.autocast():
             logits = model(images)
@@ -120,10 +117,11 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
         if clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         optimizer.step()
-        loss_sum += loss.detach() * len(labels)
-        correct += (logits.detach().argmax(1) == labels).sum()
-        count += len(labels)
-    return {"train_loss": loss_sum.item() / count, "train_accuracy": correct.item() / count}
+        losses.append(loss.detach() * len(labels))
+        hits.append(logits.detach().argmax(1) == labels)
+    hits = torch.cat(hits)
+    return {"train_loss": torch.stack(losses).double().sum().item() / len(hits),
+            "train_accuracy": hits.double().mean().item()}
 
 
 @torch.inference_mode()

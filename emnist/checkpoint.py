@@ -59,7 +59,7 @@ def stage_key(stage, params, *more):
     """
     values = params.model_dump(mode="json")
     text = Path("dvc.yaml").read_text()
-    for name in ("model", "source", "size"):
+    for name in ("model", "source", "size", "recipe"):
         text = text.replace(f"${{{name}}}", values[name])
     declared = yaml.safe_load(text)["stages"][stage]
 

@@ -12,6 +12,7 @@ from emnist.errors import UserError
 from emnist.models import ARCHITECTURES
 
 SIZES = ("small", "original", "full")
+RECIPES = ("annealed", "constant")
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -19,6 +20,7 @@ Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 Auto = Literal["auto"]
+Schedule = Literal["constant", "one_cycle", "cosine"]
 
 
 class Section(BaseModel):
@@ -101,13 +103,18 @@ class SearchSize(Section):
     epochs: Count
 
 
+class Spaces(Section):
+    space: Space
+    resnet_space: Space | None
+
+
 class Search(Section):
     small: SearchSize
     original: SearchSize
     full: SearchSize
+    annealed: Spaces
+    constant: Spaces
     workers: Auto | Count
-    space: Space
-    resnet_space: Space
 
 
 class PretrainSize(Section):
@@ -115,10 +122,19 @@ class PretrainSize(Section):
     patience: Count
 
 
+class PretrainRecipe(Section):
+    schedule: Schedule
+    nesterov: bool
+    label_smoothing: Fraction
+    early_stopping: bool
+
+
 class Pretrain(Section):
     small: PretrainSize
     original: PretrainSize
     full: PretrainSize
+    annealed: PretrainRecipe
+    constant: PretrainRecipe
     clip_norm: Positive
 
 
@@ -126,11 +142,18 @@ class FinetuneSize(Section):
     epochs: Count
 
 
+class FinetuneRecipe(Section):
+    schedule: Schedule
+    learning_rate: Positive
+    label_smoothing: Fraction
+
+
 class Finetune(Section):
     small: FinetuneSize
     original: FinetuneSize
     full: FinetuneSize
-    learning_rate: Positive
+    annealed: FinetuneRecipe
+    constant: FinetuneRecipe
     batch_size: Annotated[int, Field(ge=2, le=65536)]
     clip_norm: Positive
 
@@ -148,6 +171,7 @@ class Params(Section):
     model: Literal[tuple(ARCHITECTURES)]
     source: Literal["sample", "emnist", "folder"]
     size: Literal[SIZES]
+    recipe: Literal[RECIPES]
     seed: Seed
     compute: Compute
     download: Download
@@ -160,16 +184,26 @@ class Params(Section):
 
     @model_validator(mode="after")
     def search_space_is_large_enough(self):
-        name = "resnet_space" if self.model == "resnet" else "space"
-        combinations = math.prod(len(set(values)) for values in getattr(self.search, name).model_dump().values())
+        combinations = math.prod(map(len, self.search_space.values()))
         if self.sized("search").trials > combinations:
-            raise ValueError(f"search.{self.size}.trials should be at most {combinations}, the combinations in "
-                             f"search.{name}, but is {self.sized('search').trials}")
+            raise ValueError(f"search.{self.size}.trials should be at most {combinations}, the combinations in the space "
+                             f"of search.{self.recipe}, but is {self.sized('search').trials}")
         return self
+
+    @property
+    def search_space(self):
+        """The distinct values (list) of each hyperparameter (str) for the recipe and the model in use."""
+        spaces = self.by_recipe("search")
+        space = spaces.resnet_space if self.model == "resnet" and spaces.resnet_space else spaces.space
+        return {name: sorted(set(values)) for name, values in space}
 
     def sized(self, section):
         """Give the part of `section` ("split", "search", ...) that belongs to the size in use."""
         return getattr(getattr(self, section), self.size)
+
+    def by_recipe(self, section):
+        """Give the part of `section` ("search", "pretrain" or "finetune") that belongs to the recipe in use."""
+        return getattr(getattr(self, section), self.recipe)
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,7 +1,5 @@
 """Random search over the hyperparameters of SGD."""
 
-import math
-
 import torch
 from joblib import Parallel, delayed
 
@@ -19,16 +17,12 @@ def draws(space, trials, seed):
     ----------
     space : dict of str to list
     trials : int
+        At most the number of combinations.
     seed : int
 
     Returns
     -------
     list of dict
-
-    Raises
-    ------
-    UserError
-        If the space has fewer combinations than `trials`.
 
     References
     ----------
@@ -36,18 +30,18 @@ def draws(space, trials, seed):
     """
     from sklearn.model_selection import ParameterSampler  # which the trials' processes don't need
 
-    combinations = math.prod(len(set(values)) for values in space.values())
-    if combinations < trials:
-        raise UserError(f"params.yaml asks for {trials} distinct trials, but its search space has {combinations} "
-                        "combinations: ask for fewer trials, or add values to the space")
-    space = {name: sorted(set(values)) for name, values in space.items()}
     return [dict(sorted(draw.items())) for draw in ParameterSampler(space, trials, random_state=seed)]
 
 
-def sgd(model, draw):
-    """Make the optimizer that a draw describes."""
+def sgd(model, draw, nesterov=False):
+    """Make the optimizer that a draw describes, with Nesterov's momentum [1]_ if asked for.
+
+    References
+    ----------
+    .. [1] Sutskever et al., 2013, "On the importance of initialization and momentum in deep learning", ICML.
+    """
     return torch.optim.SGD(model.parameters(), lr=draw["learning_rate"], momentum=draw["momentum"],
-                           weight_decay=draw["weight_decay"], fused=True)
+                           weight_decay=draw["weight_decay"], nesterov=nesterov and draw["momentum"] > 0, fused=True)
 
 
 def trial(draw, params, images, labels, statistics, train_indices, validation_indices):
@@ -73,8 +67,10 @@ def trial(draw, params, images, labels, statistics, train_indices, validation_in
     train = Images(images, labels, hardware, statistics, train_indices)
     validation = Images(images, labels, hardware, statistics, validation_indices)
     try:
-        history = fit("search", model, sgd(model, draw), train, epochs=params.sized("search").epochs,
+        recipe = params.by_recipe("pretrain")
+        history = fit("search", model, sgd(model, draw, recipe.nesterov), train, epochs=params.sized("search").epochs,
                       batch_size=draw["batch_size"], augmentation=params.augmentation,
+                      schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
                       clip_norm=params.pretrain.clip_norm, seed=params.seed, validation=validation, quiet=True)
     except Diverged:
         return None
@@ -104,8 +100,7 @@ def random_search(params, split, workers, checkpoint=None):
     UserError
         If every trial diverged.
     """
-    space = params.search.resnet_space if params.model == "resnet" else params.search.space
-    chosen = draws(space.model_dump(), params.sized("search").trials, params.seed)
+    chosen = draws(params.search_space, params.sized("search").trials, params.seed)
     kept = checkpoint and checkpoint.load()
     losses = dict(kept[1]) if kept else {}
     if losses:
@@ -123,7 +118,7 @@ def random_search(params, split, workers, checkpoint=None):
             checkpoint.save({}, list(losses.items()))
     if all(loss is None for loss in losses.values()):
         raise UserError(f"all {len(chosen)} trials of the search diverged: "
-                        "add smaller learning rates to search.space in params.yaml")
+                        "add smaller learning rates to its space in params.yaml")
     return [draw | {"validation_loss": losses[number]} for number, draw in enumerate(chosen)]
 
 

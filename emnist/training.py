@@ -88,7 +88,60 @@ class Images:
         return images.contiguous(memory_format=self.hardware.memory_format)
 
 
-def train_epoch(model, optimizer, batches, hardware, clip_norm):
+WARMUP = 0.3  # of all steps, in which the one-cycle schedule raises the rate from START of its peak
+START = 0.04
+
+
+def rate_factor(schedule, done):
+    """Give the factor by which a schedule scales the learning rate.
+
+    Parameters
+    ----------
+    schedule : {"constant", "one_cycle", "cosine"}
+        ``one_cycle`` rises evenly to 1 over the first 30 % of training, then falls to 0 along half a cosine [1]_;
+        ``cosine`` falls from the start [2]_.
+    done : float
+        The part of training that is done, 0 to 1.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    .. [1] Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120.
+    .. [2] Loshchilov and Hutter, 2017, "SGDR: stochastic gradient descent with warm restarts", arXiv:1608.03983.
+    """
+    if schedule == "constant":
+        return 1.0
+    if schedule == "one_cycle":
+        if done < WARMUP:
+            return START + (1 - START) * done / WARMUP
+        done = (done - WARMUP) / (1 - WARMUP)
+    return (1 + math.cos(math.pi * done)) / 2
+
+
+def scheduled(batches, optimizer, peak, schedule, start, step):
+    """Pass on batches, and set the learning rate before each.
+
+    Parameters
+    ----------
+    batches : iterable
+    optimizer : torch.optim.Optimizer
+    peak : float
+        The learning rate where the schedule's factor is 1.
+    schedule : str
+        As `rate_factor` takes it.
+    start, step : float
+        The part of training done before the first batch, and what each batch adds.
+    """
+    for number, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = peak * rate_factor(schedule, start + number * step)
+        yield batch
+
+
+def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=0.0):
     """Train on each batch once.
 
     Parameters
@@ -99,6 +152,9 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
     hardware : emnist.hardware.Hardware
     clip_norm : float or None
         Gradients with a larger norm are scaled down to it.
+    label_smoothing : float
+        The part of each label's probability that is shared out among all classes (Szegedy et al., 2016, "Rethinking
+        the Inception architecture", arXiv:1512.00567).
 
     Returns
     -------
@@ -111,7 +167,7 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
     for images, labels in batches:
         with hardware.autocast():
             logits = model(images)
-            loss = F.cross_entropy(logits, labels)
+            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if clip_norm:
@@ -165,7 +221,7 @@ def validate(model, images):
 
 
 def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip_norm, seed,
-        validation=None, patience=None, checkpoint=None, quiet=False):
+        schedule="constant", label_smoothing=0.0, validation=None, patience=None, checkpoint=None, quiet=False):
     """Train for some epochs, or until validation stops improving, and leave the best weights in the model.
 
     Parameters
@@ -181,6 +237,10 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     batch_size : int
     augmentation : emnist.params.Augmentation
     clip_norm : float
+    schedule : str
+        As `rate_factor` takes it; the optimizer's own learning rate is the highest.
+    label_smoothing : float
+        As `train_epoch` takes it.
     seed : int
         Each epoch seeds its shuffling, augmentation and dropout by this and its number, so that a run continued from
         a checkpoint draws what the undisturbed run draws.
@@ -205,6 +265,7 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     """
     hardware = train.hardware
     history, best = [], None
+    peak = optimizer.param_groups[0]["lr"]
     kept = checkpoint and checkpoint.load()
     if kept:
         tensors, history = kept
@@ -215,10 +276,12 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     while len(history) < epochs and not _stops(history, patience):
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
-        batches = train.shuffled(batch_size, augmentation, generator)
+        steps = max(len(train) // batch_size, 1)
+        batches = scheduled(train.shuffled(batch_size, augmentation, generator), optimizer, peak, schedule,
+                            start=(epoch - 1) / epochs, step=1 / steps / epochs)
         if not quiet:
-            batches = progress(batches, f"{name} epoch {epoch}", len(train) // batch_size, "batch")
-        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm)}
+            batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
+        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing)}
         if validation:
             row |= validate(model, validation)
         if not all(map(math.isfinite, row.values())):

@@ -24,10 +24,12 @@ def main():
     model = hardware.place(model)
     say(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.record()))
-    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
+    recipe = params.by_recipe("finetune")
+    adam = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     history = fit("finetune", model, adam, Images(images, labels, hardware, pixels),
                   epochs=params.sized("finetune").epochs, batch_size=params.finetune.batch_size,
-                  augmentation=params.augmentation, clip_norm=params.finetune.clip_norm, seed=params.seed,
+                  augmentation=params.augmentation, schedule=recipe.schedule,
+                  label_smoothing=recipe.label_smoothing, clip_norm=params.finetune.clip_norm, seed=params.seed,
                   checkpoint=checkpoint)
 
     save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)

@@ -25,9 +25,12 @@ def main():
     model = hardware.place(model)
     say(f"pretrain: {params.model} on {len(pretrain):,} images with {best}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.record()))
-    history = fit("pretrain", model, sgd(model, best), Images(images, labels, hardware, pixels, pretrain),
-                  epochs=params.sized("pretrain").epochs, patience=params.sized("pretrain").patience,
+    size, recipe = params.sized("pretrain"), params.by_recipe("pretrain")
+    history = fit("pretrain", model, sgd(model, best, recipe.nesterov),
+                  Images(images, labels, hardware, pixels, pretrain),
+                  epochs=size.epochs, patience=size.patience if recipe.early_stopping else None,
                   batch_size=best["batch_size"], augmentation=params.augmentation,
+                  schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
                   clip_norm=params.pretrain.clip_norm, seed=params.seed,
                   validation=Images(images, labels, hardware, pixels, held_out), checkpoint=checkpoint)
 

@@ -58,8 +58,10 @@ def test_a_stage_declares_the_code_it_imports(stage):
 def test_a_stage_declares_the_parameters_it_reads(stage):
     files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
     text = "".join((REPOSITORY / file).read_text() for file in files)
+    text = text.replace("params.search_space", 'params.by_recipe("search")')
     used = {f"{section}.${{size}}" for section in re.findall(r'params\.sized\("(\w+)"\)', text)}
-    used |= set(re.findall(r"(?<!emnist\.)\bparams\.(?!sized|yaml)([a-z_]+(?:\.[a-z_]+)?)", text))
+    used |= {f"{section}.${{recipe}}" for section in re.findall(r'params\.by_recipe\("(\w+)"\)', text)}
+    used |= set(re.findall(r"(?<!emnist\.)\bparams\.(?!sized|by_recipe|yaml)([a-z_]+(?:\.[a-z_]+)?)", text))
     declared = set(STAGES[stage].get("params", []))
     undeclared = {name for name in used if not any(
         name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.") for other in declared)}

@@ -10,7 +10,7 @@ from emnist.checkpoint import Checkpoint
 from emnist.hardware import Hardware, choose
 from emnist.models import ARCHITECTURES, build_model
 from emnist.params import Augmentation, Compute
-from emnist.training import Diverged, Images, fit, seed_everything, top3, train_epoch
+from emnist.training import Diverged, Images, fit, rate_factor, seed_everything, top3, train_epoch
 
 CPU = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format, 2)
 AUGMENTATION = Augmentation(degrees=15, translate=0.1, scale=(0.9, 1.1), shear=3)
@@ -187,3 +187,34 @@ def test_the_three_most_probable_classes_and_their_scores(images):
     assert (classes == [1, 3, 2]).all()
     assert np.allclose(confidence, probabilities[1])
     assert np.allclose(losses, -probabilities.log()[LABELS.astype(int)])
+
+
+@pytest.mark.parametrize("schedule, factors", [
+    ("constant", [1, 1, 1, 1]), ("one_cycle", [0.04, 0.52, 1, 0]), ("cosine", [1, 0.9455, 0.7939, 0])])
+def test_a_schedule_scales_the_learning_rate(schedule, factors):
+    assert [rate_factor(schedule, done) for done in (0, 0.15, 0.3, 1)] == pytest.approx(factors, abs=1e-4)
+
+
+def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
+    rates = []
+
+    class Recorded(torch.optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    model = build_model("lenet")
+    fit("test", model, Recorded(model.parameters(), lr=0.5), images, epochs=3, batch_size=50, augmentation=AUGMENTATION,
+        clip_norm=1.0, schedule="cosine", seed=1, quiet=True)
+    assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])
+
+
+def test_smoothed_labels_share_a_part_of_their_probability(images):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 62))
+    batch = torch.randn(8, 1, 28, 28), torch.arange(8)
+    log_probabilities = F.log_softmax(model(batch[0]), dim=1).detach()
+    expected = -(0.9 * log_probabilities[range(8), range(8)] + 0.1 * log_probabilities.mean(1)).mean()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scores = train_epoch(model, optimizer, [batch], CPU, clip_norm=None, label_smoothing=0.1)
+    assert scores["train_loss"] == pytest.approx(expected.item(), rel=1e-5)

@@ -159,7 +159,8 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=
     Returns
     -------
     dict of str to float
-        ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy``, over the batches as they were trained on.
+        ``train_loss`` (mean cross-entropy with the labels as they are, nats) and ``train_accuracy``, over the batches
+        as they were trained on.
     """
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -173,7 +174,8 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=
         if clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         optimizer.step()
-        losses.append(loss.detach() * len(labels))
+        plain = F.cross_entropy(logits.detach().float(), labels) if label_smoothing else loss.detach()
+        losses.append(plain * len(labels))
         hits.append(logits.detach().argmax(1) == labels)
     hits = torch.cat(hits)
     return {"train_loss": torch.stack(losses).double().sum().item() / len(hits),

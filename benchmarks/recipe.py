@@ -1,0 +1,168 @@
+"""What a recipe of training is worth, on real characters in the official layout.
+
+    python -m benchmarks.recipe compare EMNIST_FOLDER                # both recipes, by validation images
+    python -m benchmarks.recipe compare EMNIST_FOLDER --test         # the same, by test images: once, at the end
+    python -m benchmarks.recipe ablate EMNIST_FOLDER --models spinalnet   # the annealed one without each ingredient
+    python -m benchmarks.recipe rank EMNIST_FOLDER --models spinalnet     # whether the search's score predicts the final one
+
+Every run has the original's 20 epochs of SGD, 5 of Adam and batches of 64. Runs go side by side, a thread each.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+
+import torch
+from joblib import Parallel, delayed
+from scipy.stats import spearmanr
+from sklearn.metrics import f1_score
+
+from emnist.data import partition, read_emnist, statistics as pixel_statistics
+from emnist.hardware import choose, cores
+from emnist.models import build_model
+from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
+from emnist.search import draws, sgd, trial
+from emnist.training import Images, fit, seed_everything, top3
+
+EPOCHS, BATCH = (20, 5), 64
+DRAWS = {"constant": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},  # as the original's notebook has it
+         "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4}}
+WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that take it away
+    "nothing": ({}, {}, {}),  # the whole recipe
+    "one-cycle rate": ({}, {"schedule": "constant"}, {}),
+    "one-cycle rate, and its height": ({"learning_rate": 0.01}, {"schedule": "constant"}, {}),
+    "Nesterov's momentum": ({}, {"nesterov": False}, {}),
+    "more weight decay": ({"weight_decay": 1e-4}, {}, {}),
+    "smoothed labels in SGD": ({}, {"label_smoothing": 0.0}, {}),
+    "smoothed labels in Adam": ({}, {}, {"label_smoothing": 0.0}),
+    "Adam's lower rate": ({}, {}, {"learning_rate": 0.001}),
+    "Adam's falling rate": ({}, {}, {"schedule": "constant"}),
+}
+
+
+def train(params, data, name, seed, draw, pretrain, finetune, judge):
+    """Train as the pipeline does, and give accuracy and macro F1 in percent after SGD and after Adam, and the seconds."""
+    images, labels, parts, pixels, test = data
+    seed_everything(seed, "weights")
+    model = build_model(name)
+    hardware = choose(params.compute, model, threads=1)
+    model = hardware.place(model)
+    start = time.perf_counter()
+    common = {"augmentation": params.augmentation, "seed": seed, "quiet": True}
+    held_out = Images(images, labels, hardware, pixels, parts["validation"])
+    judges = {"validation": held_out, "test": Images(*test, hardware, pixels)}[judge]
+
+    def scores():
+        best, _, _ = top3(model, judges)
+        right = judges.labels[judges.indices].numpy()
+        return (100 * (best[:, 0] == right).mean(),
+                100 * f1_score(right, best[:, 0], average="macro", zero_division=0))
+
+    fit("pretrain", model, sgd(model, draw, pretrain.nesterov),
+        Images(images, labels, hardware, pixels, parts["pretrain"]), validation=held_out, epochs=EPOCHS[0],
+        batch_size=BATCH, clip_norm=params.pretrain.clip_norm, schedule=pretrain.schedule,
+        label_smoothing=pretrain.label_smoothing, **common)
+    pretrained = scores()
+    adam = torch.optim.Adam(model.parameters(), lr=finetune.learning_rate, fused=True)
+    everything = None if judge == "test" else parts["pretrain"]  # validation images must stay unseen to judge by
+    fit("finetune", model, adam, Images(images, labels, hardware, pixels, everything), epochs=EPOCHS[1],
+        batch_size=BATCH, clip_norm=params.finetune.clip_norm, schedule=finetune.schedule,
+        label_smoothing=finetune.label_smoothing, **common)
+    return *pretrained, *scores(), time.perf_counter() - start
+
+
+def table(params, data, options, variants):
+    """Train each variant for each model and seed, and print the means."""
+    judge = "test" if options.test else "validation"
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    runs = [(name, label, seed, *variant) for name in options.models.split(",")
+            for label, variant in variants.items() for seed in seeds]
+    done = Parallel(n_jobs=options.workers, return_as="generator")(
+        delayed(train)(params, data, name, seed, *variant, judge) for name, _, seed, *variant in runs)
+    print(f"Accuracy and macro F1 on {judge} images in percent, seeds {options.seeds}: mean, standard deviation\n\n"
+          "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
+    rows = {}
+    for (name, label, *_), scores in zip(runs, done):
+        gathered = rows.setdefault((name, label), [])
+        gathered.append(scores)
+        if len(gathered) == len(seeds):
+            *columns, seconds = zip(*gathered)
+            cells = [f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
+            print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
+
+
+def recipe(params, name):
+    """Give the draw and the sections of a recipe in `params.yaml`."""
+    params = params.model_copy(update={"recipe": name})
+    return DRAWS[name], params.by_recipe("pretrain"), params.by_recipe("finetune")
+
+
+def compare(params, data, options):
+    """Both recipes."""
+    table(params, data, options, {name: recipe(params, name) for name in DRAWS})
+
+
+def ablate(params, data, options):
+    """The annealed recipe without each of its ingredients."""
+    draw, pretrain, finetune = recipe(params, "annealed")
+    table(params, data, options, {f"without {ingredient}": (
+        draw | changes[0], PretrainRecipe(**dict(pretrain) | changes[1]), FinetuneRecipe(**dict(finetune) | changes[2]))
+        for ingredient, changes in WITHOUT.items()})
+
+
+def rank(params, data, options):
+    """The search's score of a dozen draws against the validation loss after 20 epochs of SGD with each."""
+    images, labels, parts, pixels, _ = data
+    for name in options.models.split(","):
+        params = params.model_copy(update={"model": name})
+        chosen = draws(params.search_space, 12, params.seed)
+
+        def both(draw):
+            short = trial(draw, params, images, labels, pixels, parts["mini-train"], parts["mini-validation"])
+            seed_everything(params.seed, "weights")
+            model = build_model(name)
+            hardware = choose(params.compute, model, threads=1)
+            model = hardware.place(model)
+            recipe = params.by_recipe("pretrain")
+            history = fit("pretrain", model, sgd(model, draw, recipe.nesterov),
+                          Images(images, labels, hardware, pixels, parts["pretrain"]), epochs=EPOCHS[0],
+                          validation=Images(images, labels, hardware, pixels, parts["validation"]),
+                          batch_size=draw["batch_size"], augmentation=params.augmentation, schedule=recipe.schedule,
+                          label_smoothing=recipe.label_smoothing, clip_norm=params.pretrain.clip_norm,
+                          seed=params.seed, quiet=True)
+            return short, min(row["validation_loss"] for row in history), max(row["validation_accuracy"] for row in history)
+
+        rows = []
+        for draw, scores in zip(chosen, Parallel(n_jobs=options.workers, return_as="generator")(
+                delayed(both)(draw) for draw in chosen)):
+            rows.append(scores)
+            print(f"{name}: {json.dumps(draw)}  search {scores[0]}  final loss {scores[1]:.4f}  "
+                  f"accuracy {scores[2]:.4f}", flush=True)
+        shorts, finals, _ = zip(*((float("inf") if s is None else s, f, a) for s, f, a in rows))
+        print(f"{name}: Spearman's rank correlation {spearmanr(shorts, finals).statistic:.2f} over {len(rows)} draws")
+
+
+COMMANDS = {command.__name__: command for command in (compare, ablate, rank)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("folder", help="of the emnist-byclass-*.gz files")
+    parser.add_argument("--models", default="vggnet,spinalnet")
+    parser.add_argument("--seeds", default="42,43,44")
+    parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--test", action="store_true", help="judge by the test images")
+    options = parser.parse_args()
+    params = load_params()
+    images, labels = read_emnist("train", folder=options.folder)
+    data = (images, labels, partition(labels, params.seed), pixel_statistics(images),
+            read_emnist("test", folder=options.folder))
+    COMMANDS[options.command](params, data, options)
+
+
+if __name__ == "__main__":
+    main()

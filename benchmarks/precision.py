@@ -25,7 +25,7 @@ def main():
     params = load_params()
     images, labels, pixels, pretrain = read_split("pretrain")
     test_images, test_labels = read_emnist("test", params.sized("split").test, params.seed)
-    draw = read_json("metrics/search.json")["best"]
+    draw, recipe = read_json("metrics/search.json")["best"], params.by_recipe("pretrain")
     print(f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n")
     print("| model | precision | " + " | ".join(f"seed {seed}" for seed in options.seeds.split(","))
           + " | mean | standard deviation | s an epoch |")
@@ -40,8 +40,9 @@ def main():
                 model = build_model(name)
                 hardware = choose(compute, model)
                 model = hardware.place(model)
-                fit("pretrain", model, sgd(model, draw), Images(images, labels, hardware, pixels, pretrain),
+                fit("pretrain", model, sgd(model, draw, recipe.nesterov), Images(images, labels, hardware, pixels, pretrain),
                     epochs=options.epochs, batch_size=draw["batch_size"], augmentation=params.augmentation,
+                    schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
                     clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
                 top, _, _ = top3(model, Images(test_images, test_labels, hardware, pixels))
                 accuracies.append(100 * (top[:, 0] == test_labels).mean())

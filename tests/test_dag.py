@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 REPOSITORY = Path(__file__).parents[1]
 STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
@@ -112,3 +113,11 @@ def test_stages_import_from_the_package_and_never_from_each_other():
         assert not any(name.startswith("stages/") for name in imports(f"stages/{file.name}"))
     for file in (REPOSITORY / "emnist").rglob("*.py"):
         assert not any(name.startswith("stages/") for name in imports(str(file.relative_to(REPOSITORY))))
+
+
+def test_dvcs_model_registry_knows_the_model_with_its_labels_and_metrics():
+    with Repo(REPOSITORY) as repo:
+        model = repo.artifacts.read()["dvc.yaml"]["emnist-byclass"]
+    assert model.type == "model" and model.path in outputs("finetune")
+    assert set(yaml.safe_load((REPOSITORY / "params.yaml").read_text())[name] for name in ("model", "source")) <= set(model.labels)
+    assert set(model.meta.values()) <= outputs("evaluate")

@@ -42,8 +42,7 @@ def main():
                 model = hardware.place(model)
                 fit("pretrain", model, sgd(model, draw, recipe.nesterov), Images(images, labels, hardware, pixels, pretrain),
                     epochs=options.epochs, batch_size=draw["batch_size"], augmentation=params.augmentation,
-                    schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
-                    clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
+                    schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
                 top, _, _ = top3(model, Images(test_images, test_labels, hardware, pixels))
                 accuracies.append(100 * (top[:, 0] == test_labels).mean())
             seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs

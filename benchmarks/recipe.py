@@ -36,53 +36,78 @@ WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that ta
     "one-cycle rate, and its height": ({"learning_rate": 0.01}, {"schedule": "constant"}, {}),
     "Nesterov's momentum": ({}, {"nesterov": False}, {}),
     "more weight decay": ({"weight_decay": 1e-4}, {}, {}),
-    "smoothed labels in SGD": ({}, {"label_smoothing": 0.0}, {}),
-    "smoothed labels in Adam": ({}, {}, {"label_smoothing": 0.0}),
-    "Adam's lower rate": ({}, {}, {"learning_rate": 0.001}),
     "Adam's falling rate": ({}, {}, {"schedule": "constant"}),
 }
 
 
-def train(params, data, name, seed, draw, pretrain, finetune, judge):
-    """Train as the pipeline does, and give accuracy and macro F1 in percent after SGD and after Adam, and the seconds."""
-    images, labels, parts, pixels, test = data
+def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *, epochs=EPOCHS, whole=False):
+    """Train as the pipeline does, with one thread.
+
+    Parameters
+    ----------
+    params : emnist.params.Params
+    images, labels : numpy.ndarray
+    name : str
+        The architecture.
+    seed : int
+    draw : dict
+        The hyperparameters of SGD.
+    pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
+    judge : callable
+        Gets the model and a function that makes `Images` of arrays as the model takes them.
+    epochs : (int, int)
+    whole : bool
+        Whether Adam trains on the validation images too, as the pipeline's does.
+
+    Returns
+    -------
+    list
+        What `judge` gives after SGD and after Adam.
+    """
+    parts, pixels = partition(labels, params.seed), pixel_statistics(images)
     seed_everything(seed, "weights")
     model = build_model(name)
     hardware = choose(params.compute, model, threads=1)
     model = hardware.place(model)
-    start = time.perf_counter()
-    common = {"augmentation": params.augmentation, "seed": seed, "quiet": True}
-    held_out = Images(images, labels, hardware, pixels, parts["validation"])
-    judges = {"validation": held_out, "test": Images(*test, hardware, pixels)}[judge]
+    placed = lambda images, labels, indices=None: Images(images, labels, hardware, pixels, indices)
+    common = {"augmentation": params.augmentation, "batch_size": BATCH, "seed": seed, "quiet": True}
 
-    def scores():
+    fit("pretrain", model, sgd(model, draw, pretrain.nesterov), placed(images, labels, parts["pretrain"]),
+        validation=placed(images, labels, parts["validation"]), epochs=epochs[0], clip_norm=params.pretrain.clip_norm,
+        schedule=pretrain.schedule, **common)
+    judged = [judge(model, placed)]
+    adam = torch.optim.Adam(model.parameters(), lr=finetune.learning_rate, fused=True)
+    fit("finetune", model, adam, placed(images, labels, None if whole else parts["pretrain"]), epochs=epochs[1],
+        clip_norm=params.finetune.clip_norm, schedule=finetune.schedule, **common)
+    return [*judged, judge(model, placed)]
+
+
+def scored(params, data, test, *described):
+    """Train, and give accuracy and macro F1 in percent after SGD and after Adam, and the seconds."""
+    start = time.perf_counter()
+    images, labels, *held_out = data
+    if not test:
+        held_out = images, labels, partition(labels, params.seed)["validation"]
+
+    def judge(model, placed):
+        judges = placed(*held_out)
         best, _, _ = top3(model, judges)
         right = judges.labels[judges.indices].numpy()
         return (100 * (best[:, 0] == right).mean(),
                 100 * f1_score(right, best[:, 0], average="macro", zero_division=0))
 
-    fit("pretrain", model, sgd(model, draw, pretrain.nesterov),
-        Images(images, labels, hardware, pixels, parts["pretrain"]), validation=held_out, epochs=EPOCHS[0],
-        batch_size=BATCH, clip_norm=params.pretrain.clip_norm, schedule=pretrain.schedule,
-        label_smoothing=pretrain.label_smoothing, **common)
-    pretrained = scores()
-    adam = torch.optim.Adam(model.parameters(), lr=finetune.learning_rate, fused=True)
-    everything = None if judge == "test" else parts["pretrain"]  # validation images must stay unseen to judge by
-    fit("finetune", model, adam, Images(images, labels, hardware, pixels, everything), epochs=EPOCHS[1],
-        batch_size=BATCH, clip_norm=params.finetune.clip_norm, schedule=finetune.schedule,
-        label_smoothing=finetune.label_smoothing, **common)
-    return *pretrained, *scores(), time.perf_counter() - start
+    before, after = train(params, images, labels, *described, judge, whole=test)
+    return *before, *after, time.perf_counter() - start
 
 
 def table(params, data, options, variants):
     """Train each variant for each model and seed, and print the means."""
-    judge = "test" if options.test else "validation"
     seeds = [int(seed) for seed in options.seeds.split(",")]
     runs = [(name, label, seed, *variant) for name in options.models.split(",")
             for label, variant in variants.items() for seed in seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator")(
-        delayed(train)(params, data, name, seed, *variant, judge) for name, _, seed, *variant in runs)
-    print(f"Accuracy and macro F1 on {judge} images in percent, seeds {options.seeds}: mean, standard deviation\n\n"
+        delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs)
+    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds {options.seeds}: mean, standard deviation\n\n"
           "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
     rows = {}
     for (name, label, *_), scores in zip(runs, done):
@@ -115,7 +140,8 @@ def ablate(params, data, options):
 
 def rank(params, data, options):
     """The search's score of a dozen draws against the validation loss after 20 epochs of SGD with each."""
-    images, labels, parts, pixels, _ = data
+    images, labels, *_ = data
+    parts, pixels = partition(labels, params.seed), pixel_statistics(images)
     for name in options.models.split(","):
         params = params.model_copy(update={"model": name})
         chosen = draws(params.search_space, 12, params.seed)
@@ -131,7 +157,7 @@ def rank(params, data, options):
                           Images(images, labels, hardware, pixels, parts["pretrain"]), epochs=EPOCHS[0],
                           validation=Images(images, labels, hardware, pixels, parts["validation"]),
                           batch_size=draw["batch_size"], augmentation=params.augmentation, schedule=recipe.schedule,
-                          label_smoothing=recipe.label_smoothing, clip_norm=params.pretrain.clip_norm,
+                          clip_norm=params.pretrain.clip_norm,
                           seed=params.seed, quiet=True)
             return short, min(row["validation_loss"] for row in history), max(row["validation_accuracy"] for row in history)
 
@@ -158,9 +184,7 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images")
     options = parser.parse_args()
     params = load_params()
-    images, labels = read_emnist("train", folder=options.folder)
-    data = (images, labels, partition(labels, params.seed), pixel_statistics(images),
-            read_emnist("test", folder=options.folder))
+    data = *read_emnist("train", folder=options.folder), *read_emnist("test", folder=options.folder)
     COMMANDS[options.command](params, data, options)
 
 

@@ -29,8 +29,9 @@ from torchvision import transforms
 from emnist import augment, hardware, idx
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
+from emnist.progress import progress
 from emnist.search import random_search
-from emnist.training import Images, fit, top3, train_epoch
+from emnist.training import Images, fit, scheduled, top3, train_epoch
 from emnist.transfer import Features, Head
 
 RNG = np.random.default_rng(0)
@@ -95,7 +96,8 @@ def plain_epoch(model, optimizer, loader, device):
 
 
 def loop(params, options):
-    """The loop against a bare step on a batch already in place, and against the plain loop."""
+    """The loop, with all that a stage's has, against a bare step on a batch in place, and against the plain loop."""
+    recipe = params.by_recipe("pretrain")
     for name in options.models.split(","):
         model = build_model(name)
         chosen = hardware.choose(params.compute, model)
@@ -119,9 +121,14 @@ def loop(params, options):
                 loss.backward()
                 bare_sgd.step()
 
+        def our_epoch():
+            batches = scheduled(train.shuffled(BATCH, params.augmentation, generator), ours_sgd, 0.01, recipe.schedule,
+                                start=0.0, step=BATCH / count)
+            train_epoch(ours, ours_sgd, progress(batches, name, count // BATCH, "batch"), chosen, 1.0)
+
         seconds = alternate(
             options.rounds,
-            ours=lambda: train_epoch(ours, ours_sgd, train.shuffled(BATCH, params.augmentation, generator), chosen, 1.0),
+            ours=our_epoch,
             bare=bare_steps,
             plain=lambda: plain_epoch(plain, plain_sgd, loader, chosen.device))
         rate = {contender: count / value for contender, value in seconds.items()}

@@ -125,7 +125,6 @@ class PretrainSize(Section):
 class PretrainRecipe(Section):
     schedule: Schedule
     nesterov: bool
-    label_smoothing: Fraction
     early_stopping: bool
 
 
@@ -145,7 +144,6 @@ class FinetuneSize(Section):
 class FinetuneRecipe(Section):
     schedule: Schedule
     learning_rate: Positive
-    label_smoothing: Fraction
 
 
 class Finetune(Section):

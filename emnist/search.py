@@ -70,8 +70,8 @@ def trial(draw, params, images, labels, statistics, train_indices, validation_in
         recipe = params.by_recipe("pretrain")
         history = fit("search", model, sgd(model, draw, recipe.nesterov), train, epochs=params.sized("search").epochs,
                       batch_size=draw["batch_size"], augmentation=params.augmentation,
-                      schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
-                      clip_norm=params.pretrain.clip_norm, seed=params.seed, validation=validation, quiet=True)
+                      schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
+                      validation=validation, quiet=True)
     except Diverged:
         return None
     return history[-1]["validation_loss"]

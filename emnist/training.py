@@ -141,7 +141,7 @@ def scheduled(batches, optimizer, peak, schedule, start, step):
         yield batch
 
 
-def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=0.0):
+def train_epoch(model, optimizer, batches, hardware, clip_norm):
     """Train on each batch once.
 
     Parameters
@@ -152,15 +152,11 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=
     hardware : emnist.hardware.Hardware
     clip_norm : float or None
         Gradients with a larger norm are scaled down to it.
-    label_smoothing : float
-        The part of each label's probability that is shared out among all classes (Szegedy et al., 2016, "Rethinking
-        the Inception architecture", arXiv:1512.00567).
 
     Returns
     -------
     dict of str to float
-        ``train_loss`` (mean cross-entropy with the labels as they are, nats) and ``train_accuracy``, over the batches
-        as they were trained on.
+        ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy``, over the batches as they were trained on.
     """
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -168,14 +164,13 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing=
     for images, labels in batches:
         with hardware.autocast():
             logits = model(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+            loss = F.cross_entropy(logits, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         optimizer.step()
-        plain = F.cross_entropy(logits.detach().float(), labels) if label_smoothing else loss.detach()
-        losses.append(plain * len(labels))
+        losses.append(loss.detach() * len(labels))
         hits.append(logits.detach().argmax(1) == labels)
     hits = torch.cat(hits)
     return {"train_loss": torch.stack(losses).double().sum().item() / len(hits),
@@ -223,7 +218,7 @@ def validate(model, images):
 
 
 def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip_norm, seed,
-        schedule="constant", label_smoothing=0.0, validation=None, patience=None, checkpoint=None, quiet=False):
+        schedule="constant", validation=None, patience=None, checkpoint=None, quiet=False):
     """Train for some epochs, or until validation stops improving, and leave the best weights in the model.
 
     Parameters
@@ -241,8 +236,6 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     clip_norm : float
     schedule : str
         As `rate_factor` takes it; the optimizer's own learning rate is the highest.
-    label_smoothing : float
-        As `train_epoch` takes it.
     seed : int
         Each epoch seeds its shuffling, augmentation and dropout by this and its number, so that a run continued from
         a checkpoint draws what the undisturbed run draws.
@@ -283,7 +276,7 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
                             start=(epoch - 1) / epochs, step=1 / steps / epochs)
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
-        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, label_smoothing)}
+        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm)}
         if validation:
             row |= validate(model, validation)
         if not all(map(math.isfinite, row.values())):

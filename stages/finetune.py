@@ -28,9 +28,8 @@ def main():
     adam = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     history = fit("finetune", model, adam, Images(images, labels, hardware, pixels),
                   epochs=params.sized("finetune").epochs, batch_size=params.finetune.batch_size,
-                  augmentation=params.augmentation, schedule=recipe.schedule,
-                  label_smoothing=recipe.label_smoothing, clip_norm=params.finetune.clip_norm, seed=params.seed,
-                  checkpoint=checkpoint)
+                  augmentation=params.augmentation, schedule=recipe.schedule, clip_norm=params.finetune.clip_norm,
+                  seed=params.seed, checkpoint=checkpoint)
 
     save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
     write_csv("plots/finetune.csv", history[0], [row.values() for row in history])

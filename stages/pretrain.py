@@ -30,8 +30,7 @@ def main():
                   Images(images, labels, hardware, pixels, pretrain),
                   epochs=size.epochs, patience=size.patience if recipe.early_stopping else None,
                   batch_size=best["batch_size"], augmentation=params.augmentation,
-                  schedule=recipe.schedule, label_smoothing=recipe.label_smoothing,
-                  clip_norm=params.pretrain.clip_norm, seed=params.seed,
+                  schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
                   validation=Images(images, labels, hardware, pixels, held_out), checkpoint=checkpoint)
 
     kept = history[best_epoch(history) - 1]

@@ -207,19 +207,3 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
     fit("test", model, Recorded(model.parameters(), lr=0.5), images, epochs=3, batch_size=50, augmentation=AUGMENTATION,
         clip_norm=1.0, schedule="cosine", seed=1, quiet=True)
     assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])
-
-
-def test_smoothed_labels_share_a_part_of_their_probability():
-    torch.manual_seed(0)
-    model, twin = (nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 62)) for _ in range(2))
-    twin.load_state_dict(model.state_dict())
-    batch = torch.randn(8, 1, 28, 28), torch.arange(8)
-    scores = train_epoch(model, torch.optim.SGD(model.parameters(), lr=0.1), [batch], CPU, clip_norm=None,
-                         label_smoothing=0.1)
-
-    log_probabilities = F.log_softmax(twin(batch[0]), dim=1)
-    plain = -log_probabilities[range(8), range(8)].mean()
-    (0.9 * plain - 0.1 * log_probabilities.mean()).backward()
-    for parameter, expected in zip(model.parameters(), twin.parameters()):
-        torch.testing.assert_close(parameter, expected - 0.1 * expected.grad)
-    assert scores["train_loss"] == pytest.approx(plain.item(), rel=1e-5)

@@ -76,7 +76,7 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
         validation=placed(images, labels, parts["validation"]), epochs=epochs[0], clip_norm=params.pretrain.clip_norm,
         schedule=pretrain.schedule, **common)
     judged = [judge(model, placed)]
-    adam = torch.optim.Adam(model.parameters(), lr=finetune.learning_rate, fused=True)
+    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
     fit("finetune", model, adam, placed(images, labels, None if whole else parts["pretrain"]), epochs=epochs[1],
         clip_norm=params.finetune.clip_norm, schedule=finetune.schedule, **common)
     return [*judged, judge(model, placed)]

@@ -143,7 +143,6 @@ class FinetuneSize(Section):
 
 class FinetuneRecipe(Section):
     schedule: Schedule
-    learning_rate: Positive
 
 
 class Finetune(Section):
@@ -152,6 +151,7 @@ class Finetune(Section):
     full: FinetuneSize
     annealed: FinetuneRecipe
     constant: FinetuneRecipe
+    learning_rate: Positive
     batch_size: Annotated[int, Field(ge=2, le=65536)]
     clip_norm: Positive
 

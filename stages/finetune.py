@@ -24,12 +24,11 @@ def main():
     model = hardware.place(model)
     say(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.record()))
-    recipe = params.by_recipe("finetune")
-    adam = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
+    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
     history = fit("finetune", model, adam, Images(images, labels, hardware, pixels),
                   epochs=params.sized("finetune").epochs, batch_size=params.finetune.batch_size,
-                  augmentation=params.augmentation, schedule=recipe.schedule, clip_norm=params.finetune.clip_norm,
-                  seed=params.seed, checkpoint=checkpoint)
+                  augmentation=params.augmentation, schedule=params.by_recipe("finetune").schedule,
+                  clip_norm=params.finetune.clip_norm, seed=params.seed, checkpoint=checkpoint)
 
     save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
     write_csv("plots/finetune.csv", history[0], [row.values() for row in history])

@@ -105,7 +105,7 @@ def table(params, data, options, variants):
     seeds = [int(seed) for seed in options.seeds.split(",")]
     runs = [(name, label, seed, *variant) for name in options.models.split(",")
             for label, variant in variants.items() for seed in seeds]
-    done = Parallel(n_jobs=options.workers, return_as="generator")(
+    done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs)
     print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds {options.seeds}: mean, standard deviation\n\n"
           "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
@@ -162,7 +162,7 @@ def rank(params, data, options):
             return short, min(row["validation_loss"] for row in history), max(row["validation_accuracy"] for row in history)
 
         rows = []
-        for draw, scores in zip(chosen, Parallel(n_jobs=options.workers, return_as="generator")(
+        for draw, scores in zip(chosen, Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
                 delayed(both)(draw) for draw in chosen)):
             rows.append(scores)
             print(f"{name}: {json.dumps(draw)}  search {scores[0]}  final loss {scores[1]:.4f}  "

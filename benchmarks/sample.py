@@ -66,7 +66,7 @@ def main():
     params = load_params()
     real = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
     runs = [(part, seed) for part in WITHOUT for seed in map(int, options.seeds.split(","))]
-    done = Parallel(n_jobs=options.workers, return_as="generator")(
+    done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(judged)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs)
     print(f"| {options.model} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"
           "| --- | --- | --- | --- |")

@@ -32,6 +32,14 @@ def test_draws_are_distinct_and_from_the_space():
     assert chosen == draws(SPACE, 28, seed=42) != draws(SPACE, 28, seed=43)
 
 
+def test_each_value_is_drawn_about_as_often_as_the_others():
+    for seed in range(20):
+        chosen = draws(SPACE, 8, seed)
+        for name, values in SPACE.items():
+            times = [sum(draw[name] == value for draw in chosen) for value in values]
+            assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
+
+
 def test_the_number_of_workers_does_not_change_the_result():
     assert random_search(params(4), SPLIT, workers=1) == random_search(params(4), SPLIT, workers=2)
 

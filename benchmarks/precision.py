@@ -40,7 +40,7 @@ def main():
                 model = build_model(name)
                 hardware = choose(compute, model)
                 model = hardware.place(model)
-                fit("pretrain", model, sgd(model, draw, recipe.nesterov), Images(images, labels, hardware, pixels, pretrain),
+                fit("pretrain", model, sgd(model, draw), Images(images, labels, hardware, pixels, pretrain),
                     epochs=options.epochs, batch_size=draw["batch_size"], augmentation=params.augmentation,
                     schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
                 top, _, _ = top3(model, Images(test_images, test_labels, hardware, pixels))

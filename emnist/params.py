@@ -124,7 +124,6 @@ class PretrainSize(Section):
 
 class PretrainRecipe(Section):
     schedule: Schedule
-    nesterov: bool
     early_stopping: bool
 
 

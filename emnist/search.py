@@ -39,15 +39,10 @@ def draws(space, trials, seed):
     return [dict(zip(names, draw)) for draw in chosen]
 
 
-def sgd(model, draw, nesterov=False):
-    """Make the optimizer that a draw describes, with Nesterov's momentum [1]_ if asked for.
-
-    References
-    ----------
-    .. [1] Sutskever et al., 2013, "On the importance of initialization and momentum in deep learning", ICML.
-    """
+def sgd(model, draw):
+    """Make the optimizer that a draw describes."""
     return torch.optim.SGD(model.parameters(), lr=draw["learning_rate"], momentum=draw["momentum"],
-                           weight_decay=draw["weight_decay"], nesterov=nesterov and draw["momentum"] > 0, fused=True)
+                           weight_decay=draw["weight_decay"], fused=True)
 
 
 def trial(draw, params, images, labels, statistics, train_indices, validation_indices):
@@ -73,10 +68,9 @@ def trial(draw, params, images, labels, statistics, train_indices, validation_in
     train = Images(images, labels, hardware, statistics, train_indices)
     validation = Images(images, labels, hardware, statistics, validation_indices)
     try:
-        recipe = params.by_recipe("pretrain")
-        history = fit("search", model, sgd(model, draw, recipe.nesterov), train, epochs=params.sized("search").epochs,
+        history = fit("search", model, sgd(model, draw), train, epochs=params.sized("search").epochs,
                       batch_size=draw["batch_size"], augmentation=params.augmentation,
-                      schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
+                      schedule=params.by_recipe("pretrain").schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
                       validation=validation, quiet=True)
     except Diverged:
         return None

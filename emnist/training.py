@@ -218,7 +218,7 @@ def validate(model, images):
 
 
 def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip_norm, seed,
-        schedule="constant", validation=None, patience=None, checkpoint=None, quiet=False):
+        schedule="constant", validation=None, patience=None, checkpoint=None, report=None, quiet=False):
     """Train for some epochs, or until validation stops improving, and leave the best weights in the model.
 
     Parameters
@@ -245,6 +245,8 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
         Stop after so many epochs without a lower validation loss.
     checkpoint : emnist.checkpoint.Checkpoint, optional
         Written after each epoch, and continued from.
+    report : callable, optional
+        Gets the history so far, after each epoch.
     quiet : bool
         Whether to print nothing.
 
@@ -268,7 +270,11 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
         _load_optimizer(optimizer, _under("optimizer.", tensors))
         best = _under("best.", tensors)
         say(f"{name}: continues after epoch {len(history)}")
-    while len(history) < epochs and not _stops(history, patience):
+    while True:
+        if report and history:  # here, so that a run that has nothing left to do reports, too
+            report(history)
+        if len(history) >= epochs or _stops(history, patience):
+            break
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
         steps = max(len(train) // batch_size, 1)

@@ -24,17 +24,20 @@ def main():
     model = hardware.place(model)
     say(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.record()))
-    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
-    history = fit("finetune", model, adam, Images(images, labels, hardware, pixels),
-                  epochs=params.sized("finetune").epochs, batch_size=params.finetune.batch_size,
-                  augmentation=params.augmentation, schedule=params.by_recipe("finetune").schedule,
-                  clip_norm=params.finetune.clip_norm, seed=params.seed, checkpoint=checkpoint)
 
+    def report(history):
+        """Keep the curve and the last epoch so far where DVC shows them while the training goes on."""
+        last = history[-1]
+        write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
+        write_json("metrics/finetune.json", {"epochs": last["epoch"], "train_loss": last["train_loss"],
+                                             "train_accuracy": last["train_accuracy"]})
+
+    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
+    fit("finetune", model, adam, Images(images, labels, hardware, pixels), epochs=params.sized("finetune").epochs,
+        batch_size=params.finetune.batch_size, augmentation=params.augmentation,
+        schedule=params.by_recipe("finetune").schedule, clip_norm=params.finetune.clip_norm, seed=params.seed,
+        checkpoint=checkpoint, report=report)
     save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
-    write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
-    last = history[-1]
-    write_json("metrics/finetune.json", {"epochs": last["epoch"], "train_loss": last["train_loss"],
-                                         "train_accuracy": last["train_accuracy"]})
     checkpoint.finish("data/weights/finetune.safetensors")
 
 

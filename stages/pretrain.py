@@ -25,19 +25,21 @@ def main():
     model = hardware.place(model)
     say(f"pretrain: {params.model} on {len(pretrain):,} images with {best}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.record()))
-    size, recipe = params.sized("pretrain"), params.by_recipe("pretrain")
-    history = fit("pretrain", model, sgd(model, best, recipe.nesterov),
-                  Images(images, labels, hardware, pixels, pretrain),
-                  epochs=size.epochs, patience=size.patience if recipe.early_stopping else None,
-                  batch_size=best["batch_size"], augmentation=params.augmentation,
-                  schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
-                  validation=Images(images, labels, hardware, pixels, held_out), checkpoint=checkpoint)
 
-    kept = history[best_epoch(history) - 1]
+    def report(history):
+        """Keep the curve and the best epoch so far where DVC shows them while the training goes on."""
+        kept = history[best_epoch(history) - 1]
+        write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
+        write_json("metrics/pretrain.json", {"best_epoch": kept["epoch"], "epochs": len(history),
+                                             **{key: kept[key] for key in kept if key != "epoch"}, **hardware.record()})
+
+    size, recipe = params.sized("pretrain"), params.by_recipe("pretrain")
+    fit("pretrain", model, sgd(model, best), Images(images, labels, hardware, pixels, pretrain),
+        epochs=size.epochs, patience=size.patience if recipe.early_stopping else None,
+        batch_size=best["batch_size"], augmentation=params.augmentation, schedule=recipe.schedule,
+        clip_norm=params.pretrain.clip_norm, seed=params.seed, checkpoint=checkpoint, report=report,
+        validation=Images(images, labels, hardware, pixels, held_out))
     save_weights("data/weights/pretrain.safetensors", model, model=params.model, classes=CHARACTERS, **pixels)
-    write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
-    write_json("metrics/pretrain.json", {"best_epoch": kept["epoch"], "epochs": len(history),
-                                         **{key: kept[key] for key in kept if key != "epoch"}, **hardware.record()})
     checkpoint.finish("data/weights/pretrain.safetensors")
 
 

@@ -243,6 +243,27 @@ def load_params(path="params.yaml"):
     if not isinstance(values, dict):
         raise UserError(f"{path} should be a mapping of sections, but holds {values!r:.60}: "
                         f"restore it with `git checkout {path}`")
+    return check_params(values, path)
+
+
+def check_params(values, path="params.yaml"):
+    """Check parameters as YAML gives them.
+
+    Parameters
+    ----------
+    values : dict
+    path : path-like
+        What to name in errors.
+
+    Returns
+    -------
+    Params
+
+    Raises
+    ------
+    UserError
+        If they are anything but what is expected.
+    """
     try:
         return Params.model_validate(values)
     except ValidationError as error:

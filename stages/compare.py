@@ -1,0 +1,275 @@
+"""Train every architecture as DVC experiments, and compare them. Not a stage: it queues whole runs of the pipeline.
+
+What is missing is queued, what was interrupted continues, what is done is only shown, all from DVC's own records.
+"""
+
+import argparse
+import copy
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import reduce
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+import torch
+import yaml
+from dvc.api import DVCFileSystem
+
+from emnist import comparison, plotting
+from emnist.classes import CHARACTERS
+from emnist.cost import images_per_second, multiply_adds, parameters
+from emnist.errors import UserError, run
+from emnist.files import write_bytes
+from emnist.hardware import choose, cores
+from emnist.models import ARCHITECTURES, build_model
+from emnist.params import check_params, load_params
+from emnist.progress import say
+from stages.plots import SOURCES
+
+FOLDER = Path("plots/comparison")
+SLOW = {"ensnet": [  # some ten images a second on two cores: the default size would take it half a day
+    "split.small.train=1000", "split.small.test=500", "search.small.trials=2", "search.small.epochs=1",
+    "pretrain.small.epochs=2", "finetune.small.epochs=1"]}
+LOOK = 60  # seconds, at most, between two looks at the queue
+
+
+def main():
+    options = arguments()
+    params = load_params()
+    common = [setting for model, setting in options.set if not model]
+    special = {model: [setting for name, setting in options.set if name == model] for model in options.models}
+    if params.size == "small" and not torch.cuda.is_available():
+        special = {model: SLOW.get(model, []) + settings for model, settings in special.items()}
+    wanted = {(model, seed): [f"model={model}", f"seed={seed}", *common, *special[model]]
+              for model in options.models for seed in options.seeds}
+    values = {key: with_settings(settings) for key, settings in wanted.items()}
+    finish(wanted, values, options.jobs)
+    show(params, values, special, options.speed)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=lambda text: text.split(","), default=list(ARCHITECTURES), metavar="A,B,...",
+                        help="default: all")
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44],
+                        metavar="N,M,...", help="default: 42,43,44")
+    parser.add_argument("-S", "--set", type=setting, action="append", default=[], metavar="[MODEL:]NAME=VALUE",
+                        help="a parameter, for all models or for one")
+    parser.add_argument("-j", "--jobs", type=int, help="runs side by side; default: one a core, or one if there is a GPU")
+    parser.add_argument("--speed", action="store_true", help="also measure images a second on this machine")
+    return parser.parse_args()
+
+
+def setting(text):
+    """Split ``model:name=value`` into the model, None for all, and the rest."""
+    model, _, rest = text.rpartition(":") if text.split(":")[0] in ARCHITECTURES else ("", "", text)
+    if "=" not in rest:
+        raise argparse.ArgumentTypeError(f"{text!r} should be NAME=VALUE or MODEL:NAME=VALUE")
+    return model or None, rest
+
+
+def with_settings(settings):
+    """Give the values of params.yaml with some set, checked."""
+    values = yaml.safe_load(Path("params.yaml").read_bytes())
+    for each in settings:
+        name, _, value = each.partition("=")
+        *sections, last = name.split(".")
+        section = values
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[last] = yaml.safe_load(value)
+    check_params(values)
+    return values
+
+
+def finish(wanted, values, jobs):
+    """Queue the runs that are missing, and wait until all have ended."""
+    found = find(values)
+    for key in wanted:
+        if key in found and found[key]["state"] == "dead":
+            dvc("queue", "kill", found.pop(key)["name"])  # which only notes that its process is gone
+    missing = [key for key in wanted if key not in found]
+    unfinished = missing + [key for key in found if found[key]["state"] != "success"]
+    if not unfinished:
+        return
+    jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(unfinished)))
+    say(f"compare: {len(wanted) - len(unfinished)} of {len(wanted)} runs are done; {jobs} of the others at a time. They "
+        "run in the background: `dvc queue status` lists them, `dvc queue logs NAME` shows one, "
+        "`dvc queue stop --kill` ends them")
+    taken = {experiment["name"] for experiment in experiments()}
+    for model, seed in missing:
+        name = next(name for name in (f"{model}-{seed}" + f"-{n}" * (n > 1) for n in count(1)) if name not in taken)
+        dvc("exp", "run", "--queue", "--name", name,
+            *(part for each in [*shares(values[model, seed], jobs), *wanted[model, seed]] for part in ("-S", each)))
+    while True:
+        before, looked = finished(), find(values)
+        for key in unfinished:
+            if key in looked and looked[key]["state"] == "success" != found.get(key, {}).get("state"):
+                accuracy = looked[key]["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
+                say(f"compare: {looked[key]['name']} reads {accuracy:.2%} of its test images")
+        found, states = looked, {experiment["state"] for experiment in looked.values()}
+        if not states & {"queued", "running"}:
+            break
+        if "running" not in states:
+            dvc("queue", "start", "--jobs", str(jobs))
+        for _ in range(LOOK):  # DVC takes seconds to look at a queue, git hardly any time to see that a run has ended
+            if finished() != before:
+                break
+            time.sleep(1)
+    failed = [f"{model} with seed {seed}" for model, seed in wanted if (model, seed) not in found
+              or found[model, seed]["state"] != "success"]
+    if failed:
+        raise UserError(f"{' and '.join(failed)} did not end well: `dvc queue status` names them, `dvc queue logs NAME` "
+                        "says why, and the same command runs them again")
+
+
+def finished():
+    return subprocess.run(["git", "for-each-ref", "refs/exps"], stdout=subprocess.PIPE, check=True).stdout
+
+
+def shares(values, jobs):
+    """Give the settings by which runs side by side share the cores, where a person left that to be chosen."""
+    threads = max(cores() // jobs, 1)
+    return [f"{name}={threads}" for name, chosen in [("compute.threads", values["compute"]["threads"]),
+                                                     ("search.workers", values["search"]["workers"])]
+            if chosen == "auto" and jobs > 1]
+
+
+def find(values):
+    """Find the experiment of each run: one that is done, or else the one that is queued or runs, if there is any."""
+    found = {}
+    for experiment in sorted(experiments(), key=lambda experiment: experiment["state"] == "success"):
+        for key, each in values.items():
+            if what(experiment["params"]) == what(each) and (
+                    experiment["state"] != "success" or complete(experiment["rev"], each)):
+                found[key] = experiment
+    return found
+
+
+def experiments():
+    """Give the experiments that start from this commit, as `dvc exp show` knows them."""
+    for shown in json.loads(dvc("exp", "show", "--json"))[1]["experiments"] or []:
+        about, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
+        state = executor["state"]
+        if state == "running" and not alive(executor["local"]["pid"]):
+            state = "dead"
+        data = about["data"] or {}
+        yield {"name": shown["name"], "rev": about["rev"], "state": state, "metrics": data.get("metrics"),
+               "params": data["params"]["params.yaml"]["data"] if data.get("params") else {}}
+
+
+def what(values):
+    """Leave out of parameters what says how a run is computed: it can change only the last digits."""
+    values = copy.deepcopy(values)
+    values.pop("compute", None)
+    values.get("search", {}).pop("workers", None)
+    return values
+
+
+def complete(rev, values):
+    """Whether every stage of an experiment ran with these parameters, and on what the stage before it wrote."""
+    lock = yaml.safe_load(subprocess.run(["git", "show", f"{rev}:dvc.lock"], stdout=subprocess.PIPE, check=True).stdout)
+    stages = lock["stages"].values()
+    made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    ran_with = {name: value for stage in stages for name, value in stage.get("params", {}).get("params.yaml", {}).items()
+                if name != "compute"}
+    return (all(value == reduce(dict.get, name.split("."), values) for name, value in ran_with.items())
+            and all(dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"]))
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def dvc(*command):
+    """Run DVC, and give what it printed."""
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+        # Not pipes, which the workers that `dvc queue start` leaves behind would hold open.
+        code = subprocess.run([sys.executable, "-m", "dvc", *command], stdout=printed, stderr=said).returncode
+        for file in (printed, said):
+            file.seek(0)
+        if code:
+            raise UserError(f"`dvc {' '.join(command)}` failed: {' '.join(said.read().split())[-500:]}")
+        return printed.read()
+
+
+def show(params, values, special, speed):
+    """Write the table, the pictures and the page, and print the table and what it says."""
+    runs, curves, trials, read, settings = [], {}, {}, {}, {}
+    found = find(values)
+    for model, seed in values:
+        experiment = found[model, seed]
+        files = DVCFileSystem(rev=experiment["rev"])
+        table = lambda path, **types: pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
+        metrics = {Path(path).stem: each["data"] for path, each in experiment["metrics"].items()}
+        scores = {"train": metrics["evaluate"]["train"], "test": metrics["evaluate"]["test"],
+                  "transfer": metrics["transfer"]["test"], "search": metrics["search"]["best"],
+                  "pretrain": metrics["pretrain"]}
+        runs.append(flat({"model": model, "seed": seed, **scores}))
+        settings[experiment["name"]] = flat(experiment["params"] | {"found by the search": metrics["search"]["best"]})
+        curves.setdefault(model, []).append(table("plots/pretrain.csv"))
+        trials.setdefault(model, []).append(table("plots/trials.csv"))
+        read.setdefault(model, []).append(table("data/predictions/test.csv", actual=str, predicted=str))
+    runs = pd.DataFrame(runs)
+    read = {model: [pd.concat(tables)[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
+            for model, tables in read.items()}
+    trials = {model: pd.concat(tables) for model, tables in trials.items()}
+    models = {model: build_model(model) for model in read}
+    costs = {model: {"parameters": parameters(built), "multiply-adds an image": multiply_adds(built)}
+             for model, built in models.items()}
+    accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
+    alike = [model for model in accuracies if not special[model]]
+    best = sorted(alike, key=lambda model: -accuracies[model].mean())[:2]
+
+    seeds = len({seed for _, seed in values})
+    title = f"{len(read)} architecture{'s' * (len(read) > 1)} on {SOURCES[params.source]}, {seeds} run{'s' * (seeds > 1)} of each"
+    sentences = [comparison.verdict(runs[runs["model"].isin(alike)], costs)] if len(best) == 2 else []
+    sentences += [f"{model} does not compare with the others: it was run with {', '.join(settings)}."
+                  for model, settings in special.items() if settings]
+    pictures = {
+        "cost": (plotting.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
+        "curves": (plotting.curves_of_models, (curves,), "Validation while the models were pre-trained"),
+        "search": (plotting.searches_of_models, (trials,), "What mattered in the search for SGD's hyperparameters"),
+        "confusion": (plotting.confusions_of_models, (read, CHARACTERS), "What each model takes for what"),
+    }
+    if len(best) == 2:
+        pictures["difference"] = (plotting.confusion_difference, (*(read[model] for model in best), CHARACTERS, best),
+                                  f"Where {best[1]} and {best[0]}, the best two, differ")
+    for name, (draw, what_to_draw, shows) in pictures.items():
+        draw(FOLDER / f"{name}.png", *what_to_draw, f"{shows}: {title}")
+    markdown = comparison.table(runs, costs)
+    write_bytes(FOLDER / "table.md", "\n\n".join([f"**{title[0].upper()}{title[1:]}**", markdown, *sentences, ""]).encode())
+    write_bytes(FOLDER / "runs.csv", runs.to_csv(index=False, lineterminator="\n").encode())
+    if speed:  # of this machine at this time, and so only for what is printed and mailed
+        for model, built in models.items():
+            hardware = choose(params.compute, built)
+            training, inference = images_per_second(hardware.place(built), hardware, params.augmentation,
+                                                    params.pretrain.clip_norm)
+            costs[model] |= {"images a second, training": training, "images a second, inference": inference}
+        markdown = comparison.table(runs, costs)
+    comparison.report(FOLDER / "report.html", title[0].upper() + title[1:], sentences, markdown,
+                      {FOLDER / f"{name}.png": shows for name, (_, _, shows) in pictures.items()}, pd.DataFrame(settings))
+    print(f"\n{markdown}\n" + "\n".join(sentences))
+    say(f"compare: {FOLDER}/report.html holds this, the pictures and all parameters; the rest of {FOLDER} is for git")
+
+
+def flat(values, prefix=""):
+    """Give nested values under dotted names."""
+    flattened = {}
+    for name, value in values.items():
+        flattened |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flattened
+
+
+if __name__ == "__main__":
+    run(main)

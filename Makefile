@@ -18,4 +18,5 @@ test: .venv/installed
 	@echo "Installing what requirements.lock pins: up to 6 GB and some minutes ..."
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.venv/bin/python -c 'import vl_convert; print(vl_convert.javascript_bundle())' > .venv/vega.js
 	@touch $@

@@ -20,6 +20,7 @@ BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and tells 0 from O and 1, I and l apart
 DPI = 100
+SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}  # in titles
 
 # "default" first: a person's own matplotlibrc must not change the bytes.
 _styled = plt.style.context([
@@ -227,11 +228,11 @@ def accuracy_by_cost(path, accuracies, costs, title):
     names = list(next(iter(costs.values())))
     figure = Figure(figsize=(6 * len(names), 4.8), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
-        for model, colour, _, marker in _apart(accuracies):
+        for number, (model, colour, _, marker) in enumerate(apart(accuracies)):
             runs = np.asarray(accuracies[model])
             ax.errorbar(costs[model][name], runs.mean(), runs.std(ddof=1) if len(runs) > 1 else None,
                         marker=marker, markersize=9, color=colour, capsize=4)
-            ax.annotate(model, (costs[model][name], runs.mean()), xytext=(9, 5), textcoords="offset points")
+            ax.annotate(model, (costs[model][name], runs.mean()), xytext=(9, 5 - 16 * (number % 2)), textcoords="offset points")
         ax.set(xscale="log", xlabel=name)
         ax.margins(x=0.2, y=0.1)
         ax.grid(alpha=0.3)
@@ -254,7 +255,7 @@ def curves_of_models(path, curves, title):
     panels = [("validation_loss", "cross-entropy of validation images (nats)", 1),
               ("validation_accuracy", "accuracy on validation images (%)", 100)]
     for ax, (column, label, unit) in zip(figure.subplots(1, 2), panels):
-        for model, colour, line, marker in _apart(curves):
+        for model, colour, line, marker in apart(curves):
             values = unit * pd.concat([run.set_index("epoch")[column] for run in curves[model]], axis=1)
             ax.plot(values.index, values.mean(axis=1), linestyle=line, marker=marker, markersize=5, color=colour,
                     label=model)
@@ -317,7 +318,7 @@ def confusion_difference(path, first, second, characters, names, title):
     ax = figure.add_subplot()
     sns.heatmap(
         difference, ax=ax, mask=rounded == 0, cmap="PuOr", square=True, linewidths=0.5, linecolor="0.93",
-        norm=SymLogNorm(1, vmin=-highest, vmax=highest),
+        norm=SymLogNorm(1, vmin=-highest, vmax=highest), vmin=-highest, vmax=highest,
         annot=np.vectorize("{:+d}".format, otypes=[str])(rounded), fmt="", annot_kws={"size": 8, "in_layout": False},
         xticklabels=False, yticklabels=False,
         cbar_kws={"label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
@@ -354,11 +355,11 @@ def searches_of_models(path, trials, title):
     for ax, name in zip(figure.subplots(1, len(names), sharey=True), names):
         values = np.unique(np.concatenate([table[name] for table in trials.values()]))
         explained = []
-        for model, colour, line, marker in _apart(trials):
+        for model, colour, line, marker in apart(trials):
             table = trials[model]
             ranks = table["validation_loss"].rank(pct=True, na_option="bottom") * 100
             means = ranks.groupby(table[name]).mean()
-            explained.append(_correlation_ratio(ranks, table[name]))
+            explained.append(correlation_ratio(ranks, table[name]))
             ax.plot(np.searchsorted(values, means.index), means, linestyle=line, marker=marker, color=colour, label=model)
         ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         ax.set(xlabel=name.replace("_", " "), ylim=(100, 0))
@@ -370,7 +371,7 @@ def searches_of_models(path, trials, title):
     _save(path, figure)
 
 
-def _apart(models):
+def apart(models):
     """Give each model a colour, a line and a marker of its own."""
     return zip(models, cycle(sns.color_palette("colorblind").as_hex()), cycle(["-", "--", "-.", ":"]), cycle("os^DvPX"))
 
@@ -395,7 +396,8 @@ def _name_groups(ax, characters):
     ax.tick_params(length=0)
 
 
-def _correlation_ratio(values, groups):
+def correlation_ratio(values, groups):
+    """Give the share of the variance of values that is between groups: eta squared, 0 to 1."""
     between = values.groupby(groups).transform("mean").var(ddof=0)
     return between / (values.var(ddof=0) or 1)
 

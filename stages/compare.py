@@ -8,10 +8,12 @@ import copy
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import reduce
 from itertools import count
 from pathlib import Path
@@ -30,12 +32,12 @@ from emnist.hardware import choose, cores
 from emnist.models import ARCHITECTURES, build_model
 from emnist.params import check_params, load_params
 from emnist.progress import say
-from stages.plots import SOURCES
 
 FOLDER = Path("plots/comparison")
 SLOW = {"ensnet": [  # some ten images a second on two cores: the default size would take it half a day
     "split.small.train=1000", "split.small.test=500", "search.small.trials=2", "search.small.epochs=1",
     "pretrain.small.epochs=2", "finetune.small.epochs=1"]}
+STATES = ["failed", "dead", "queued", "running", "success"]
 LOOK = 60  # seconds, at most, between two looks at the queue
 
 
@@ -80,9 +82,9 @@ def with_settings(settings):
     for each in settings:
         name, _, value = each.partition("=")
         *sections, last = name.split(".")
-        section = values
-        for part in sections:
-            section = section.setdefault(part, {})
+        section = reduce(lambda section, part: section.get(part) if isinstance(section, dict) else None, sections, values)
+        if not isinstance(section, dict):
+            raise UserError(f"params.yaml has no {'.'.join(sections)} in which {last} could be set")
         section[last] = yaml.safe_load(value)
     check_params(values)
     return values
@@ -91,11 +93,14 @@ def with_settings(settings):
 def finish(wanted, values, jobs):
     """Queue the runs that are missing, and wait until all have ended."""
     found = find(values)
-    for key in wanted:
-        if key in found and found[key]["state"] == "dead":
-            dvc("queue", "kill", found.pop(key)["name"])  # which only notes that its process is gone
-    missing = [key for key in wanted if key not in found]
-    unfinished = missing + [key for key in found if found[key]["state"] != "success"]
+    state = lambda key: found[key]["state"] if key in found else "failed"
+    for experiment in found.values():
+        if experiment["state"] == "dead":
+            dvc("queue", "kill", experiment["name"])  # which only notes that its process is gone
+        if experiment["state"] in ("dead", "failed"):
+            dvc("queue", "remove", experiment["name"])
+    missing = [key for key in wanted if state(key) in ("dead", "failed")]
+    unfinished = [key for key in wanted if state(key) != "success"]
     if not unfinished:
         return
     jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(unfinished)))
@@ -107,26 +112,25 @@ def finish(wanted, values, jobs):
         name = next(name for name in (f"{model}-{seed}" + f"-{n}" * (n > 1) for n in count(1)) if name not in taken)
         dvc("exp", "run", "--queue", "--name", name,
             *(part for each in [*shares(values[model, seed], jobs), *wanted[model, seed]] for part in ("-S", each)))
-    while True:
-        before, looked = finished(), find(values)
-        for key in unfinished:
-            if key in looked and looked[key]["state"] == "success" != found.get(key, {}).get("state"):
-                accuracy = looked[key]["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
-                say(f"compare: {looked[key]['name']} reads {accuracy:.2%} of its test images")
-        found, states = looked, {experiment["state"] for experiment in looked.values()}
+    while unfinished:
+        before, found = finished(), find(values)
+        for key in [key for key in unfinished if state(key) == "success"]:
+            unfinished.remove(key)
+            accuracy = found[key]["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
+            say(f"compare: {found[key]['name']} reads {accuracy:.2%} of its test images")
+        states = {state(key) for key in unfinished}
         if not states & {"queued", "running"}:
             break
         if "running" not in states:
             dvc("queue", "start", "--jobs", str(jobs))
         for _ in range(LOOK):  # DVC takes seconds to look at a queue, git hardly any time to see that a run has ended
             if finished() != before:
+                time.sleep(3)  # while the run's folder is taken away
                 break
             time.sleep(1)
-    failed = [f"{model} with seed {seed}" for model, seed in wanted if (model, seed) not in found
-              or found[model, seed]["state"] != "success"]
-    if failed:
-        raise UserError(f"{' and '.join(failed)} did not end well: `dvc queue status` names them, `dvc queue logs NAME` "
-                        "says why, and the same command runs them again")
+    if unfinished:
+        raise UserError(f"{' and '.join(f'{model} with seed {seed}' for model, seed in unfinished)} did not end well: "
+                        "`dvc queue status` names them, `dvc queue logs NAME` says why, and the same command runs them again")
 
 
 def finished():
@@ -142,9 +146,9 @@ def shares(values, jobs):
 
 
 def find(values):
-    """Find the experiment of each run: one that is done, or else the one that is queued or runs, if there is any."""
+    """Find the experiment of each run, if there is any: one that is done, or else one that runs, and so on."""
     found = {}
-    for experiment in sorted(experiments(), key=lambda experiment: experiment["state"] == "success"):
+    for experiment in sorted(experiments(), key=lambda each: STATES.index(each["state"])):
         for key, each in values.items():
             if what(experiment["params"]) == what(each) and (
                     experiment["state"] != "success" or complete(experiment["rev"], each)):
@@ -154,14 +158,23 @@ def find(values):
 
 def experiments():
     """Give the experiments that start from this commit, as `dvc exp show` knows them."""
-    for shown in json.loads(dvc("exp", "show", "--json"))[1]["experiments"] or []:
+    records = None
+    while not records:  # it can wait for ever for a file of a run that ends while it looks
+        with suppress(subprocess.TimeoutExpired):
+            records = json.loads(dvc("exp", "show", "--json", seconds=LOOK))
+    for shown in records[1]["experiments"] or []:
         about, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
-        state = executor["state"]
-        if state == "running" and not alive(executor["local"]["pid"]):
+        data, state = about["data"] or {}, executor["state"]
+        # What ends is still said to run until a worker has fetched its results, and for ever if no worker is left.
+        if state == "running" and executor["local"] and not alive(executor["local"]["pid"]) and not workers():
             state = "dead"
-        data = about["data"] or {}
         yield {"name": shown["name"], "rev": about["rev"], "state": state, "metrics": data.get("metrics"),
                "params": data["params"]["params.yaml"]["data"] if data.get("params") else {}}
+
+
+def workers():
+    """Count the queue's workers."""
+    return sum(map(int, re.search(r"Worker status: (\d+) active, (\d+) idle", dvc("queue", "status")).groups()))
 
 
 def what(values):
@@ -191,11 +204,12 @@ def alive(pid):
     return True
 
 
-def dvc(*command):
+def dvc(*command, seconds=None):
     """Run DVC, and give what it printed."""
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
         # Not pipes, which the workers that `dvc queue start` leaves behind would hold open.
-        code = subprocess.run([sys.executable, "-m", "dvc", *command], stdout=printed, stderr=said).returncode
+        code = subprocess.run([sys.executable, "-m", "dvc", *command], stdout=printed, stderr=said,
+                              timeout=seconds).returncode
         for file in (printed, said):
             file.seek(0)
         if code:
@@ -232,7 +246,7 @@ def show(params, values, special, speed):
     best = sorted(alike, key=lambda model: -accuracies[model].mean())[:2]
 
     seeds = len({seed for _, seed in values})
-    title = f"{len(read)} architecture{'s' * (len(read) > 1)} on {SOURCES[params.source]}, {seeds} run{'s' * (seeds > 1)} of each"
+    title = f"{len(read)} architecture{'s' * (len(read) > 1)} on {plotting.SOURCES[params.source]}, {seeds} run{'s' * (seeds > 1)} of each"
     sentences = [comparison.verdict(runs[runs["model"].isin(alike)], costs)] if len(best) == 2 else []
     sentences += [f"{model} does not compare with the others: it was run with {', '.join(settings)}."
                   for model, settings in special.items() if settings]

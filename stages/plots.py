@@ -12,7 +12,6 @@ from emnist.data import read_emnist, read_split
 from emnist.errors import UserError, run
 from emnist.params import load_params
 
-SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
 TRIAL = {"trial": int, "batch_size": int, "learning_rate": float, "momentum": float, "weight_decay": float,
@@ -22,7 +21,7 @@ TRIAL = {"trial": int, "batch_size": int, "learning_rate": float, "momentum": fl
 def main():
     params = load_params()
     sweep()
-    about = f"{params.model} on {SOURCES[params.source]}"
+    about = f"{params.model} on {plotting.SOURCES[params.source]}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(about)
     draw_predictions(about, *read_emnist("test", params.sized("split").test, params.seed), rng)

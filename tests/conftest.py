@@ -9,7 +9,7 @@ from project import checkout, commit, run
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
-    """A checkout in which `dvc repro` has run from nothing and the results are committed. Not to be changed."""
+    """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed."""
     shared = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         shared = shared.parent  # by the processes in which test files run side by side
@@ -18,7 +18,7 @@ def finished_pipeline(tmp_path_factory, worker_id):
         if not done.exists():
             folder.mkdir()
             checkout(folder)
-            run("dvc repro", folder)
+            run("make repro", folder)
             run("git add dvc.lock metrics plots", folder)
             commit(folder, "The results of the tiny experiment")
             done.touch()

@@ -34,11 +34,21 @@ def checkout(folder, **changes):
         if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
+    link_environment(folder)
     set_params(folder, **TINY | {key.replace("__", "."): value for key, value in changes.items()})
     run("git init -q -b main", folder)
     run("git add -A", folder)
     commit(folder, "A tiny experiment")
     return folder
+
+
+def link_environment(folder):
+    """Give a checkout the virtual environment that the tests run in, as `make` would install it."""
+    (folder / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        if path.name != "installed":
+            (folder / ".venv" / path.name).symlink_to(path)
+    (folder / ".venv/installed").touch()
 
 
 def set_params(folder, **changes):

@@ -15,6 +15,7 @@ IMAGES = RNG.random((10, 28, 28))
 CONFIDENCE = np.linspace(0.1, 1, 10)
 CURVE = {"train_loss": [2.0, 1.0], "train_accuracy": [0.5, 0.7],
          "validation_loss": [2.1, 1.2], "validation_accuracy": [0.4, 0.6]}
+RUN = pd.DataFrame({"epoch": [1, 2], **CURVE})
 TRIALS = pd.DataFrame({
     "trial": [1, 2, 3, 4], "batch_size": [16, 16, 32, 32], "learning_rate": [0.1, 0.01, 0.1, 0.01],
     "momentum": [0.0, 0.9, 0.9, 0.0], "weight_decay": [0.0, 0.0, 0.001, 0.01],
@@ -28,6 +29,14 @@ FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "augmentation": (plotting.augmentation_grid, (IMAGES.reshape(2, 5, 28, 28), "ab"), (550, 290)),
     "curves": (plotting.training_curves, (CURVE, CURVE), (1200, 480)),
     "search": (plotting.search_trials, (TRIALS,), (1360, 480)),
+    "accuracy by cost": (plotting.accuracy_by_cost, ({"a": [90, 91], "b": [80]}, {
+        "a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}}), (1200, 480)),
+    "curves of models": (plotting.curves_of_models, ({"a": [RUN, RUN], "b": [RUN.head(1)]},), (1200, 520)),
+    "confusions of models": (plotting.confusions_of_models, (
+        {"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"), (1500, 560)),
+    "difference": (plotting.confusion_difference, (
+        (LABELS, LABELS), (LABELS, PREDICTIONS), "0Oo1l", ("a", "b")), (2000, 1800)),
+    "searches of models": (plotting.searches_of_models, ({"a": TRIALS, "b": TRIALS.head(2)},), (1440, 520)),
 }
 
 
@@ -90,3 +99,25 @@ def test_perfect_predictions_and_a_single_trial_can_be_drawn(tmp_path):
     plotting.confused_pairs(tmp_path / "pairs.png", LABELS, LABELS, "0Oo1l", "title")
     plotting.search_trials(tmp_path / "search.png", TRIALS.head(1), "title")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_explains_the_ranks_of_trials_is_named(tmp_path):
+    """Momentum decides here, and batch size does nothing."""
+    values = [(momentum, size) for momentum in (0.0, 0.9) for size in (16, 32)]
+    trials = pd.DataFrame(values, columns=["momentum", "batch_size"]).assign(validation_loss=[2.0, 2.0, 1.0, 1.0])
+    assert plotting.correlation_ratio(trials["validation_loss"], trials["momentum"]) == 1
+    assert plotting.correlation_ratio(trials["validation_loss"], trials["batch_size"]) == 0
+
+
+def test_models_that_read_alike_do_not_differ(tmp_path):
+    for name, second in [("same", PREDICTIONS), ("other", LABELS)]:
+        plotting.confusion_difference(tmp_path / name, (LABELS, PREDICTIONS), (LABELS, second), "0Oo1l", "ab", "title")
+    coloured = lambda name: (np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int),
+                                    axis=2) > 30).mean()
+    assert coloured("same") < 0.01 < coloured("other")
+
+
+def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
+    curves = {f"model {number}": [RUN] for number in range(12)}
+    plotting.curves_of_models(tmp_path / "curves.png", curves, "title")
+    assert len(list(plotting.apart(curves))) == 12

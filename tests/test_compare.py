@@ -1,0 +1,64 @@
+"""The comparison with real DVC: what is missing is queued, an interrupted one continues, and all of it is shown."""
+
+import csv
+import signal
+import subprocess
+import time
+
+import psutil
+from PIL import Image
+from project import environment, run
+
+COMMAND = "python -m stages.compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
+
+
+def experiments(folder):
+    shown = csv.DictReader(run("dvc exp show --csv", folder).stdout.splitlines())
+    return {row["Experiment"]: row for row in shown if row["Experiment"]}
+
+
+def processes(folder):
+    """Find what runs in a folder and below it: the queue's workers, the runs and their stages."""
+    return [process for process in psutil.process_iter(["cwd"]) if str(process.info["cwd"]).startswith(str(folder))]
+
+
+def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
+    run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
+    first = subprocess.Popen(f"exec {COMMAND}", cwd=pipeline, shell=True, env=environment(), text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert "0 of 2 runs are done" in first.stdout.readline()
+    while not any("stages.pretrain" in process.cmdline() for process in processes(pipeline)):
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.2)
+    first.send_signal(signal.SIGINT)
+    assert first.wait() == 128 + signal.SIGINT
+    assert "interrupted: run the same command again to continue" in first.stdout.read()
+    for process in processes(pipeline):
+        process.kill()
+
+    said = run(COMMAND, pipeline).stdout
+    assert "| test accuracy (%) |" in said and "spinalnet does not compare with the others" in said
+    done = experiments(pipeline)
+    assert set(done) == {"lenet-42", "lenet-42-2", "spinalnet-42"}
+    assert done["lenet-42"]["seed"] == "7"
+    folder = pipeline / "plots/comparison"
+    with open(folder / "runs.csv") as file:
+        runs = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"]) for row in runs] == [("lenet", "42"), ("spinalnet", "42")]
+    for row, name in zip(runs, ["lenet-42-2", "spinalnet-42"]):
+        assert row["transfer.accuracy"] == done[name]["metrics/transfer.json:test.accuracy"]
+    for name in ("cost", "curves", "search", "confusion"):
+        Image.open(folder / f"{name}.png").verify()
+
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert "runs are done" not in run(COMMAND, pipeline).stdout  # nothing to run
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
+    for settings, sentence in [("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
+                               ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
+                               ("--models lenett", "did you mean lenet?"), ("-S lenet", "should be NAME=VALUE")]:
+        done = run(f"python -m stages.compare {settings}", pipeline, check=False)
+        assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
+    assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout

@@ -16,9 +16,6 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
     "python -m benchmarks.speed": "a benchmark",
-    "python -m benchmarks.precision": "a benchmark",
-    "python -m benchmarks.recipe": "a benchmark",
-    "python -m benchmarks.sample": "a benchmark",
     "dvc exp run -S source=emnist": "test_pipeline.py, with an archive from a server on loopback",
 }
 
@@ -31,7 +28,7 @@ def commands(block):
 HERE = [[line for line in commands(block) if not line.startswith(tuple(ELSEWHERE))] for block in BLOCKS]
 
 
-@pytest.mark.parametrize("lines", filter(None, HERE), ids=lambda lines: lines[0])
+@pytest.mark.parametrize("lines", [lines for lines in HERE if lines], ids=lambda lines: lines[0])
 def test_the_commands_of_a_block_run_one_after_the_other(pipeline, lines):
     for name in ("photo.png", "scan.jpg"):
         picture = Image.new("L", (60, 90), 255)

@@ -53,14 +53,10 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         cbar_kws={"label": "share of the true class's images (%)", "shrink": 0.6, "pad": 0.005,
                   "ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
     )
-    middles = np.arange(len(characters)) + 0.5
-    ax.set(xticks=middles, xticklabels=characters, yticks=middles, yticklabels=characters)
+    _name_classes(figure, ax, characters)
     for edge in [i for i in range(1, len(characters)) if _kind(characters[i]) != _kind(characters[i - 1])]:
         ax.axhline(edge, color=GREY, linewidth=1)
         ax.axvline(edge, color=GREY, linewidth=1)
-    ax.tick_params(top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13,
-                   labelfontfamily=MONOSPACE)
-    figure.axes[1].yaxis.label.set_size(14)
     ax.set_xlabel("predicted character (the numbers count images)", fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)
@@ -324,11 +320,7 @@ def confusion_difference(path, first, second, characters, names, title):
         cbar_kws={"label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
                   "shrink": 0.6, "pad": 0.005, "format": "{x:+g}"},
     )
-    middles = np.arange(len(characters)) + 0.5
-    ax.set(xticks=middles, xticklabels=characters, yticks=middles, yticklabels=characters)
-    ax.tick_params(top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13,
-                   labelfontfamily=MONOSPACE)
-    figure.axes[1].yaxis.label.set_size(14)
+    _name_classes(figure, ax, characters)
     ax.set_xlabel(f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)", fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)
@@ -380,6 +372,15 @@ def _shares(labels, predictions, characters):
     """Give the confusion matrix in percent of the true class's images."""
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def _name_classes(figure, ax, characters):
+    """Name each row and column of a heat map on all four sides, and its colours legibly."""
+    middles = np.arange(len(characters)) + 0.5
+    ax.set(xticks=middles, xticklabels=characters, yticks=middles, yticklabels=characters)
+    ax.tick_params(top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13,
+                   labelfontfamily=MONOSPACE)
+    figure.axes[1].yaxis.label.set_size(14)
 
 
 def _name_groups(ax, characters):

@@ -51,8 +51,8 @@ def main():
     wanted = {(model, seed): [f"model={model}", f"seed={seed}", *common, *special[model]]
               for model in options.models for seed in options.seeds}
     values = {key: with_settings(settings) for key, settings in wanted.items()}
-    finish(wanted, values, options.jobs)
-    show(params, values, special, options.speed)
+    found = finish(wanted, values, options.jobs)
+    show(params, found, special, options.speed)
 
 
 def arguments():
@@ -91,7 +91,7 @@ def with_settings(settings):
 
 
 def finish(wanted, values, jobs):
-    """Queue the runs that are missing, and wait until all have ended."""
+    """Queue the runs that are missing, wait until all have ended, and give the experiment of each."""
     found = find(values)
     state = lambda key: found[key]["state"] if key in found else "failed"
     for experiment in found.values():
@@ -102,7 +102,7 @@ def finish(wanted, values, jobs):
     missing = [key for key in wanted if state(key) in ("dead", "failed")]
     unfinished = [key for key in wanted if state(key) != "success"]
     if not unfinished:
-        return
+        return found
     jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(unfinished)))
     say(f"compare: {len(wanted) - len(unfinished)} of {len(wanted)} runs are done; {jobs} of the others at a time. They "
         "run in the background: `dvc queue status` lists them, `dvc queue logs NAME` shows one, "
@@ -131,6 +131,7 @@ def finish(wanted, values, jobs):
     if unfinished:
         raise UserError(f"{' and '.join(f'{model} with seed {seed}' for model, seed in unfinished)} did not end well: "
                         "`dvc queue status` names them, `dvc queue logs NAME` says why, and the same command runs them again")
+    return found
 
 
 def finished():
@@ -153,7 +154,7 @@ def find(values):
             if what(experiment["params"]) == what(each) and (
                     experiment["state"] != "success" or complete(experiment["rev"], each)):
                 found[key] = experiment
-    return found
+    return {key: found[key] for key in values if key in found}
 
 
 def experiments():
@@ -217,12 +218,10 @@ def dvc(*command, seconds=None):
         return printed.read()
 
 
-def show(params, values, special, speed):
+def show(params, found, special, speed):
     """Write the table, the pictures and the page, and print the table and what it says."""
     runs, curves, trials, read, settings = [], {}, {}, {}, {}
-    found = find(values)
-    for model, seed in values:
-        experiment = found[model, seed]
+    for (model, seed), experiment in found.items():
         files = DVCFileSystem(rev=experiment["rev"])
         table = lambda path, **types: pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
         metrics = {Path(path).stem: each["data"] for path, each in experiment["metrics"].items()}
@@ -245,7 +244,7 @@ def show(params, values, special, speed):
     alike = [model for model in accuracies if not special[model]]
     best = sorted(alike, key=lambda model: -accuracies[model].mean())[:2]
 
-    seeds = len({seed for _, seed in values})
+    seeds = len({seed for _, seed in found})
     title = f"{len(read)} architecture{'s' * (len(read) > 1)} on {plotting.SOURCES[params.source]}, {seeds} run{'s' * (seeds > 1)} of each"
     sentences = [comparison.verdict(runs[runs["model"].isin(alike)], costs)] if len(best) == 2 else []
     sentences += [f"{model} does not compare with the others: it was run with {', '.join(settings)}."

@@ -1,11 +1,12 @@
 """The README's commands, run as they stand there in one shell, on the tiny pipeline."""
 
+import csv
 import re
 
 import pytest
 from PIL import Image
 from project import REPOSITORY, run
-from test_experiments import DEPENDS_ON_THE_MODEL
+from test_experiments import DEPENDS_ON_THE_MODEL, stages_run
 
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
@@ -39,8 +40,13 @@ def test_the_commands_of_a_block_run_one_after_the_other(pipeline, lines):
     assert "ERROR" not in said and "error:" not in said, said
     if "dvc exp run -n spinalnet -S model=spinalnet" in lines:
         first = said.split("dvc exp run")[0].split("Ran experiment(s): spinalnet")[0]
-        assert set(re.findall(r"Running stage '(\w+)'", first)) == {"check", *DEPENDS_ON_THE_MODEL}
-        assert "test.accuracy" in said and "file://" in said and "spinalnet" in run("dvc exp show --csv", pipeline).stdout
+        assert stages_run(first) == {"check", *DEPENDS_ON_THE_MODEL}
+        assert "test.accuracy" in said and "file://" in said
+        shown = list(csv.DictReader(run("dvc exp show --csv", pipeline).stdout.splitlines()))
+        assert "spinalnet" in {row["Experiment"] for row in shown}
+        assert {"0.03", "0.3"} <= {row["transfer.learning_rate"] for row in shown}  # those of the queue
+        assert "spinalnet" in run("dvc params diff main spinalnet", pipeline).stdout
+        assert "bymerge_accuracy" in run("dvc metrics show", pipeline).stdout
 
 
 def test_every_command_that_is_run_elsewhere_is_in_the_readme():

@@ -19,7 +19,7 @@ from emnist.hardware import cores
 from emnist.params import load_params
 from emnist.sources import sample
 
-NONE = {"rotation": 0.0, "slant": 0.0, "aspect": 0.0, "elastic": 0.0}
+NONE = {"aspect": 0.0, "elastic": 0.0}
 STILL = dict(PEN=(0.075, 0.075), PEN_JITTER=0.0, PRESSURE=0.0)
 WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
     "nothing": {},  # the whole sample
@@ -29,7 +29,7 @@ WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
     "differences between writers": {"BETWEEN": NONE},
     "differences within a writer": {"WITHIN": NONE},
     "elastic distortion": {name: getattr(sample, name) | {"elastic": 0.0} for name in ("BETWEEN", "WITHIN")},
-    "slant and rotation": {name: getattr(sample, name) | {"slant": 0.0, "rotation": 0.0} for name in ("BETWEEN", "WITHIN")},
+    "varying width": {name: getattr(sample, name) | {"aspect": 0.0} for name in ("BETWEEN", "WITHIN")},
     "varying stroke width": STILL,
     "varying size on the page": {"SCANNED": (42, 42)},
     "many writers": {"IMAGES_PER_WRITER": 400},

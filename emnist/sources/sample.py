@@ -11,8 +11,6 @@ from joblib import Parallel, delayed
 from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from emnist.classes import CHARACTERS
 from emnist.convert import convert
@@ -95,10 +93,10 @@ SCANNED = (24, 60)  # pixels, a character's longer side on the page: the convers
 ROOM = 1.6  # side of the canvas in longer sides of the character, since warping makes it larger
 KNOTS = 4  # a side, of the grid of random displacements
 
-# Standard deviations of how writers differ, and of how one writer varies: rotation in radians, slant as a
-# shear, aspect as the logarithm of width to height, elastic displacement in halves of the longer side.
-BETWEEN = {"rotation": 0.06, "slant": 0.22, "aspect": 0.18, "elastic": 0.07}
-WITHIN = {"rotation": 0.05, "slant": 0.07, "aspect": 0.10, "elastic": 0.06}
+# Standard deviations of how writers differ, and of how one writer varies: aspect as the logarithm of width to
+# height, elastic displacement in halves of the longer side. Slant beyond the forms' own taught nothing.
+BETWEEN = {"aspect": 0.18, "elastic": 0.07}
+WITHIN = {"aspect": 0.10, "elastic": 0.06}
 PEN = (0.045, 0.11)  # half a stroke's width, in heights of a capital
 PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
 PRESSURE = 0.12  # of the pen, standard deviation along a stroke
@@ -158,7 +156,7 @@ def writers(train, test, seed):
 
 
 def write(seed, labels):
-    """Write characters in one hand: one form of each, one slant, one pen.
+    """Write characters in one hand: one form of each, one width, one pen.
 
     Parameters
     ----------
@@ -171,16 +169,16 @@ def write(seed, labels):
     numpy.ndarray of uint8, shape (N, 28, 28)
     """
     rng = np.random.default_rng(seed)
-    style = {key: rng.normal(0, deviation) for key, deviation in BETWEEN.items() if key != "elastic"}
+    aspect = rng.normal(0, BETWEEN["aspect"])
     pen, scanned = rng.uniform(*PEN), rng.uniform(*SCANNED)
     habits = [forms(character)[rng.integers(len(forms(character)))] for character in CHARACTERS]
     knots = rng.normal(0, BETWEEN["elastic"], (len(CHARACTERS), 2, KNOTS, KNOTS))
     outlines = [outline(form, character) for form, character in zip(habits, CHARACTERS)]
-    return np.stack([_draw(rng, *outlines[k], style, knots[k], pen, scanned) for k in labels])
+    return np.stack([_draw(rng, *outlines[k], aspect, knots[k], pen, scanned) for k in labels])
 
 
-def _draw(rng, distance, side, capital, half_width, style, knots, pen, scanned):
-    """Draw an outline once, warped by the writer's style and by chance."""
+def _draw(rng, distance, side, capital, half_width, aspect, knots, pen, scanned):
+    """Draw an outline once, warped by the writer's hand and by chance."""
     count = round(ROOM * scanned)
     pixels = (np.arange(count) - (count - 1) / 2) / (scanned / 2)
     # Each knot displaces what is near it, so that the field is smooth as Simard's Gaussian filter makes it.
@@ -189,10 +187,8 @@ def _draw(rng, distance, side, capital, half_width, style, knots, pen, scanned):
     knots = knots + rng.normal(0, WITHIN["elastic"], knots.shape)
     y, x = reach @ knots @ reach.T + np.stack(np.meshgrid(pixels, pixels, indexing="ij"))
 
-    rotation, slant, aspect = (value + rng.normal(0, WITHIN[key]) for key, value in style.items())
-    cos, sin, stretch = np.cos(rotation), np.sin(rotation), np.exp(aspect / 2)
-    x, y = cos * x + sin * y, cos * y - sin * x
-    x, y = (x + slant * y) / stretch, y * stretch
+    stretch = np.exp((aspect + rng.normal(0, WITHIN["aspect"])) / 2)
+    x, y = x / stretch, y * stretch
     centre = (len(distance) - 1) / 2
     sampled = map_coordinates(distance, centre + side / 2 * np.stack([y, x]), order=1, mode="nearest")
 
@@ -273,6 +269,9 @@ def digits():
         1,437 and 360 images of 28x28 pixels, white on black, stratified, in a frame of 4 pixels as
         MNIST's.
     """
+    from sklearn.datasets import load_digits  # which the processes that render don't need
+    from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     content = [
         Image.fromarray(image.reshape(8, 8).astype(np.float32)).resize((20, 20), Image.Resampling.BICUBIC)

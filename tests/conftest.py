@@ -7,6 +7,13 @@ from filelock import FileLock
 from project import checkout, commit, run
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest file, which makes the pipeline, and go on with what needs none."""
+    waits = lambda item: "finished_pipeline" in item.fixturenames
+    files = {item.path for item in items if waits(item)}
+    items.sort(key=lambda item: item.path.name != "test_commands.py" and 1 + (item.path in files))
+
+
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
     """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed."""

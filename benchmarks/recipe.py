@@ -179,10 +179,12 @@ def main():
     parser.add_argument("--models", default="vggnet,spinalnet")
     parser.add_argument("--seeds", default="42,43,44")
     parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--images", type=int, help="training and test images to draw of each (default: all)")
     parser.add_argument("--test", action="store_true", help="judge by the test images")
     options = parser.parse_args()
     params = load_params()
-    data = *read_emnist("train", folder=options.folder), *read_emnist("test", folder=options.folder)
+    data = [array for part in ("train", "test")
+            for array in read_emnist(part, options.images, params.seed, folder=options.folder)]
     COMMANDS[options.command](params, data, options)
 
 

@@ -261,7 +261,8 @@ def curves_of_models(path, curves, title):
     figure.axes[0].set_yscale("log")
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
     figure.axes[0].yaxis.set_minor_formatter("{x:g}")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves), frameon=False)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves), frameon=False,
+                  title="the mean of each model's runs; the band is their range")
     figure.suptitle(title)
     _save(path, figure)
 

@@ -4,6 +4,7 @@
     python -m benchmarks.recipe compare EMNIST_FOLDER --test         # the same, by test images: once, at the end
     python -m benchmarks.recipe ablate EMNIST_FOLDER --models spinalnet   # the annealed one without each ingredient
     python -m benchmarks.recipe rank EMNIST_FOLDER --models spinalnet     # whether the search's score predicts the final one
+    python -m benchmarks.recipe shifts EMNIST_FOLDER --models lenet       # what averaging over shifts is worth
 
 Every run has the original's 20 epochs of SGD, 5 of Adam and batches of 64. Runs go side by side, a thread each.
 """
@@ -25,6 +26,7 @@ from emnist.hardware import choose, cores
 from emnist.models import build_model
 from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
 from emnist.search import draws, sgd, trial
+from emnist.shifts import MeanOverShifts
 from emnist.training import Images, fit, seed_everything, top3
 
 EPOCHS, BATCH = (20, 5), 64
@@ -169,7 +171,26 @@ def rank(params, data, options):
         print(f"{name}: Spearman's rank correlation {spearmanr(shorts, finals).statistic:.2f} over {len(rows)} draws")
 
 
-COMMANDS = {command.__name__: command for command in (compare, ablate, rank)}
+def shifts(params, data, options):
+    """Accuracy on validation images as they are, and as the mean over shifts by one and by two pixels."""
+    images, labels, *_ = data
+    held_out, pixels = partition(labels, params.seed)["validation"], pixel_statistics(images)
+
+    def judge(model, placed):
+        judges = placed(images, labels, held_out)
+        return [100 * (top3(MeanOverShifts(model, reach, pixels), judges)[0][:, 0] == labels[held_out]).mean()
+                for reach in (0, 1, 2)]
+
+    seeds = list(map(int, options.seeds.split(",")))
+    for name in options.models.split(","):
+        done = Parallel(n_jobs=options.workers, mmap_mode="c")(
+            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), judge) for seed in seeds)
+        means = [statistics.mean(each) for each in zip(*(after for _, after in done))]
+        print(f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
+              f"of two {means[2]:.2f} %; seeds {options.seeds}", flush=True)
+
+
+COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shifts)}
 
 
 def main():

@@ -155,6 +155,10 @@ class Finetune(Section):
     clip_norm: Positive
 
 
+class Evaluate(Section):
+    shifts: Annotated[int, Field(ge=0, le=4)]
+
+
 class Transfer(Section):
     epochs: Count
     learning_rate: Positive
@@ -177,6 +181,7 @@ class Params(Section):
     search: Search
     pretrain: Pretrain
     finetune: Finetune
+    evaluate: Evaluate
     transfer: Transfer
 
     @model_validator(mode="after")

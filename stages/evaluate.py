@@ -1,4 +1,4 @@
-"""Score the fine-tuned model on training and test images, each in one pass."""
+"""Score the fine-tuned model on training and test images."""
 
 from emnist.checkpoint import sweep
 from emnist.classes import CHARACTERS
@@ -9,6 +9,7 @@ from emnist.hardware import choose
 from emnist.metrics import classification_metrics, per_class_table
 from emnist.models import load_model
 from emnist.params import load_params
+from emnist.shifts import MeanOverShifts
 from emnist.training import Images, top3
 
 
@@ -28,6 +29,10 @@ def main():
         write_csv(f"data/predictions/{part}.csv", ["actual", "predicted", "confidence"],
                   ([CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
                    for label, classes, probability in zip(labels, top, confidence)))
+    if params.evaluate.shifts:  # apart, since every other score here is of the images as they are
+        shifted = MeanOverShifts(model, params.evaluate.shifts, about)
+        scores["test_shifted"] = classification_metrics(
+            test_labels, top3(shifted, Images(test_images, test_labels, hardware, about))[0])
     write_csv("plots/per_class.csv", *per_class_table(test_labels, top[:, 0], CHARACTERS))
     write_json("metrics/evaluate.json", scores)
 

@@ -102,18 +102,17 @@ def scored(params, data, test, *described):
 
 def table(params, data, options, variants):
     """Train each variant for each model and seed, and print the means."""
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    runs = [(name, label, seed, *variant) for name in options.models.split(",")
-            for label, variant in variants.items() for seed in seeds]
+    runs = [(name, label, seed, *variant) for name in options.models
+            for label, variant in variants.items() for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs)
-    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds {options.seeds}: mean, standard deviation\n\n"
+    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds {', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
           "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
     rows = {}
     for (name, label, *_), scores in zip(runs, done):
         gathered = rows.setdefault((name, label), [])
         gathered.append(scores)
-        if len(gathered) == len(seeds):
+        if len(gathered) == len(options.seeds):
             *columns, seconds = zip(*gathered)
             cells = [f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
             print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
@@ -142,7 +141,7 @@ def rank(params, data, options):
     """The search's score of a dozen draws against the validation loss after 20 epochs of SGD with each."""
     images, labels, *_ = data
     parts, pixels = partition(labels, params.seed), pixel_statistics(images)
-    for name in options.models.split(","):
+    for name in options.models:
         params = params.model_copy(update={"model": name})
         chosen = draws(params.search_space, 12, params.seed)
 
@@ -181,13 +180,13 @@ def shifts(params, data, options):
         return [100 * (top3(MeanOverShifts(model, reach, pixels), judges)[0][:, 0] == labels[held_out]).mean()
                 for reach in (0, 1, 2)]
 
-    seeds = list(map(int, options.seeds.split(",")))
-    for name in options.models.split(","):
+    for name in options.models:
         done = Parallel(n_jobs=options.workers, mmap_mode="c")(
-            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), judge) for seed in seeds)
+            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), judge)
+            for seed in options.seeds)
         means = [statistics.mean(each) for each in zip(*(after for _, after in done))]
         print(f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
-              f"of two {means[2]:.2f} %; seeds {options.seeds}", flush=True)
+              f"of two {means[2]:.2f} %; seeds {', '.join(map(str, options.seeds))}", flush=True)
 
 
 COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shifts)}
@@ -197,8 +196,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("folder", help="of the emnist-byclass-*.gz files")
-    parser.add_argument("--models", default="vggnet,spinalnet")
-    parser.add_argument("--seeds", default="42,43,44")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--images", type=int, help="training and test images to draw of each (default: all)")
     parser.add_argument("--test", action="store_true", help="judge by the test images")

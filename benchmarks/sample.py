@@ -19,6 +19,7 @@ from emnist.hardware import cores
 from emnist.params import load_params
 from emnist.sources import sample
 
+without = lambda quality: {name: getattr(sample, name) | {quality: 0.0} for name in ("BETWEEN", "WITHIN")}
 NONE = {"aspect": 0.0, "elastic": 0.0}
 STILL = dict(PEN=(0.075, 0.075), PEN_JITTER=0.0, PRESSURE=0.0)
 WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
@@ -28,8 +29,8 @@ WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
     "fonts where there are strokes": {"STROKES_WEIGHT": 1000},
     "differences between writers": {"BETWEEN": NONE},
     "differences within a writer": {"WITHIN": NONE},
-    "elastic distortion": {name: getattr(sample, name) | {"elastic": 0.0} for name in ("BETWEEN", "WITHIN")},
-    "varying width": {name: getattr(sample, name) | {"aspect": 0.0} for name in ("BETWEEN", "WITHIN")},
+    "elastic distortion": without("elastic"),
+    "varying width": without("aspect"),
     "varying stroke width": STILL,
     "varying size on the page": {"SCANNED": (42, 42)},
     "many writers": {"IMAGES_PER_WRITER": 400},

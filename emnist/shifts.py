@@ -34,4 +34,5 @@ class MeanOverShifts(torch.nn.Module):
         padded = F.pad(images, [self.reach] * 4, value=self.background)
         moves = range(2 * self.reach + 1)
         copies = [padded[..., y:y + height, x:x + width] for y in moves for x in moves]
-        return torch.stack([F.log_softmax(self.model(copy).float(), dim=1) for copy in copies]).logsumexp(0) - math.log(len(copies))
+        logarithms = torch.stack([F.log_softmax(self.model(copy).float(), dim=1) for copy in copies])
+        return logarithms.logsumexp(0) - math.log(len(copies))

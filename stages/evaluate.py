@@ -24,15 +24,15 @@ def main():
 
     scores = {}
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
-        top, confidence, losses = top3(model, Images(images, labels, hardware, about))
+        judged = Images(images, labels, hardware, about)
+        top, confidence, losses = top3(model, judged)
         scores[part] = classification_metrics(labels, top) | {"loss": round(float(losses.mean(dtype=float)), 6)}
         write_csv(f"data/predictions/{part}.csv", ["actual", "predicted", "confidence"],
                   ([CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
                    for label, classes, probability in zip(labels, top, confidence)))
     if params.evaluate.shifts:  # apart, since every other score here is of the images as they are
-        shifted = MeanOverShifts(model, params.evaluate.shifts, about)
-        scores["test_shifted"] = classification_metrics(
-            test_labels, top3(shifted, Images(test_images, test_labels, hardware, about))[0])
+        shifted, _, _ = top3(MeanOverShifts(model, params.evaluate.shifts, about), judged)
+        scores["test_shifted"] = classification_metrics(test_labels, shifted)
     write_csv("plots/per_class.csv", *per_class_table(test_labels, top[:, 0], CHARACTERS))
     write_json("metrics/evaluate.json", scores)
 

@@ -9,9 +9,8 @@ from project import checkout, commit, run
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest file, which makes the pipeline, and go on with what needs none."""
-    waits = lambda item: "finished_pipeline" in item.fixturenames
-    files = {item.path for item in items if waits(item)}
-    items.sort(key=lambda item: item.path.name != "test_commands.py" and 1 + (item.path in files))
+    waiting = {item.path for item in items if "finished_pipeline" in item.fixturenames}
+    items.sort(key=lambda item: (item.path.name != "test_commands.py", item.path in waiting))
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,6 @@ def one_sentence(done, word):
 
 
 def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pipeline, tmp_path):
-    """So that two runs from nothing end in the same bytes, too."""
     moments = [("Running stage 'download'", 4), ("search: trial 1", 0.5), ("pretrain: epoch 1/", 0.5),
                ("finetune: epoch 1/", 2), ("Running stage 'transfer_train'", 4)]
     rng = random.Random(0)

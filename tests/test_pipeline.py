@@ -20,6 +20,14 @@ def metrics(folder, name):
     return json.loads((folder / f"metrics/{name}.json").read_text())
 
 
+def test_two_runs_from_nothing_give_the_same_bytes(finished_pipeline, tmp_path):
+    again = checkout(tmp_path)
+    run("dvc repro", again)
+    first, second = outputs(finished_pipeline), outputs(again)
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
 def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
     assert run("git status --short", finished_pipeline).stdout == ""
     assert not list((finished_pipeline / ".dvc/tmp/continue").iterdir())

@@ -106,7 +106,8 @@ def table(params, data, options, variants):
             for label, variant in variants.items() for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs)
-    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds {', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
+    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
+          f"{', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
           "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
     rows = {}
     for (name, label, *_), scores in zip(runs, done):
@@ -199,12 +200,12 @@ def main():
     parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
-    parser.add_argument("--images", type=int, help="training and test images to draw of each (default: all)")
+    parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     parser.add_argument("--test", action="store_true", help="judge by the test images")
     options = parser.parse_args()
     params = load_params()
-    data = [array for part in ("train", "test")
-            for array in read_emnist(part, options.images, params.seed, folder=options.folder)]
+    data = [array for part, images in [("train", options.images), ("test", None)]
+            for array in read_emnist(part, images, params.seed, folder=options.folder)]
     COMMANDS[options.command](params, data, options)
 
 

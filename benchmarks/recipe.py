@@ -6,7 +6,7 @@
     python -m benchmarks.recipe rank EMNIST_FOLDER --models spinalnet     # whether the search's score predicts the final one
     python -m benchmarks.recipe shifts EMNIST_FOLDER --models lenet       # what averaging over shifts is worth
 
-Every run has the original's 20 epochs of SGD, 5 of Adam and batches of 64. Runs go side by side, a thread each.
+Every run has the original's 20 epochs of SGD, 5 of Adam and, unless told otherwise, batches of 64. Runs go side by side, a thread each.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from emnist.search import draws, sgd, trial
 from emnist.shifts import MeanOverShifts
 from emnist.training import Images, fit, seed_everything, top3
 
-EPOCHS, BATCH = (20, 5), 64
+EPOCHS = 20, 5
 DRAWS = {"constant": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
          "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}}
 WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that take it away
@@ -51,7 +51,7 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
         The architecture.
     seed : int
     draw : dict
-        The hyperparameters of SGD.
+        The hyperparameters of SGD, and the batch size of both.
     pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
     judge : callable
         Gets the model and a function that makes `Images` of arrays as the model takes them.
@@ -70,7 +70,7 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     hardware = choose(params.compute, model, threads=1)
     model = hardware.place(model)
     placed = lambda images, labels, indices=None: Images(images, labels, hardware, pixels, indices)
-    common = {"augmentation": params.augmentation, "batch_size": BATCH, "seed": seed, "quiet": True}
+    common = {"augmentation": params.augmentation, "batch_size": draw["batch_size"], "seed": seed, "quiet": True}
 
     fit("pretrain", model, sgd(model, draw), placed(images, labels, parts["pretrain"]),
         validation=placed(images, labels, parts["validation"]), epochs=epochs[0], clip_norm=params.pretrain.clip_norm,
@@ -119,15 +119,15 @@ def table(params, data, options, variants):
             print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
 
 
-def recipe(params, name):
+def recipe(params, name, batch_size=64):
     """Give the draw and the sections of a recipe in `params.yaml`."""
     params = params.model_copy(update={"recipe": name})
-    return DRAWS[name], params.by_recipe("pretrain"), params.by_recipe("finetune")
+    return DRAWS[name] | {"batch_size": batch_size}, params.by_recipe("pretrain"), params.by_recipe("finetune")
 
 
 def compare(params, data, options):
     """Both recipes."""
-    table(params, data, options, {name: recipe(params, name) for name in DRAWS})
+    table(params, data, options, {name: recipe(params, name, options.batch_size) for name in DRAWS})
 
 
 def ablate(params, data, options):
@@ -201,6 +201,7 @@ def main():
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
+    parser.add_argument("--batch-size", type=int, default=64, help="of compare (default: 64)")
     parser.add_argument("--test", action="store_true", help="judge by the test images")
     options = parser.parse_args()
     params = load_params()

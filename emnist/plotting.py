@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
@@ -221,17 +221,21 @@ def accuracy_by_cost(path, accuracies, costs, title):
     title : str
     """
     names = list(next(iter(costs.values())))
-    figure = Figure(figsize=(6 * len(names), 4.8), layout="constrained")
+    figure = Figure(figsize=(6 * len(names), 5.4), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
-        for number, (model, colour, _, marker) in enumerate(apart(accuracies)):
+        for model, colour, _, marker in apart(accuracies):
             runs = np.asarray(accuracies[model])
             ax.errorbar(costs[model][name], runs.mean(), runs.std(ddof=1) if len(runs) > 1 else None,
-                        marker=marker, markersize=9, color=colour, capsize=4)
-            ax.annotate(model, (costs[model][name], runs.mean()), xytext=(9, 5 - 16 * (number % 2)), textcoords="offset points")
+                        marker=marker, markersize=9, color=colour, alpha=0.8, capsize=4, linestyle="none", label=model)
         ax.set(xscale="log", xlabel=name)
         ax.margins(x=0.2, y=0.1)
         ax.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("test accuracy (%)")
+    ax.set_yscale("function", functions=(lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # of the error, and 1
+                                         lambda height: 101 - np.exp(-height)))
+    ax.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]))
+    figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(accuracies), frameon=False,
+                  title="the mean of each model's runs; the bar is their standard deviation")
     figure.suptitle(title)
     _save(path, figure)
 
@@ -259,8 +263,9 @@ def curves_of_models(path, curves, title):
         ax.set(xlabel="epoch of pre-training", ylabel=label)
         ax.grid(alpha=0.3)
     figure.axes[0].set_yscale("log")
+    figure.axes[0].yaxis.set_major_locator(LogLocator(subs=[1, 2, 5]))
+    figure.axes[0].yaxis.set_minor_locator(NullLocator())
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
-    figure.axes[0].yaxis.set_minor_formatter("{x:g}")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves), frameon=False,
                   title="the mean of each model's runs; the band is their range")
     figure.suptitle(title)

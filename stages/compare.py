@@ -34,9 +34,10 @@ from emnist.params import check_params, load_params
 from emnist.progress import say
 
 FOLDER = Path("plots/comparison")
-SLOW = {"ensnet": [  # some ten images a second on two cores: the default size would take it half a day
+SLOW = {"ensnet": [  # some ten images a second on two cores: few images in small batches, so that it makes more steps
     "split.small.train=1000", "split.small.test=500", "search.small.trials=2", "search.small.epochs=1",
-    "pretrain.small.epochs=2", "finetune.small.epochs=1"]}
+    "search.annealed.space.batch_size=[16]", "search.annealed.space.learning_rate=[0.03,0.1]",
+    "pretrain.small.epochs=3", "finetune.small.epochs=2", "finetune.batch_size=16"]}
 STATES = ["failed", "dead", "queued", "running", "success"]
 LOOK = 60  # seconds, at most, between two looks at the queue
 

@@ -30,7 +30,7 @@ FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "curves": (plotting.training_curves, (CURVE, CURVE), (1200, 480)),
     "search": (plotting.search_trials, (TRIALS,), (1360, 480)),
     "accuracy by cost": (plotting.accuracy_by_cost, ({"a": [90, 91], "b": [80]}, {
-        "a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}}), (1200, 480)),
+        "a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}}), (1200, 540)),
     "curves of models": (plotting.curves_of_models, ({"a": [RUN, RUN], "b": [RUN.head(1)]},), (1200, 520)),
     "confusions of models": (plotting.confusions_of_models, (
         {"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"), (1500, 560)),

@@ -99,6 +99,8 @@ def report(path, title, sentences, markdown, pictures, settings):
     """
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.strip().split("\n")]
     cells = lambda tag, row: "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+    values = settings.map(str)
+    alike = values.nunique(axis=1) == 1
     figures = "".join(
         f'<figure><img alt="{html.escape(shows)}" src="data:image/png;base64,'
         f'{base64.b64encode(Path(picture).read_bytes()).decode()}"><figcaption>{html.escape(shows)}</figcaption></figure>'
@@ -113,6 +115,7 @@ body {{ font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto; padding: 0
 table {{ border-collapse: collapse }}
 th, td {{ border-bottom: 1px solid #ccc; padding: .2em .7em; text-align: right; white-space: nowrap }}
 th:first-child, td:first-child {{ text-align: left }}
+.dataframe td {{ white-space: normal }}
 figure {{ margin: 2em 0 }}
 img {{ max-width: 100% }}
 div {{ overflow-x: auto }}
@@ -124,8 +127,10 @@ div {{ overflow-x: auto }}
 <div><table><thead><tr>{cells("th", header)}</tr></thead>
 <tbody>{"".join(f"<tr>{cells('td', row)}</tr>" for row in rows)}</tbody></table></div>
 {figures}
-<h2>Parameters of every run</h2>
-<div>{settings.to_html(border=0)}</div>
+<h2>Parameters in which the runs differ</h2>
+<div>{values[~alike].T.to_html(border=0)}</div>
+<h2>Parameters of all runs</h2>
+<div>{values[alike].iloc[:, 0].to_frame("all runs").to_html(border=0)}</div>
 </body>
 </html>
 """.encode())

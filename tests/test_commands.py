@@ -53,3 +53,8 @@ def test_the_commands_of_a_block_run_one_after_the_other(pipeline, lines):
 def test_every_command_that_is_run_elsewhere_is_in_the_readme():
     found = [line for block in BLOCKS for line in commands(block)]
     assert [command for command in ELSEWHERE if not any(line.startswith(command) for line in found)] == []
+
+
+def test_the_readme_shows_the_comparison_as_it_was_made():
+    made = (REPOSITORY / "plots/comparison/table.md").read_text().splitlines()[2:]
+    assert [line for line in made if line not in README.splitlines()] == []

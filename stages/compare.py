@@ -34,7 +34,7 @@ from emnist.params import check_params, load_params
 from emnist.progress import say
 
 FOLDER = Path("plots/comparison")
-SLOW = {"ensnet": [  # some ten images a second on two cores: few images in small batches, so that it makes more steps
+SLOW = {"ensnet": [  # 18 images a second on two cores: few images in small batches, so that it makes more steps
     "split.small.train=1000", "split.small.test=500", "search.small.trials=2", "search.small.epochs=1",
     "search.annealed.space.batch_size=[16]", "search.annealed.space.learning_rate=[0.03,0.1]",
     "pretrain.small.epochs=3", "finetune.small.epochs=2", "finetune.batch_size=16"]}
@@ -44,8 +44,9 @@ LOOK = 60  # seconds, at most, between two looks at the queue
 
 def main():
     options = arguments()
-    params = load_params()
+    load_params()  # which says what is wrong with the file itself
     common = [setting for model, setting in options.set if not model]
+    params = check_params(with_settings(common))
     special = {model: [setting for name, setting in options.set if name == model] for model in options.models}
     if params.size == "small" and not torch.cuda.is_available():
         special = {model: SLOW.get(model, []) + settings for model, settings in special.items()}
@@ -180,7 +181,7 @@ def workers():
 
 
 def what(values):
-    """Leave out of parameters what says how a run is computed: it can change only the last digits."""
+    """Leave out of parameters what says how a run is computed: it changes only how numbers are rounded."""
     values = copy.deepcopy(values)
     values.pop("compute", None)
     values.get("search", {}).pop("workers", None)
@@ -259,6 +260,8 @@ def show(params, found, special, speed):
     if len(best) == 2:
         pictures["difference"] = (plotting.confusion_difference, (*(read[model] for model in best), CHARACTERS, best),
                                   f"Where {best[1]} and {best[0]}, the best two, differ")
+    else:
+        (FOLDER / "difference.png").unlink(missing_ok=True)
     for name, (draw, what_to_draw, shows) in pictures.items():
         draw(FOLDER / f"{name}.png", *what_to_draw, f"{shows}: {title}")
     markdown = comparison.table(runs, costs)

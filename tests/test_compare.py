@@ -3,11 +3,13 @@
 import csv
 import signal
 import subprocess
+import sys
 import time
 
 import psutil
+import pytest
 from PIL import Image
-from project import environment, run
+from project import REPOSITORY, environment, run
 
 from stages import compare
 
@@ -64,6 +66,20 @@ def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline
         done = run(f"python -m stages.compare {settings}", pipeline, check=False)
         assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
     assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
+
+
+@pytest.mark.parametrize("size, gpu, images", [("small", False, 1000), ("small", True, 20000), ("original", False, 20000)])
+def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(sys, "argv", f"compare --models lenet,ensnet --seeds 42 -S size={size}".split())
+    monkeypatch.setattr(compare.torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(compare, "finish", lambda wanted, values, jobs: values)
+    shown = []
+    monkeypatch.setattr(compare, "show", lambda *asked: shown.extend(asked))
+    compare.main()
+    params, values, special, _ = shown
+    assert params.size == size and values["lenet", 42]["split"]["small"]["train"] == 20000
+    assert values["ensnet", 42]["split"]["small"]["train"] == images and bool(special["ensnet"]) == (images == 1000)
 
 
 def test_runs_side_by_side_share_the_cores(monkeypatch):

@@ -1,5 +1,6 @@
 """The comparison with real DVC: what is missing is queued, an interrupted one continues, and all of it is shown."""
 
+import contextlib
 import csv
 import signal
 import subprocess
@@ -22,8 +23,12 @@ def experiments(folder):
 
 
 def processes(folder):
-    """Find what runs in a folder and below it: the queue's workers, the runs and their stages."""
-    return [process for process in psutil.process_iter(["cwd"]) if str(process.info["cwd"]).startswith(str(folder))]
+    """Find what runs in a folder and below it: the queue's workers, the runs and their stages.
+
+    One that ends meanwhile shows no folder, or no command line.
+    """
+    return [process for process in psutil.process_iter(["cwd", "cmdline"])
+            if str(process.info["cwd"]).startswith(str(folder))]
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
@@ -31,14 +36,16 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     first = subprocess.Popen(f"exec {COMMAND}", cwd=pipeline, shell=True, env=environment(), text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert "0 of 2 runs are done" in first.stdout.readline()
-    while not any("stages.pretrain" in process.cmdline() for process in processes(pipeline)):
+    while not any("stages.pretrain" in (process.info["cmdline"] or []) for process in processes(pipeline)):
         assert first.poll() is None, first.stdout.read()
         time.sleep(0.2)
     first.send_signal(signal.SIGINT)
     assert first.wait() == 128 + signal.SIGINT
     assert "interrupted: run the same command again to continue" in first.stdout.read()
-    for process in processes(pipeline):
-        process.kill()
+    while living := processes(pipeline):
+        for process in living:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     said = run(COMMAND, pipeline).stdout
     assert "| test accuracy (%) |" in said and "spinalnet does not compare with the others" in said

@@ -236,6 +236,25 @@ def load_params(path="params.yaml"):
     UserError
         If the file is missing, is not YAML, or holds anything but what is expected.
     """
+    return check_params(read_params(path), path)
+
+
+def read_params(path="params.yaml"):
+    """Read the parameters as YAML gives them, without checking any.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not a mapping in YAML.
+    """
     try:
         values = yaml.load(Path(path).read_bytes(), Loader=_Loader)
     except FileNotFoundError:
@@ -248,7 +267,7 @@ def load_params(path="params.yaml"):
     if not isinstance(values, dict):
         raise UserError(f"{path} should be a mapping of sections, but holds {values!r:.60}: "
                         f"restore it with `git checkout {path}`")
-    return check_params(values, path)
+    return values
 
 
 def check_params(values, path="params.yaml"):

@@ -166,7 +166,7 @@ def training_curves(path, pretrain, finetune, title):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.set(xlabel="epoch", ylabel=quantity)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    _legend(figure, ax, 3)
     figure.suptitle(title)
     _save(path, figure)
 
@@ -203,7 +203,7 @@ def search_trials(path, trials, title):
     margin = 0.05 * (high - low) or 0.1
     ax.set_ylim(low - margin, high + 3 * margin)  # room for the diverged at the top
     figure.axes[0].set_ylabel("validation cross-entropy (nats)")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    _legend(figure, ax, 4)
     figure.suptitle(title)
     _save(path, figure)
 
@@ -234,8 +234,7 @@ def accuracy_by_cost(path, accuracies, costs, title):
                                          lambda height: 101 - np.exp(-height)))
     ax.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]))
     figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(accuracies), frameon=False,
-                  title="the mean of each model's runs; the bar is their standard deviation")
+    _legend(figure, ax, len(accuracies), "the mean of each model's runs; the bar is their standard deviation")
     figure.suptitle(title)
     _save(path, figure)
 
@@ -266,8 +265,7 @@ def curves_of_models(path, curves, title):
     figure.axes[0].yaxis.set_major_locator(LogLocator(subs=[1, 2, 5]))
     figure.axes[0].yaxis.set_minor_locator(NullLocator())
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(curves), frameon=False,
-                  title="the mean of each model's runs; the band is their range")
+    _legend(figure, ax, len(curves), "the mean of each model's runs; the band is their range")
     figure.suptitle(title)
     _save(path, figure)
 
@@ -363,7 +361,7 @@ def searches_of_models(path, trials, title):
         ax.set_title(f"explains {100 * np.median(explained):.0f} %\nof how trials rank", fontsize=11)
         ax.grid(alpha=0.3)
     figure.axes[0].set_ylabel("mean rank of the trials (%), 0 is the lowest loss")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(trials), frameon=False)
+    _legend(figure, ax, len(trials))
     figure.suptitle(title)
     _save(path, figure)
 
@@ -429,6 +427,11 @@ def _draw_character(ax, image, colour, linewidth):
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, edgecolor=colour, linewidth=linewidth)
+
+
+def _legend(figure, ax, columns, title=None):
+    """Say below all panels, once, what one of them names."""
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, title=title)
 
 
 def _save(path, figure):

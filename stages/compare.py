@@ -30,7 +30,7 @@ from emnist.errors import UserError, run
 from emnist.files import write_bytes
 from emnist.hardware import choose, cores
 from emnist.models import ARCHITECTURES, build_model
-from emnist.params import check_params, load_params
+from emnist.params import check_params, read_params
 from emnist.progress import say
 
 FOLDER = Path("plots/comparison")
@@ -44,7 +44,6 @@ LOOK = 60  # seconds, at most, between two looks at the queue
 
 def main():
     options = arguments()
-    load_params()  # which says what is wrong with the file itself
     common = [setting for model, setting in options.set if not model]
     params = check_params(with_settings(common))
     special = {model: [setting for name, setting in options.set if name == model] for model in options.models}
@@ -80,7 +79,7 @@ def setting(text):
 
 def with_settings(settings):
     """Give the values of params.yaml with some set, checked."""
-    values = yaml.safe_load(Path("params.yaml").read_bytes())
+    values = read_params()
     for each in settings:
         name, _, value = each.partition("=")
         *sections, last = name.split(".")

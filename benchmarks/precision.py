@@ -18,8 +18,8 @@ from emnist.training import Images, fit, seed_everything, top3
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", default="vggnet,spinalnet")
-    parser.add_argument("--seeds", default="42,43,44")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
@@ -27,15 +27,15 @@ def main():
     test_images, test_labels = read_emnist("test", params.sized("split").test, params.seed)
     draw, recipe = read_json("metrics/search.json")["best"], params.by_recipe("pretrain")
     print(f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n")
-    print("| model | precision | " + " | ".join(f"seed {seed}" for seed in options.seeds.split(","))
+    print("| model | precision | " + " | ".join(f"seed {seed}" for seed in options.seeds)
           + " | mean | standard deviation | s an epoch |")
-    print("| --- " * (6 + options.seeds.count(",")) + "|")
+    print("| --- " * (5 + len(options.seeds)) + "|")
 
-    for name in options.models.split(","):
+    for name in options.models:
         for precision in ("float32", "auto"):
             compute = params.compute.model_copy(update={"precision": precision})
             accuracies, start = [], time.perf_counter()
-            for seed in map(int, options.seeds.split(",")):
+            for seed in options.seeds:
                 seed_everything(seed, "weights")
                 model = build_model(name)
                 hardware = choose(compute, model)

@@ -61,12 +61,12 @@ def main():
     parser.add_argument("emnist", help="folder of emnist-byclass-test-*.gz")
     parser.add_argument("mnist", help="folder of t10k-*.gz")
     parser.add_argument("--model", default="spinalnet")
-    parser.add_argument("--seeds", default="42")
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()
     params = load_params()
     real = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
-    runs = [(part, seed) for part in WITHOUT for seed in map(int, options.seeds.split(","))]
+    runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(judged)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs)
     print(f"| {options.model} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"

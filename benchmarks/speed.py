@@ -98,7 +98,7 @@ def plain_epoch(model, optimizer, loader, device):
 def loop(params, options):
     """The loop, with all that a stage's has, against a bare step on a batch in place, and against the plain loop."""
     recipe = params.by_recipe("pretrain")
-    for name in options.models.split(","):
+    for name in options.models:
         model = build_model(name)
         chosen = hardware.choose(params.compute, model)
         count = ENOUGH.get(name, 1280)
@@ -237,7 +237,7 @@ LINES = {line.__name__: line for line in (loop, augmentation, search, transfer, 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lines", nargs="*", default=list(LINES), help=f"of {', '.join(LINES)}")
-    parser.add_argument("--models", default=",".join(ARCHITECTURES))
+    parser.add_argument("--models", type=lambda text: text.split(","), default=list(ARCHITECTURES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     params = load_params()

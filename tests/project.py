@@ -14,7 +14,7 @@ TINY = {
     "model": "lenet",
     "download.sample.train": 500, "download.sample.test": 120,
     "split.small.train": 400, "split.small.test": 100,
-    "search.small.trials": 2, "search.small.epochs": 1,
+    "search.small.trials": 2, "search.small.epochs": 1, "search.workers": 1,  # more change no result, and start slowly
     "pretrain.small.epochs": 2, "finetune.small.epochs": 1, "transfer.epochs": 1,
 }
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from project import REPOSITORY, environment, run
 
+from emnist.errors import UserError
 from stages import compare
 
 COMMAND = "python -m stages.compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
@@ -66,12 +67,17 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
-    for settings, sentence in [("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
-                               ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
+def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline, monkeypatch, capsys):
+    done = run("python -m stages.compare -S lenet:pretrain.small.epoch=3", pipeline, check=False)
+    assert done.returncode and "pretrain.small.epoch is not a parameter" in done.stdout
+    assert "Traceback" not in done.stdout
+    monkeypatch.chdir(pipeline)
+    for settings, sentence in [("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
                                ("--models lenett", "did you mean lenet?"), ("-S lenet", "should be NAME=VALUE")]:
-        done = run(f"python -m stages.compare {settings}", pipeline, check=False)
-        assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
+        monkeypatch.setattr(sys, "argv", f"compare {settings}".split())
+        with pytest.raises((UserError, SystemExit)) as error:
+            compare.main()
+        assert sentence in str(error.value) + capsys.readouterr().err
     assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from crash import after, differences, interrupted, repeated, until_done
 from project import checkout, environment, outputs, run, set_params
+from test_experiments import stages_run
 
 SOON = 30  # seconds, on a machine that others use too; a worker that is left behind waits ten times as long
 
@@ -39,10 +40,12 @@ def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pip
         if moments and re.search(moments[0][0], line):
             return rng.uniform(0, moments.pop(0)[1])
 
-    disturbed = checkout(tmp_path)
+    disturbed = checkout(tmp_path, search__workers=2)
     runs = list(until_done("dvc repro", disturbed, when))
     assert len([done for done in runs if done.returncode == -signal.SIGKILL]) == 5
     assert max(repeated([done.stdout for done in runs])) <= 1
+    set_params(disturbed, **{"search.workers": 1})  # as the other, which dvc.lock records
+    assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
 
 
@@ -97,7 +100,7 @@ def wait_for(condition, seconds=300):
     ("python -m stages.finetune", after("finetune: epoch 1/")),
 ], ids=["at-its-start", "rendering", "searching", "training"])
 def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
-    set_params(pipeline, **{"finetune.small.epochs": 500, "search.small.trials": 100})
+    set_params(pipeline, **{"finetune.small.epochs": 500, "search.small.trials": 100, "search.workers": 2})
     group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
     done = interrupted(command, pipeline, moment, number, whole_group=group)
     assert (done.returncode, one_sentence(done, word)) == (code, True), done.stdout

@@ -31,7 +31,7 @@ def metrics(folder):
 def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline, monkeypatch, model):
     """In one process, which loads PyTorch once."""
     set_params(pipeline, **{"model": model, "split.small.train": 100, "split.small.test": 62,
-                            "search.small.trials": 1, "pretrain.small.epochs": 1, "search.workers": 1})
+                            "search.small.trials": 1, "pretrain.small.epochs": 1})
     monkeypatch.chdir(pipeline)
     for part in ("train", "t10k"):
         images, labels = read_mnist(part)

@@ -44,7 +44,8 @@ def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pip
     runs = list(until_done("dvc repro", disturbed, when))
     assert len([done for done in runs if done.returncode == -signal.SIGKILL]) == 5
     assert max(repeated([done.stdout for done in runs])) <= 1
-    set_params(disturbed, **{"search.workers": 1})  # as the other, which dvc.lock records
+    assert differences(outputs(finished_pipeline), outputs(disturbed)) == ["dvc.lock"]  # by the file that names the workers
+    set_params(disturbed, **{"search.workers": 1})
     assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
 

@@ -4,9 +4,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: repro test
 repro: .venv/installed
-	@python -m stages.mend
+	@python -m emnist.cli.mend
 	dvc repro
-	@python -m stages.summary
+	@python -m emnist.cli.summary
 
 test: .venv/installed
 	python -m pytest

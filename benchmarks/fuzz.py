@@ -24,14 +24,15 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from emnist import idx
-from emnist.checkpoint import Checkpoint
-from emnist.errors import UserError
-from emnist.files import load_weights, read_array, read_json, save_weights, write_array, write_json
+from emnist.data import idx
+from emnist.data.files import read_array, read_json, write_array, write_json
 from emnist.models import build_model, load_model
+from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
-from emnist.predict import read_character
+from emnist.reading.pictures import read_character
 from emnist.sources.archive import _read_member
+from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")

@@ -9,12 +9,12 @@ import argparse
 
 import torch
 
-from emnist import hardware
-from emnist.data import read_emnist, read_mnist
-from emnist.errors import run
+from emnist.data.datasets import read_emnist, read_mnist
 from emnist.models import load_model
 from emnist.params import load_params
-from emnist.training import Images
+from emnist.training import hardware
+from emnist.training.batches import Images
+from emnist.utils.errors import run
 
 
 def main():

@@ -7,13 +7,15 @@ import argparse
 import statistics
 import time
 
-from emnist.data import read_emnist, read_split
-from emnist.files import read_json
-from emnist.hardware import choose
+from emnist.data.datasets import read_emnist, read_split
+from emnist.data.files import read_json
 from emnist.models import build_model
 from emnist.params import load_params
-from emnist.search import sgd
-from emnist.training import Images, fit, seed_everything, top3
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.inference import top3
+from emnist.training.loop import fit, seed_everything
+from emnist.training.optimizers import sgd
 
 
 def main():

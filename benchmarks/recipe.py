@@ -14,20 +14,24 @@ import json
 import statistics
 import time
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
-
 import torch
 from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
-from emnist.data import partition, read_emnist, statistics as pixel_statistics
-from emnist.hardware import choose, cores
+import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+from emnist.data.datasets import read_emnist
+from emnist.data.subsets import partition
+from emnist.data.subsets import statistics as pixel_statistics
+from emnist.evaluation.tta import MeanOverShifts
 from emnist.models import build_model
 from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
-from emnist.search import draws, sgd, trial
-from emnist.shifts import MeanOverShifts
-from emnist.training import Images, fit, seed_everything, top3
+from emnist.search import draws, trial
+from emnist.training.batches import Images
+from emnist.training.hardware import choose, cores
+from emnist.training.inference import top3
+from emnist.training.loop import fit, seed_everything
+from emnist.training.optimizers import sgd
 
 EPOCHS = 20, 5
 DRAWS = {"constant": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},

@@ -8,16 +8,15 @@ annealed recipe. MNIST's test digits are judged among the ten digits, the others
 
 import argparse
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
-
 from joblib import Parallel, delayed
 
+import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
 from benchmarks.handwriting import accuracy
 from benchmarks.recipe import recipe, train
-from emnist.data import read_emnist, read_mnist
-from emnist.hardware import cores
+from emnist.data.datasets import read_emnist, read_mnist
 from emnist.params import load_params
 from emnist.sources import sample
+from emnist.training.hardware import cores
 
 without = lambda quality: {name: getattr(sample, name) | {quality: 0.0} for name in ("BETWEEN", "WITHIN")}
 NONE = {"aspect": 0.0, "elastic": 0.0}

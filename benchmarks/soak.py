@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from crash import differences, repeated, stage_named, until_done  # noqa: E402
-from project import checkout, commit, outputs, set_params  # noqa: E402
+from kill_helpers import differences, repeated, stage_named, until_done  # noqa: E402
+from pipeline_helpers import checkout, commit, outputs, set_params  # noqa: E402
 
 # Few images, and enough epochs and trials to be killed between them.
 PARAMS = {

@@ -17,8 +17,6 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -26,13 +24,19 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from emnist import augment, hardware, idx
+import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+from emnist.data import idx
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
-from emnist.progress import progress
 from emnist.search import random_search
-from emnist.training import Images, fit, scheduled, top3, train_epoch
+from emnist.training import augmentation as augment
+from emnist.training import hardware
+from emnist.training.batches import Images
+from emnist.training.inference import top3
+from emnist.training.loop import fit, train_epoch
+from emnist.training.schedule import scheduled
 from emnist.transfer import Features, Head
+from emnist.utils.progress import progress
 
 RNG = np.random.default_rng(0)
 PIXELS = {"mean": 0.17, "std": 0.32}

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emnist.errors import UserError
 from emnist.models import ARCHITECTURES
+from emnist.utils.errors import UserError
 
 SIZES = ("small", "original", "full")
 RECIPES = ("annealed", "constant")

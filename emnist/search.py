@@ -1,13 +1,14 @@
 """Random search over the hyperparameters of SGD."""
 
-import torch
 from joblib import Parallel, delayed
 
-from emnist.errors import UserError, deaf_to_ctrl_c
-from emnist.hardware import choose
 from emnist.models import build_model
-from emnist.progress import progress, say
-from emnist.training import Diverged, Images, fit, seed_everything
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.loop import Diverged, fit, seed_everything
+from emnist.training.optimizers import sgd
+from emnist.utils.errors import UserError, deaf_to_ctrl_c
+from emnist.utils.progress import progress, say
 
 
 def draws(space, trials, seed):
@@ -39,12 +40,6 @@ def draws(space, trials, seed):
     return [dict(zip(names, draw)) for draw in chosen]
 
 
-def sgd(model, draw):
-    """Make the optimizer that a draw describes."""
-    return torch.optim.SGD(model.parameters(), lr=draw["learning_rate"], momentum=draw["momentum"],
-                           weight_decay=draw["weight_decay"], fused=True)
-
-
 def trial(draw, params, images, labels, statistics, train_indices, validation_indices):
     """Train one draw from fresh weights, and score it.
 
@@ -53,7 +48,7 @@ def trial(draw, params, images, labels, statistics, train_indices, validation_in
     draw : dict
     params : emnist.params.Params
     images, labels, statistics, train_indices, validation_indices
-        As `emnist.data.read_split` returns them.
+        As `emnist.data.datasets.read_split` returns them.
 
     Returns
     -------
@@ -84,10 +79,10 @@ def random_search(params, split, workers, checkpoint=None):
     ----------
     params : emnist.params.Params
     split : tuple
-        Images, labels, statistics, mini-train and mini-validation, as `emnist.data.read_split` returns them.
+        Images, labels, statistics, mini-train and mini-validation, as `emnist.data.datasets.read_split` returns them.
     workers : int
         Any number gives the same result.
-    checkpoint : emnist.checkpoint.Checkpoint, optional
+    checkpoint : emnist.utils.checkpoint.Checkpoint, optional
         Written after each trial, and continued from.
 
     Returns

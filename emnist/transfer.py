@@ -5,13 +5,13 @@ from torch import nn
 
 
 class Features:
-    """What a frozen network makes of labelled images; is used where `emnist.training.Images` is.
+    """What a frozen network makes of labelled images; is used where `emnist.training.batches.Images` is.
 
     Parameters
     ----------
     model : torch.nn.Module
         In ``eval()`` mode is what it is put in: dropout and batch statistics would change the features.
-    images : emnist.training.Images
+    images : emnist.training.batches.Images
     batch_size : int
         How many images go through the network at once.
     """
@@ -47,7 +47,7 @@ class Features:
 
 
 class Head(nn.Module):
-    """The part of a network that maps features to logits, as a module that `emnist.training.fit` can train.
+    """The part of a network that maps features to logits, as a module that `emnist.training.loop.fit` can train.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from emnist.errors import end_at_once_on_signals
+from emnist.utils.errors import end_at_once_on_signals
 
 if sys.argv[0] == "-m":  # so Python says while it looks for the module to run
     end_at_once_on_signals()  # its imports alone take seconds

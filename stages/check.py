@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from emnist.errors import UserError, run
-from emnist.files import write_bytes
 from emnist.params import load_params
+from emnist.utils.atomic import write_bytes
+from emnist.utils.errors import UserError, run
 
 
 def main():

@@ -1,10 +1,10 @@
 """Obtain the images: rendered here, from the official archive, or from a folder."""
 
-from emnist import idx
-from emnist.checkpoint import Checkpoint, checkout, sweep
-from emnist.data import RAW
-from emnist.errors import UserError, run
+from emnist.data import idx
+from emnist.data.datasets import RAW
 from emnist.params import load_params
+from emnist.utils.checkpoint import Checkpoint, checkout, sweep
+from emnist.utils.errors import UserError, run
 
 
 def main():

@@ -1,16 +1,17 @@
 """Score the fine-tuned model on training and test images."""
 
-from emnist.checkpoint import sweep
-from emnist.classes import CHARACTERS
-from emnist.data import read_emnist, read_split
-from emnist.errors import run
-from emnist.files import write_csv, write_json
-from emnist.hardware import choose
-from emnist.metrics import classification_metrics, per_class_table
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import read_emnist, read_split
+from emnist.data.files import write_csv, write_json
+from emnist.evaluation.metrics import classification_metrics, per_class_table
+from emnist.evaluation.tta import MeanOverShifts
 from emnist.models import load_model
 from emnist.params import load_params
-from emnist.shifts import MeanOverShifts
-from emnist.training import Images, top3
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.inference import top3
+from emnist.utils.checkpoint import sweep
+from emnist.utils.errors import run
 
 
 def main():

@@ -2,16 +2,18 @@
 
 import torch
 
-from emnist.checkpoint import Checkpoint, stage_key, sweep
-from emnist.classes import CHARACTERS
-from emnist.data import read_split
-from emnist.errors import run
-from emnist.files import save_weights, write_csv, write_json
-from emnist.hardware import choose
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import read_split
+from emnist.data.files import write_csv, write_json
 from emnist.models import load_model
+from emnist.models.weights import save_weights
 from emnist.params import load_params
-from emnist.progress import say
-from emnist.training import Images, fit
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.loop import fit
+from emnist.utils.checkpoint import Checkpoint, stage_key, sweep
+from emnist.utils.errors import run
+from emnist.utils.progress import say
 
 
 def main():

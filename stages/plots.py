@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from emnist import plotting
-from emnist.augment import affine, draw
-from emnist.checkpoint import sweep
-from emnist.classes import CHARACTERS
-from emnist.data import read_emnist, read_split
-from emnist.errors import UserError, run
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import read_emnist, read_split
+from emnist.figures import characters, confusion, style, training
 from emnist.params import load_params
+from emnist.training.augmentation import affine, draw
+from emnist.utils.checkpoint import sweep
+from emnist.utils.errors import UserError, run
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
@@ -21,26 +21,26 @@ TRIAL = {"trial": int, "batch_size": int, "learning_rate": float, "momentum": fl
 def main():
     params = load_params()
     sweep()
-    about = f"{params.model} on {plotting.SOURCES[params.source]}"
+    about = f"{params.model} on {style.SOURCES[params.source]}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(about)
     draw_predictions(about, *read_emnist("test", params.sized("split").test, params.seed), rng)
     draw_augmentation(params, rng)
-    plotting.training_curves(
+    training.training_curves(
         "plots/curves.png", read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
         read_table("plots/finetune.csv", **TRAINING), about)
     trials = read_table("plots/trials.csv", **TRIAL)
-    plotting.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
+    training.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
 
 
 def draw_confusion(about):
     for part, name in [("train", "training"), ("test", "test")]:
-        characters = read_predictions(part)[["actual", "predicted"]]
-        labels, predictions = characters.map(CHARACTERS.index).to_numpy().T
-        plotting.confusion_heat_map(
+        table = read_predictions(part)[["actual", "predicted"]]
+        labels, predictions = table.map(CHARACTERS.index).to_numpy().T
+        confusion.confusion_heat_map(
             f"plots/confusion-{part}.png", labels, predictions, CHARACTERS,
             f"{about}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly")
-    plotting.confused_pairs("plots/confused-pairs.png", labels, predictions, CHARACTERS,
+    confusion.confused_pairs("plots/confused-pairs.png", labels, predictions, CHARACTERS,
                             f"{about}: the most frequent confusions of test images")
 
 
@@ -50,7 +50,7 @@ def draw_predictions(about, images, labels, rng):
         raise UserError("data/predictions/test.csv should have one row for each test image, "
                         "but was made from other images: run `dvc repro`")
     chosen = rng.choice(len(images), min(64, len(images)), replace=False)
-    plotting.prediction_grid(
+    characters.prediction_grid(
         "plots/predictions.png", images[chosen] / 255, *predictions.iloc[chosen].to_numpy().T,
         f"{about}: test images drawn at random\n"
         "character read and its probability; where it is wrong: ✗, a thick frame and the truth")
@@ -64,7 +64,7 @@ def draw_augmentation(params, rng):
     copies = originals.repeat_interleave(9, dim=0)
     ranges = params.augmentation
     augmented = affine(copies, draw(len(copies), torch.Generator().manual_seed(params.seed), **dict(ranges)))
-    plotting.augmentation_grid(
+    characters.augmentation_grid(
         "plots/augmentation.png", torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
         [CHARACTERS[label] for label in labels[chosen]],
         f"Augmentation: rotation to ±{ranges.degrees:g}°, shift to ±{ranges.translate:.0%}, "

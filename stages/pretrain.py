@@ -1,16 +1,18 @@
 """Train with SGD and the best hyperparameters on 90 % of the training images, and keep the best weights."""
 
-from emnist.checkpoint import Checkpoint, stage_key, sweep
-from emnist.classes import CHARACTERS
-from emnist.data import read_split
-from emnist.errors import run
-from emnist.files import read_json, save_weights, write_csv, write_json
-from emnist.hardware import choose
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import read_split
+from emnist.data.files import read_json, write_csv, write_json
 from emnist.models import build_model
+from emnist.models.weights import save_weights
 from emnist.params import load_params
-from emnist.progress import say
-from emnist.search import sgd
-from emnist.training import Images, best_epoch, fit, seed_everything
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.loop import best_epoch, fit, seed_everything
+from emnist.training.optimizers import sgd
+from emnist.utils.checkpoint import Checkpoint, stage_key, sweep
+from emnist.utils.errors import run
+from emnist.utils.progress import say
 
 
 def main():

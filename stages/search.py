@@ -1,14 +1,14 @@
 """Find SGD's hyperparameters by random search on the mini set."""
 
-from emnist.checkpoint import Checkpoint, stage_key, sweep
-from emnist.data import read_split
-from emnist.errors import run
-from emnist.files import write_csv, write_json
-from emnist.hardware import choose, cores
+from emnist.data.datasets import read_split
+from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
 from emnist.params import load_params
-from emnist.progress import say
 from emnist.search import best_draw, random_search
+from emnist.training.hardware import choose, cores
+from emnist.utils.checkpoint import Checkpoint, stage_key, sweep
+from emnist.utils.errors import run
+from emnist.utils.progress import say
 
 
 def main():

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from emnist.checkpoint import sweep
-from emnist.classes import CHARACTERS
-from emnist.data import SPLIT, partition, read_emnist, statistics
-from emnist.errors import run
-from emnist.files import write_array, write_json
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import SPLIT, read_emnist
+from emnist.data.files import write_array, write_json
+from emnist.data.subsets import partition, statistics
 from emnist.params import load_params
+from emnist.utils.checkpoint import sweep
+from emnist.utils.errors import run
 
 
 def main():

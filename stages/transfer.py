@@ -1,14 +1,15 @@
 """Score the ten-digit model on the test digits, beside its score on the training digits."""
 
-from emnist.checkpoint import sweep
-from emnist.data import read_mnist
-from emnist.errors import run
-from emnist.files import read_json, write_json
-from emnist.hardware import choose
-from emnist.metrics import classification_metrics
+from emnist.data.datasets import read_mnist
+from emnist.data.files import read_json, write_json
+from emnist.evaluation.metrics import classification_metrics
 from emnist.models import load_model
 from emnist.params import load_params
-from emnist.training import Images, top3
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.inference import top3
+from emnist.utils.checkpoint import sweep
+from emnist.utils.errors import run
 
 
 def main():

@@ -2,16 +2,20 @@
 
 import torch
 
-from emnist.checkpoint import Checkpoint, stage_key, sweep
-from emnist.data import read_mnist, statistics
-from emnist.errors import run
-from emnist.files import save_weights, write_csv, write_json
-from emnist.hardware import choose
-from emnist.metrics import classification_metrics
+from emnist.data.datasets import read_mnist
+from emnist.data.files import write_csv, write_json
+from emnist.data.subsets import statistics
+from emnist.evaluation.metrics import classification_metrics
 from emnist.models import load_model, replace_head
+from emnist.models.weights import save_weights
 from emnist.params import load_params
-from emnist.training import Images, fit, seed_everything, top3
+from emnist.training.batches import Images
+from emnist.training.hardware import choose
+from emnist.training.inference import top3
+from emnist.training.loop import fit, seed_everything
 from emnist.transfer import Features, Head
+from emnist.utils.checkpoint import Checkpoint, stage_key, sweep
+from emnist.utils.errors import run
 
 
 def main():

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from filelock import FileLock
-from project import checkout, commit, run
+from pipeline_helpers import checkout, commit, run
 
 
 def pytest_collection_modifyitems(items):

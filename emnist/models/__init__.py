@@ -3,8 +3,8 @@
 import difflib
 import importlib
 
-from emnist.errors import UserError
-from emnist.files import load_weights
+from emnist.models.weights import load_weights
+from emnist.utils.errors import UserError
 
 # Module of this package -> class in it, which has `embed`, `classify` and `HEAD` as LeNet has.
 ARCHITECTURES = {
@@ -45,7 +45,7 @@ def build_model(name, num_classes=62):
         near = difflib.get_close_matches(str(name), ARCHITECTURES, n=1)
         raise UserError(f"the model should be one of {', '.join(ARCHITECTURES)}, but is {name!r}"
                         + (f": did you mean {near[0]}?" if near else ""))
-    return getattr(importlib.import_module(f"emnist.models.{name}"), ARCHITECTURES[name])(num_classes)
+    return getattr(importlib.import_module(f"emnist.architectures.{name}"), ARCHITECTURES[name])(num_classes)
 
 
 def replace_head(model, num_classes):

@@ -6,10 +6,10 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from emnist.errors import UserError
-from emnist.progress import say
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.sources.http import Mirror, fetch
+from emnist.utils.errors import UserError
+from emnist.utils.progress import say
 
 LARGEST_MEMBER = 2**30  # bytes; the largest official one that is needed has a fifth of that
 

@@ -3,10 +3,10 @@
 import mmap
 from pathlib import Path
 
-from emnist.classes import CHARACTERS
-from emnist.errors import UserError
-from emnist.files import write_bytes
-from emnist.idx import read_pair
+from emnist.data.classes import CHARACTERS
+from emnist.data.idx import read_pair
+from emnist.utils.atomic import write_bytes
+from emnist.utils.errors import UserError
 
 
 def emnist_files(folder):

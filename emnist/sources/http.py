@@ -11,8 +11,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from emnist.errors import UserError
-from emnist.progress import say
+from emnist.utils.errors import UserError
+from emnist.utils.progress import say
 
 CHUNK = 2**17  # bytes, the most that a kill can lose
 ATTEMPTS = 5  # in a row that bring nothing new, before a mirror is given up

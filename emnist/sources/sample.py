@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
-from emnist.classes import CHARACTERS
-from emnist.convert import convert
-from emnist.errors import deaf_to_ctrl_c
-from emnist.progress import progress, say
+from emnist.data.classes import CHARACTERS
+from emnist.data.convert import convert
+from emnist.utils.errors import deaf_to_ctrl_c
+from emnist.utils.progress import progress, say
 
 SMALL = "abcdefghijklmnopqrstuvwxyz"
 

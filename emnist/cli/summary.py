@@ -1,0 +1,26 @@
+"""Say in a few lines what the last run found out. Not a stage: it writes nothing."""
+
+from emnist.data.files import read_json
+from emnist.params import load_params
+from emnist.utils.errors import run
+
+
+def main():
+    params = load_params()
+    split, scores, transfer = (read_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
+    test = scores["test"]
+    print(f"""
+{params.model}, trained on {split["images"]["train"]:,} images ({split["source"]}), reads of the test images
+  {test["accuracy"]:7.2%}  exactly, among 62 characters
+  {test["bymerge_accuracy"]:7.2%}  where letters whose cases look alike count as one (ByMerge)
+  {test["top3_accuracy"]:7.2%}  within its first three guesses
+  {transfer["test"]["accuracy"]:7.2%}  of the transfer's test digits, with a new head
+
+Pictures: plots/*.png    All figures: dvc metrics show
+Next:     dvc exp run -S model=spinalnet    another architecture
+          dvc exp show                      runs side by side
+          python -m emnist.cli.predict IMAGE    read characters from your own pictures""")
+
+
+if __name__ == "__main__":
+    run(main)

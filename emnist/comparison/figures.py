@@ -1,0 +1,196 @@
+"""Figures that compare several models."""
+
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import PowerNorm, SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+
+from emnist.figures.confusion import kind, name_classes, shares
+from emnist.figures.style import GREY, legend, save, styled
+
+
+@styled
+def accuracy_by_cost(path, accuracies, costs, title):
+    """Draw the test accuracy of several models against what each costs.
+
+    Parameters
+    ----------
+    accuracies : dict of str to sequence of float
+        The test accuracies of each model's runs, in percent.
+    costs : dict of str to dict of str to float
+        What each model costs: what is counted, and how much.
+    title : str
+    """
+    names = list(next(iter(costs.values())))
+    figure = Figure(figsize=(6 * len(names), 5.4), layout="constrained")
+    for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
+        for model, colour, _, marker in apart(accuracies):
+            runs = np.asarray(accuracies[model])
+            ax.errorbar(costs[model][name], runs.mean(), runs.std(ddof=1) if len(runs) > 1 else None,
+                        marker=marker, markersize=9, color=colour, alpha=0.8, capsize=4, linestyle="none", label=model)
+        ax.set(xscale="log", xlabel=name)
+        ax.margins(x=0.2, y=0.1)
+        ax.grid(alpha=0.3)
+    ax.set_yscale("function", functions=(lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # of the error, and 1
+                                         lambda height: 101 - np.exp(-height)))
+    ax.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]))
+    figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
+    legend(figure, ax, len(accuracies), "the mean of each model's runs; the bar is their standard deviation")
+    figure.suptitle(title)
+    save(path, figure)
+
+
+@styled
+def curves_of_models(path, curves, title):
+    """Draw the validation loss and accuracy of several models by epoch: the mean of each model's runs, and their range.
+
+    Parameters
+    ----------
+    curves : dict of str to list of pandas.DataFrame
+        For each model its runs, with ``epoch``, ``validation_loss`` in nats and ``validation_accuracy`` (0 to 1).
+    title : str
+    """
+    figure = Figure(figsize=(12, 5.2), layout="constrained")
+    panels = [("validation_loss", "cross-entropy of validation images (nats)", 1),
+              ("validation_accuracy", "accuracy on validation images (%)", 100)]
+    for ax, (column, label, unit) in zip(figure.subplots(1, 2), panels):
+        for model, colour, line, marker in apart(curves):
+            values = unit * pd.concat([run.set_index("epoch")[column] for run in curves[model]], axis=1)
+            ax.plot(values.index, values.mean(axis=1), linestyle=line, marker=marker, markersize=5, color=colour,
+                    label=model)
+            ax.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set(xlabel="epoch of pre-training", ylabel=label)
+        ax.grid(alpha=0.3)
+    figure.axes[0].set_yscale("log")
+    figure.axes[0].yaxis.set_major_locator(LogLocator(subs=[1, 2, 5]))
+    figure.axes[0].yaxis.set_minor_locator(NullLocator())
+    figure.axes[0].yaxis.set_major_formatter("{x:g}")
+    legend(figure, ax, len(curves), "the mean of each model's runs; the band is their range")
+    figure.suptitle(title)
+    save(path, figure)
+
+
+@styled
+def confusions_of_models(path, predictions, characters, title):
+    """Draw the confusion matrices of several models, small, side by side.
+
+    Parameters
+    ----------
+    predictions : dict of str to (labels, predictions)
+        Of each model, arrays of int.
+    characters : str
+    title : str
+    """
+    rows = -(-len(predictions) // 3)
+    figure = Figure(figsize=(15, 5 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
+    for ax in axes.flat[len(predictions):]:
+        ax.set_axis_off()
+    for ax, (model, (labels, read)) in zip(axes.flat, predictions.items()):
+        image = ax.imshow(shares(labels, read, characters), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+        _name_groups(ax, characters)
+        ax.set_title(f"{model}: {np.mean(labels == read):.1%} read correctly")
+    figure.supxlabel("predicted character")
+    figure.supylabel("true character")
+    figure.colorbar(image, ax=axes, shrink=0.6, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100],
+                    label="share of the true class's images (%)")
+    figure.suptitle(title)
+    save(path, figure)
+
+
+@styled
+def confusion_difference(path, first, second, characters, names, title):
+    """Draw where two models differ: how much more often the second takes one character for another.
+
+    Parameters
+    ----------
+    first, second : (labels, predictions)
+        Arrays of int.
+    characters : str
+    names : (str, str)
+    title : str
+    """
+    difference = shares(*second, characters) - shares(*first, characters)
+    rounded = np.rint(difference).astype(int)
+    highest = max(np.abs(difference).max(), 1)
+    figure = Figure(figsize=(20, 18), layout="constrained")
+    ax = figure.add_subplot()
+    sns.heatmap(
+        difference, ax=ax, mask=rounded == 0, cmap="PuOr", square=True, linewidths=0.5, linecolor="0.93",
+        norm=SymLogNorm(1, vmin=-highest, vmax=highest), vmin=-highest, vmax=highest,
+        annot=np.vectorize("{:+d}".format, otypes=[str])(rounded), fmt="", annot_kws={"size": 8, "in_layout": False},
+        xticklabels=False, yticklabels=False,
+        cbar_kws={"label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
+                  "shrink": 0.6, "pad": 0.005, "format": "{x:+g}"},
+    )
+    name_classes(figure, ax, characters)
+    ax.set_xlabel(f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)", fontsize=16)
+    ax.set_ylabel("true character", fontsize=16)
+    ax.set_title(title, fontsize=20, pad=14)
+    save(path, figure)
+
+
+@styled
+def searches_of_models(path, trials, title):
+    """Draw how much each hyperparameter matters to each model, by the trials of the models' searches.
+
+    Parameters
+    ----------
+    trials : dict of str to pandas.DataFrame
+        For each model the trials of all its runs, as `search_trials` takes them.
+    title : str
+
+    Notes
+    -----
+    What matters is the share of the variance of the loss's rank that is between a hyperparameter's values: the
+    correlation ratio, eta squared. The rank, since one trial that all but diverged would outweigh the rest.
+    """
+    names = [name for name in next(iter(trials.values())).columns if name not in ("trial", "validation_loss")]
+    figure = Figure(figsize=(3.6 * len(names), 5.2), layout="constrained")
+    for ax, name in zip(figure.subplots(1, len(names), sharey=True), names):
+        values = np.unique(np.concatenate([table[name] for table in trials.values()]))
+        explained = []
+        for model, colour, line, marker in apart(trials):
+            table = trials[model]
+            ranks = table["validation_loss"].rank(pct=True, na_option="bottom") * 100
+            means = ranks.groupby(table[name]).mean()
+            explained.append(correlation_ratio(ranks, table[name]))
+            ax.plot(np.searchsorted(values, means.index), means, linestyle=line, marker=marker, color=colour, label=model)
+        ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+        ax.set(xlabel=name.replace("_", " "), ylim=(100, 0))
+        ax.set_title(f"explains {100 * np.median(explained):.0f} %\nof how trials rank", fontsize=11)
+        ax.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("mean rank of the trials (%), 0 is the lowest loss")
+    legend(figure, ax, len(trials))
+    figure.suptitle(title)
+    save(path, figure)
+
+
+def apart(models):
+    """Give each model a colour, a line and a marker of its own."""
+    return zip(models, cycle(sns.color_palette("colorblind").as_hex()), cycle(["-", "--", "-.", ":"]), cycle("os^DvPX"))
+
+
+def _name_groups(ax, characters):
+    """Mark where digits, capitals and small letters begin."""
+    starts = [0] + [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]
+    ends = [*starts[1:], len(characters)]
+    for edge in starts[1:]:
+        ax.axhline(edge - 0.5, color=GREY, linewidth=0.8)
+        ax.axvline(edge - 0.5, color=GREY, linewidth=0.8)
+    middles = [(start + end - 1) / 2 for start, end in zip(starts, ends)]
+    names = [f"{characters[start]} to {characters[end - 1]}" for start, end in zip(starts, ends)]
+    ax.set_xticks(middles, names)
+    ax.set_yticks(middles, names, rotation=90, va="center")
+    ax.tick_params(length=0)
+
+
+def correlation_ratio(values, groups):
+    """Give the share of the variance of values that is between groups: eta squared, 0 to 1."""
+    between = values.groupby(groups).transform("mean").var(ddof=0)
+    return between / (values.var(ddof=0) or 1)

@@ -1,0 +1,81 @@
+"""From the files in `data/raw` to the arrays that training reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from emnist.data import idx
+from emnist.data.classes import CHARACTERS
+from emnist.data.files import read_array, read_json
+from emnist.data.subsets import stratified
+from emnist.utils.errors import UserError
+
+RAW = Path("data/raw")
+SPLIT = Path("data/split")
+
+
+def read_emnist(part, count=None, seed=0, folder=RAW):
+    """Read EMNIST ByClass images, upright, or a stratified subset of them.
+
+    Parameters
+    ----------
+    part : {"train", "test"}
+    count : int, optional
+        How many images to draw; all of them if None.
+    seed : int
+    folder : path-like
+
+    Returns
+    -------
+    images : numpy.ndarray of uint8, shape (N, 28, 28)
+    labels : numpy.ndarray of uint8, shape (N,)
+
+    Raises
+    ------
+    UserError
+        If a file is damaged, or holds fewer than `count` images.
+    """
+    stem = f"{folder}/emnist-byclass-{part}"
+    images, labels = idx.read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz",
+                                   classes=len(CHARACTERS), transposed=True)
+    if count is None:
+        return images, labels
+    if count > len(labels):
+        raise UserError(f"params.yaml asks for {count:,} {part} images, but the source has {len(labels):,}: "
+                        f"ask for at most that many, or for null to take all")
+    chosen = np.sort(stratified(labels, count, np.random.default_rng(seed)))
+    return images[chosen], labels[chosen]
+
+
+def read_mnist(part, folder=RAW):
+    """Read the ten-digit images of the transfer, ``"train"`` or ``"t10k"``; returns as `read_emnist`."""
+    return idx.read_pair(f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz",
+                         classes=10, transposed=False)
+
+
+def read_split(*parts, folder=SPLIT):
+    """Read what `split` wrote.
+
+    Parameters
+    ----------
+    *parts : str
+        Names of index sets, such as ``"pretrain"``.
+    folder : path-like
+
+    Returns
+    -------
+    images : numpy.memmap of uint8, shape (N, 28, 28)
+        All training images, upright; in memory only as far as they are read.
+    labels : numpy.memmap of uint8, shape (N,)
+    statistics : dict
+        Their ``mean`` and ``std``.
+    *indices : numpy.memmap of int64
+        One for each of `parts`.
+    """
+    images = read_array(f"{folder}/train-images.npy", np.uint8, 3)
+    labels = read_array(f"{folder}/train-labels.npy", np.uint8, 1)
+    indices = [read_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
+    within = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
+    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not within:
+        raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
+    return images, labels, read_json(f"{folder}/statistics.json", "mean", "std"), *indices

@@ -1,0 +1,94 @@
+"""Files that are never half written, and never run code when they are read."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from emnist.utils.atomic import write_bytes
+from emnist.utils.errors import UserError
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON; NaN and infinity are refused."""
+    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path, *numbers):
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : path-like
+    *numbers : str
+        Keys that it must have, each with a finite number.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, is not JSON, or lacks one of the numbers.
+    """
+    try:
+        value = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} should be JSON, but {error}: delete it and run `dvc repro`") from None
+    for name in numbers:
+        number = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(number, (int, float)) or not math.isfinite(number):
+            raise UserError(f"{path} should have a number {name}, but has {number!r:.60}: "
+                            "delete it and run `dvc repro`")
+    return value
+
+
+def write_csv(path, header, rows):
+    """Write `rows` under `header` as comma-separated values."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_array(path, array):
+    """Write a NumPy array as ``.npy``."""
+    array = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    write_bytes(path, header.getvalue(), memoryview(array).cast("B"))
+
+
+def read_array(path, dtype, ndim):
+    """Map a ``.npy`` file into memory; what is written to the array stays in memory.
+
+    Parameters
+    ----------
+    path : path-like
+    dtype : dtype-like
+        What the file must hold.
+    ndim : int
+        The number of dimensions it must have.
+
+    Returns
+    -------
+    numpy.memmap
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, or holds something else.
+    """
+    remedy = "delete it and run `dvc repro`"
+    try:
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except Exception as error:  # the header is a Python literal: NumPy lets through what the tokenizer says of it
+        raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
+        raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")
+    return array
+
+

@@ -1,0 +1,45 @@
+"""Predictions of a trained network, in one pass over images."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+@torch.inference_mode()
+def top3(model, images, batch_size=256):
+    """Find the three most probable classes of each image, in one pass.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    images : Images
+    batch_size : int
+
+    Returns
+    -------
+    classes : numpy.ndarray of int64, shape (N, 3)
+        The most probable first.
+    confidence : numpy.ndarray of float32, shape (N,)
+        Probability of the first.
+    losses : numpy.ndarray of float32, shape (N,)
+        Cross-entropy of the true class, in nats.
+    """
+    model.eval()
+    classes, confidence, losses = [], [], []
+    for batch, labels in images.batches(batch_size):
+        with images.hardware.autocast():
+            logits = model(batch)
+        log_probabilities = F.log_softmax(logits.float(), dim=1)
+        best, order = log_probabilities.topk(3)
+        classes.append(order)
+        confidence.append(best[:, 0].exp())
+        losses.append(-log_probabilities.gather(1, labels[:, None])[:, 0])
+    return tuple(torch.cat(parts).cpu().numpy() for parts in (classes, confidence, losses))
+
+
+def validate(model, images):
+    """Give ``validation_loss`` (mean cross-entropy, nats) and ``validation_accuracy``."""
+    classes, _, losses = top3(model, images)
+    labels = images.labels[images.indices].cpu().numpy()
+    return {"validation_loss": float(losses.mean(dtype=np.float64)),
+            "validation_accuracy": float((classes[:, 0] == labels).mean())}

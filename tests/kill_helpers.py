@@ -1,0 +1,110 @@
+"""Kill a command as a preempted machine would, and run it again until it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from itertools import chain
+from typing import NamedTuple
+
+from pipeline_helpers import environment
+
+
+class Run(NamedTuple):
+    """How a command ended: minus the signal's number if one ended it, all that it and its children printed, and the
+    seconds from the signal until the last of them had ended."""
+
+    returncode: int
+    stdout: str
+    seconds: float
+
+
+def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, **options):
+    """Run a command in its own process group, and send it a signal.
+
+    Parameters
+    ----------
+    command : str
+    folder : pathlib.Path
+    when : callable
+        Gets an empty line and then each line of the output, and gives the seconds from it to the signal, or None; the
+        first number counts.
+    number : signal.Signals
+    whole_group : bool
+        Whether all processes get the signal, or only the first one.
+    **options
+        For `subprocess.Popen`.
+
+    Returns
+    -------
+    Run
+    """
+    process = subprocess.Popen(command.split(), cwd=folder, env=environment() | {"PYTHONUNBUFFERED": "1"}, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options)
+
+    sent = time.monotonic()
+
+    def send():
+        nonlocal sent
+        if process.poll() is None:
+            sent = time.monotonic()
+            (os.killpg if whole_group else os.kill)(process.pid, number)
+
+    lines, timer = [], None
+    for line in chain([""], process.stdout):  # which ends when no child holds it any more
+        lines.append(line)
+        delay = when(line) if timer is None else None
+        if delay is not None:
+            timer = threading.Timer(delay, send)
+            timer.start()
+    process.wait()
+    if timer:
+        timer.cancel()
+    return Run(process.returncode, "".join(lines), time.monotonic() - sent)
+
+
+def after(pattern, delay=0.0):
+    """Make a `when`: so many seconds after the first line in which the pattern is found."""
+    return lambda line: delay if re.search(pattern, line) else None
+
+
+def until_done(command, folder, when):
+    """Run a command again and again, each time killed at the moment that `when` gives, until it ends by itself.
+
+    Where DVC was killed while it wrote its own files, they are mended as `make repro` mends them.
+
+    Yields
+    ------
+    Run
+    """
+    while True:
+        done = interrupted(command, folder, when)
+        yield done
+        if done.returncode == 0:
+            return
+        if done.returncode != -signal.SIGKILL:
+            mended = interrupted("python -m emnist.cli.mend", folder, lambda line: None)
+            assert "half written" in mended.stdout, done.stdout
+            yield mended
+
+
+def stage_named(said):
+    """Name the last stage that DVC says it runs, if any."""
+    return (re.findall(r"^Running stage '(\w+)'", said, re.M) or [None])[-1]
+
+
+def repeated(runs):
+    """Count, for each run, the epochs and trials that it did although a run before it had ended them."""
+    counts, ended = [], set()
+    for said in runs:
+        work = set(re.findall(r"^(\w+: (?:epoch|trial) \d+)\b", said, re.M))
+        counts.append(len(work & ended))
+        ended |= work
+    return counts
+
+
+def differences(first, second):
+    """List the files whose bytes differ, or that only one of two `project.outputs` has."""
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))

@@ -1,0 +1,98 @@
+"""The comparison with real DVC: what is missing is queued, an interrupted one continues, and all of it is shown."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+from PIL import Image
+from pipeline_helpers import REPOSITORY, commit, environment, run, set_params
+
+from emnist.cli import compare
+
+COMMAND = "python -m emnist.cli.compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
+
+
+def experiments(folder):
+    shown = csv.DictReader(run("dvc exp show --csv", folder).stdout.splitlines())
+    return {row["Experiment"]: row for row in shown if row["Experiment"]}
+
+
+def processes(folder):
+    """Find what runs in a folder and below it: the queue's workers, the runs and their stages.
+
+    One that ends meanwhile shows no folder, or no command line.
+    """
+    return [process for process in psutil.process_iter(["cwd", "cmdline"])
+            if str(process.info["cwd"]).startswith(str(folder))]
+
+
+def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
+    set_params(pipeline, **{"search.workers": "auto"})  # as it is by default: the comparison gives each run its share
+    commit(pipeline, "As many workers as there are cores")
+    run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
+    first = subprocess.Popen(f"exec {COMMAND}", cwd=pipeline, shell=True, env=environment(), text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert "0 of 2 runs are done" in first.stdout.readline()
+    while not any("stages.pretrain" in (process.info["cmdline"] or []) for process in processes(pipeline)):
+        assert first.poll() is None, first.stdout.read()
+        time.sleep(0.2)
+    first.send_signal(signal.SIGINT)
+    assert first.wait() == 128 + signal.SIGINT
+    assert "interrupted: run the same command again to continue" in first.stdout.read()
+    while living := processes(pipeline):
+        for process in living:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    said = run(COMMAND, pipeline).stdout
+    assert "| test accuracy (%) |" in said and "spinalnet does not compare with the others" in said
+    done = experiments(pipeline)
+    assert set(done) == {"lenet-42", "lenet-42-2", "spinalnet-42"}
+    assert done["lenet-42"]["seed"] == "7"
+    folder = pipeline / "plots/comparison"
+    with open(folder / "runs.csv") as file:
+        runs = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"]) for row in runs] == [("lenet", "42"), ("spinalnet", "42")]
+    for row, name in zip(runs, ["lenet-42-2", "spinalnet-42"]):
+        assert row["transfer.accuracy"] == done[name]["metrics/transfer.json:test.accuracy"]
+    for name in ("cost", "curves", "search", "confusion"):
+        Image.open(folder / f"{name}.png").verify()
+
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert "runs are done" not in run(COMMAND, pipeline).stdout  # nothing to run
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
+    for settings, sentence in [("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
+                               ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
+                               ("--models lenett", "did you mean lenet?"), ("-S lenet", "should be NAME=VALUE")]:
+        done = run(f"python -m emnist.cli.compare {settings}", pipeline, check=False)
+        assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
+    assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
+
+
+@pytest.mark.parametrize("size, gpu, images", [("small", False, 1000), ("small", True, 20000), ("original", False, 20000)])
+def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr(sys, "argv", f"compare --models lenet,ensnet --seeds 42 -S size={size}".split())
+    monkeypatch.setattr(compare.torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(compare, "finish", lambda wanted, values, jobs: values)
+    shown = []
+    monkeypatch.setattr(compare, "show", lambda *asked: shown.extend(asked))
+    compare.main()
+    params, values, special, _ = shown
+    assert params.size == size and values["lenet", 42]["split"]["small"]["train"] == 20000
+    assert values["ensnet", 42]["split"]["small"]["train"] == images and bool(special["ensnet"]) == (images == 1000)
+
+
+def test_runs_side_by_side_share_the_cores(monkeypatch):
+    monkeypatch.setattr(compare, "cores", lambda: 8)
+    values = {"compute": {"threads": "auto"}, "search": {"workers": 3}}
+    assert compare.shares(values, jobs=2) == ["compute.threads=4"]  # workers were chosen by a person
+    assert compare.shares(values, jobs=1) == []

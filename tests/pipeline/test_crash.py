@@ -1,0 +1,187 @@
+"""Nothing is lost: real processes are killed, interrupted and refused room, and end in the bytes of an undisturbed run.
+
+The long form of the first test is ``python benchmarks/soak.py --kills 50``.
+"""
+
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+from kill_helpers import after, differences, interrupted, repeated, until_done
+from pipeline_helpers import checkout, environment, outputs, run, set_params
+from test_experiments import stages_run
+
+SOON = 30  # seconds, on a machine that others use too; a worker that is left behind waits ten times as long
+
+
+def never(line):
+    return None
+
+
+def one_sentence(done, word):
+    """Whether the output ends in the sentence for a signal, says it once, and has no noise."""
+    noise = re.search("Traceback|Warning|resource_tracker|Exception", done.stdout)
+    return not noise and re.findall("^.*run the same command again.*$", done.stdout, re.M) == [
+        f"{word}: run the same command again to continue"]
+
+
+def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pipeline, tmp_path):
+    moments = [("Running stage 'download'", 4), ("search: trial 1", 0.5), ("pretrain: epoch 1/", 0.5),
+               ("finetune: epoch 1/", 2), ("Running stage 'transfer_train'", 4)]
+    rng = random.Random(0)
+
+    def when(line):
+        if moments and re.search(moments[0][0], line):
+            return rng.uniform(0, moments.pop(0)[1])
+
+    disturbed = checkout(tmp_path, search__workers=2)
+    runs = list(until_done("dvc repro", disturbed, when))
+    assert len([done for done in runs if done.returncode == -signal.SIGKILL]) == 5
+    assert max(repeated([done.stdout for done in runs])) <= 1
+    assert differences(outputs(finished_pipeline), outputs(disturbed)) == ["dvc.lock"]  # by the file that names the workers
+    set_params(disturbed, **{"search.workers": 1})
+    assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
+    assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
+
+
+def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, tmp_path):
+    experiment = "dvc exp run --queue -S pretrain.small.epochs=3 -S finetune.small.epochs=3 finetune"
+    run(f"{experiment} && dvc queue start > /dev/null 2>&1", pipeline)
+    wait_for(lambda: list((pipeline / ".dvc/tmp/continue").glob("finetune-*/state")))
+    worker = int((pipeline / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
+    os.killpg(os.getpgid(worker), signal.SIGKILL)
+    run(f"{experiment} --name again && dvc queue start > /dev/null 2>&1", pipeline)
+    wait_for(lambda: run("git for-each-ref 'refs/exps/*/*/again'", pipeline).stdout)
+
+    logs = sorted((pipeline / ".dvc/tmp/exps/run").glob("*/*.out"), key=lambda path: path.stat().st_ctime)
+    said = [path.read_text() for path in logs]
+    assert "pretrain: epoch 3/3" in said[0] and len(said) == 2
+    assert max(repeated(said)) <= 1
+    ref = run("git for-each-ref --format='%(refname)' 'refs/exps/*/*/again'", pipeline).stdout.strip()
+    continued = yaml.safe_load(run(f"git show {ref}:dvc.lock", pipeline).stdout)
+
+    set_params(pipeline, **{"pretrain.small.epochs": 3, "finetune.small.epochs": 3})
+    run("rm -rf .dvc/tmp/continue .dvc/cache/runs && dvc repro finetune", pipeline)
+    undisturbed = yaml.safe_load((pipeline / "dvc.lock").read_text())
+    for stage in ("pretrain", "finetune"):
+        assert continued["stages"][stage] == undisturbed["stages"][stage]
+
+
+def test_a_killed_experiment_continues_when_it_is_run_again(pipeline):
+    experiment = "dvc exp run -S pretrain.small.epochs=3 pretrain"
+    killed = interrupted(experiment, pipeline, after("pretrain: epoch 2/3"))
+    assert killed.returncode == -signal.SIGKILL
+    continued = interrupted(experiment, pipeline, never)
+    assert continued.returncode == 0 and re.search("pretrain: continues after epoch [12]\n", continued.stdout)
+    assert max(repeated([killed.stdout, continued.stdout])) <= 1
+    recorded = (pipeline / "dvc.lock").read_bytes()
+    run("rm -rf .dvc/cache/runs && dvc repro --force --single-item pretrain", pipeline)
+    assert (pipeline / "dvc.lock").read_bytes() == recorded
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("number, code, word", [(signal.SIGINT, 130, "interrupted"),
+                                                (signal.SIGTERM, 143, "terminated")])
+@pytest.mark.parametrize("command, moment", [
+    ("python -X importtime -m stages.finetune", after(r"\btorch\.")),  # while it imports torch
+    ("python -m stages.download", after("rendering", 1)),
+    ("python -m stages.search", after("search: trial 1")),
+    ("python -m stages.finetune", after("finetune: epoch 1/")),
+], ids=["at-its-start", "rendering", "searching", "training"])
+def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
+    set_params(pipeline, **{"finetune.small.epochs": 500, "search.small.trials": 100, "search.workers": 2})
+    group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
+    done = interrupted(command, pipeline, moment, number, whole_group=group)
+    assert (done.returncode, one_sentence(done, word)) == (code, True), done.stdout
+    assert done.seconds < SOON
+
+
+def test_workers_never_hear_ctrl_c_from_their_first_instruction_on(tmp_path):
+    (tmp_path / "heard.py").write_text("""
+import signal
+from joblib import Parallel, delayed
+from emnist.utils.errors import deaf_to_ctrl_c
+
+with deaf_to_ctrl_c():
+    blocked = Parallel(2, return_as="generator")(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(4))
+assert all(signal.SIGINT in mask for mask in blocked)
+assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+""")
+    run("python heard.py", tmp_path)
+
+
+@pytest.mark.parametrize("number, word, group", [(signal.SIGINT, "interrupted", True),
+                                                 (signal.SIGTERM, "terminated", False)])
+def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, group):
+    set_params(pipeline, **{"finetune.small.epochs": 500})
+    done = interrupted("dvc repro finetune", pipeline, after("finetune: epoch 2/"), number, whole_group=group)
+    assert one_sentence(done, word), done.stdout
+    assert done.returncode != 0 and done.seconds < SOON
+    assert list((pipeline / ".dvc/tmp/continue").glob("finetune-*/state"))
+
+
+def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pipeline):
+    set_params(pipeline, **{"finetune.small.epochs": 4})
+    interrupted("python -m stages.finetune", pipeline, after("finetune: epoch 2/"))
+    full = interrupted("python -m stages.finetune", pipeline, never,
+                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
+    assert full.returncode == 1
+    assert re.fullmatch("error: no room to write .*: free some disk space, then run the same command again to continue",
+                        full.stdout.splitlines()[-1])
+    assert "Traceback" not in full.stdout
+    done = interrupted("python -m stages.finetune", pipeline, never)
+    assert done.returncode == 0 and re.search("finetune: continues after epoch [123]", done.stdout)
+
+
+def test_two_runs_with_the_same_key_at_once_end_in_the_right_bytes(finished_pipeline, pipeline, tmp_path):
+    other = tmp_path / "other"
+    run(f"cp -r {pipeline} {other} && rm -rf {other}/.dvc/tmp/continue", tmp_path)
+    (other / ".dvc/tmp/continue").symlink_to(pipeline / ".dvc/tmp/continue")
+    run("rm data/weights/pretrain.safetensors", pipeline)
+    run("rm data/weights/pretrain.safetensors", other)
+    run(f"python -m stages.pretrain & (cd {other} && python -m stages.pretrain) && wait $!", pipeline)
+    for folder in (pipeline, other):
+        assert differences(outputs(finished_pipeline), outputs(folder)) == []
+
+
+def test_two_runs_in_one_checkout_at_once_end_in_the_right_bytes(finished_pipeline, pipeline):
+    (pipeline / "data/weights/finetune.safetensors").unlink()
+    run("rm -rf .dvc/cache", pipeline)
+    first, second = (subprocess.Popen(["dvc", "repro", "--single-item", "finetune"], cwd=pipeline, env=environment(),
+                                      text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2))
+    said = [process.communicate()[0] for process in (first, second)]
+    assert 0 in (first.returncode, second.returncode), said
+    for process, output in zip((first, second), said):
+        assert process.returncode == 0 or "being blocked by" in output or "Unable to acquire lock" in output, output
+    assert differences(outputs(finished_pipeline), outputs(pipeline)) == []
+
+
+def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
+    lock = (pipeline / "dvc.lock").read_bytes()
+    (pipeline / "dvc.lock").write_bytes(lock[:lock.rindex(b"path:") + 5])
+    (pipeline / ".dvc/tmp/rwlock").write_bytes(b"")
+    assert run("dvc repro check", pipeline, check=False).returncode != 0
+    assert run("python -m emnist.cli.mend", pipeline).stdout.count("half written") == 2
+    run("dvc repro check", pipeline)
+    assert run("python -m emnist.cli.mend", pipeline).stdout == ""
+
+
+@pytest.mark.parametrize("damage", [lambda lock: lock.replace(b"stages:\n", b"<<<<<<< HEAD\nstages:\n=======\n>>>>>>> other\n"),
+                                    lambda lock: lock.replace(b"'2.0'", b"'9.0'")], ids=["merge", "newer-dvc"])
+def test_a_lock_file_that_no_kill_damaged_is_left_alone(pipeline, damage):
+    damaged = damage((pipeline / "dvc.lock").read_bytes())
+    (pipeline / "dvc.lock").write_bytes(damaged)
+    assert run("python -m emnist.cli.mend", pipeline).stdout == ""
+    assert (pipeline / "dvc.lock").read_bytes() == damaged

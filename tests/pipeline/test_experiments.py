@@ -1,0 +1,77 @@
+"""Experiments with real DVC: what they re-run, and what they leave alone."""
+
+import importlib
+import json
+
+import pytest
+from pipeline_helpers import outputs, run, set_params, stages_run
+
+from emnist.data import idx
+from emnist.data.datasets import RAW, read_mnist
+from emnist.models import ARCHITECTURES
+from emnist.models.weights import load_weights
+
+DEPENDS_ON_THE_MODEL = ["search", "pretrain", "finetune", "evaluate", "transfer_train", "transfer", "plots"]
+
+
+def shape(value):
+    return {name: shape(inner) for name, inner in value.items()} if isinstance(value, dict) else None
+
+
+def metrics(folder):
+    return {path.stem: json.loads(path.read_text()) for path in (folder / "metrics").iterdir()}
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline, monkeypatch, model):
+    """In one process, which loads PyTorch once."""
+    set_params(pipeline, **{"model": model, "split.small.train": 100, "split.small.test": 62,
+                            "search.small.trials": 1, "pretrain.small.epochs": 1})
+    monkeypatch.chdir(pipeline)
+    for part in ("train", "t10k"):
+        images, labels = read_mnist(part)
+        idx.write_images(RAW / f"{part}-images-idx3-ubyte.gz", images[:100])  # EnsNet learns 16 images a second
+        idx.write_labels(RAW / f"{part}-labels-idx1-ubyte.gz", labels[:100])
+    for stage in ["split", *DEPENDS_ON_THE_MODEL]:
+        importlib.import_module(f"stages.{stage}").main()
+    assert load_weights("data/weights/transfer.safetensors")[1]["model"] == model
+    assert shape(metrics(pipeline)) == shape(metrics(finished_pipeline))
+
+
+def test_a_change_of_another_architectures_code_re_runs_nothing(pipeline):
+    with open(pipeline / "emnist/architectures/ensnet.py", "a") as file:
+        file.write("\n# another thought\n")
+    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
+
+
+def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
+    with open(pipeline / "emnist/architectures/lenet.py", "a") as file:
+        file.write("\n# another thought\n")
+    # Up to the first of them; the test above runs them all.
+    assert stages_run(run("dvc repro search", pipeline).stdout) == {"search"}
+
+
+@pytest.mark.parametrize("setting, sentence", [
+    ("model=spinalnt", "did you mean spinalnet?"),
+    ("finetune.batch_size=many", "finetune.batch_size"),
+    ("split.small.train=501", "asks for 501 train images, but the source has 500"),
+])
+def test_a_wrong_parameter_ends_in_one_sentence_and_keeps_the_results(pipeline, setting, sentence):
+    before = {name: content for name, content in outputs(pipeline).items() if name.startswith("data/weights")}
+    done = run(f"dvc exp run -S {setting}", pipeline, check=False)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert sentence in done.stdout
+    after = outputs(pipeline)
+    assert all(after[name] == content for name, content in before.items())
+
+
+def test_averaging_over_shifts_is_scored_apart_and_changes_no_other_result(pipeline):
+    before = outputs(pipeline)
+    set_params(pipeline, **{"evaluate.shifts": 1})
+    assert stages_run(run("dvc repro", pipeline).stdout) == {"check", "evaluate"}
+    after = outputs(pipeline)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"dvc.lock", "metrics/evaluate.json"}
+    scores = json.loads(after["metrics/evaluate.json"])
+    assert scores.pop("test_shifted").keys() == scores["test"].keys() - {"loss"}
+    assert scores == json.loads(before["metrics/evaluate.json"])

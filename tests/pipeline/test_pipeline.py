@@ -1,0 +1,135 @@
+"""The whole pipeline with real DVC, at a tiny size."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES
+from loopback import files, serving, status
+from PIL import Image
+from pipeline_helpers import REPOSITORY, checkout, outputs, run
+
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def metrics(folder, name):
+    return json.loads((folder / f"metrics/{name}.json").read_text())
+
+
+def test_two_runs_from_nothing_give_the_same_bytes(finished_pipeline, tmp_path):
+    again = checkout(tmp_path)
+    run("dvc repro", again)
+    first, second = outputs(finished_pipeline), outputs(again)
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
+    assert run("git status --short", finished_pipeline).stdout == ""
+    assert not list((finished_pipeline / ".dvc/tmp/continue").iterdir())
+
+
+def test_a_second_repro_runs_nothing(pipeline):
+    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
+
+
+def test_every_output_says_what_it_should(finished_pipeline):
+    scores = metrics(finished_pipeline, "evaluate")
+    for part in ("train", "test"):
+        assert {"accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"} < set(
+            scores[part])
+        assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "loss")
+    counts = metrics(finished_pipeline, "split")["classes"]
+    assert len(counts) == 62 and sum(counts.values()) == 400 and min(counts.values()) > 0
+    for name in ("train", "test"):
+        with open(finished_pipeline / f"data/predictions/{name}.csv") as file:
+            rows = list(csv.DictReader(file))
+        right = sum(row["actual"] == row["predicted"] for row in rows)
+        assert right / len(rows) == pytest.approx(scores[name]["accuracy"], abs=1e-6)
+    for picture in ("confusion-train", "confusion-test", "confused-pairs", "predictions", "augmentation", "curves",
+                    "search"):
+        Image.open(finished_pipeline / f"plots/{picture}.png").verify()
+
+
+def test_outputs_hold_no_path_and_no_date(finished_pipeline):
+    for name, content in outputs(finished_pipeline).items():
+        assert str(finished_pipeline).encode() not in content, name
+        if name.endswith((".json", ".csv", ".lock")):
+            assert not re.search(rb"20\d\d-\d\d-\d\d|localhost|/home/", content), name
+
+
+def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipeline):
+    said = run("python -m emnist.cli.summary", finished_pipeline).stdout
+    assert f"{metrics(finished_pipeline, 'evaluate')['test']['accuracy']:.2%}" in said
+    assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
+
+
+def test_prediction_reads_a_picture_with_the_trained_model(finished_pipeline, tmp_path):
+    Image.new("L", (60, 90), 255).save(tmp_path / "one.png")
+    picture = Image.open(tmp_path / "one.png")
+    picture.paste(0, (25, 10, 33, 80))
+    picture.save(tmp_path / "one.png")
+    said = run(f"python -m emnist.cli.predict --json {tmp_path}/one.png", finished_pipeline).stdout
+    (answer,) = json.loads(said)
+    assert len(answer["predictions"]) == 3
+
+
+def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path):
+    """The sample's own files, in a folder, give the results of the sample."""
+    theirs = checkout(tmp_path / "checkout", source="folder", download__folder__emnist="../theirs")
+    shutil.copytree(finished_pipeline / "data/raw", tmp_path / "theirs")
+    run("dvc repro split", theirs)
+    for path in (theirs / "data/split").iterdir():
+        assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
+    assert json.loads((theirs / "metrics/split.json").read_text())["source"] == "folder"
+
+
+def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):
+    """The sample's own files, served as the official hosts serve theirs, give the results of the sample."""
+    raw = finished_pipeline / "data/raw"
+    shutil.make_archive(tmp_path / "gzip", "zip", root_dir=_archived(raw, tmp_path / "archive"))
+    archive = (tmp_path / "gzip.zip").read_bytes()
+    served = {"/gzip.zip": archive} | {f"/{name}": (raw / name).read_bytes() for name in MNIST_NAMES}
+    with serving(status(503), files(served)) as (address, _):
+        theirs = checkout(tmp_path / "checkout", source="emnist", download__emnist__mnist_mirrors=[address],
+                          download__emnist__mirrors=[
+                              {"url": f"{address}/gone.zip", "md5": "0" * 32},
+                              {"url": f"{address}/gzip.zip", "sha256": hashlib.sha256(archive).hexdigest()}])
+        # The test serves other digits than MNIST's, so their checksums are others too.
+        module = theirs / "emnist/sources/archive.py"
+        text = module.read_text()
+        for name in MNIST_NAMES:
+            text = re.sub(rf'("{name}": )"\w+"', rf'\1"{hashlib.md5((raw / name).read_bytes()).hexdigest()}"', text)
+        module.write_text(text)
+        run("dvc repro split", theirs)
+    for path in (theirs / "data/split").iterdir():
+        assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
+
+
+def _archived(raw, folder):
+    (folder / "gzip").mkdir(parents=True)
+    for name in EMNIST_NAMES:
+        shutil.copy(raw / name, folder / "gzip")
+    (folder / "gzip" / "emnist-mnist-train-labels-idx1-ubyte.gz").write_bytes(b"a member that is not needed")
+    return folder
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs real handwriting in ../shared/data")
+def test_real_handwriting_from_a_folder(tmp_path):
+    theirs = checkout(tmp_path, source="folder", download__folder__emnist=str(SHARED / "handwriting62"),
+                      download__folder__mnist=str(SHARED / "mnist"), split__small__train=None)
+    run("dvc repro split", theirs)
+    assert metrics(theirs, "split")["images"]["train"] == 12_472
+
+
+def test_the_full_size_of_the_original_is_one_switch():
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    assert values["split"]["original"] == {"train": 100_000, "test": 20_000}
+    assert values["search"]["original"] == {"trials": 28, "epochs": 5}
+    assert values["pretrain"]["original"] == {"epochs": 200, "patience": 10}
+    assert values["finetune"]["original"] == {"epochs": 50}
+    assert values["split"]["full"] == {"train": None, "test": None}

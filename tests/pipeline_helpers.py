@@ -1,0 +1,105 @@
+"""A checkout of the project in a temporary folder, small enough to run whole in a test."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+TINY = {
+    "model": "lenet",
+    "download.sample.train": 500, "download.sample.test": 120,
+    "split.small.train": 400, "split.small.test": 100,
+    "search.small.trials": 2, "search.small.epochs": 1, "search.workers": 1,  # more change no result, and start slowly
+    "pretrain.small.epochs": 2, "finetune.small.epochs": 1, "transfer.epochs": 1,
+}
+
+
+def checkout(folder, **changes):
+    """Copy the project's files as they are now into a new git repository, with tiny parameters.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    **changes
+        Further parameters; a dot is written as two underscores.
+    """
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+                            cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)
+    link_environment(folder)
+    set_params(folder, **TINY | {key.replace("__", "."): value for key, value in changes.items()})
+    run("git init -q -b main", folder)
+    run("git add -A", folder)
+    commit(folder, "A tiny experiment")
+    return folder
+
+
+def link_environment(folder):
+    """Give a checkout the virtual environment that the tests run in, as `make` would install it."""
+    (folder / ".venv").mkdir()
+    for path in Path(sys.prefix).iterdir():
+        if path.name != "installed":
+            (folder / ".venv" / path.name).symlink_to(path)
+    (folder / ".venv/installed").touch()
+
+
+def set_params(folder, **changes):
+    """Set dotted keys of params.yaml."""
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    for key, value in changes.items():
+        section = values
+        *parents, last = key.split(".")
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def environment():
+    """Give the environment of a user who has activated the virtual environment.
+
+    DVC runs stages in the user's shell. Without one named it is the system's, whose ``sh -c`` stays beside what it
+    runs, where bash gives way to it: the harder case for signals.
+    """
+    return {name: value for name, value in os.environ.items() if name != "SHELL"} | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def run(command, folder, check=True):
+    """Run a shell command in the checkout; its output is shown if it fails."""
+    done = subprocess.run(command, cwd=folder, shell=True, text=True, env=environment(),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check and done.returncode:
+        raise AssertionError(f"`{command}` ended with {done.returncode}:\n{done.stdout}")
+    return done
+
+
+def commit(folder, message):
+    """Commit what is tracked and has changed."""
+    run(f"git commit -qam {shlex.quote(message)}", folder)
+
+
+def outputs(folder):
+    """Give the bytes of all that the pipeline wrote."""
+    files = [folder / "dvc.lock"]
+    for name in ("data", "metrics", "plots"):
+        files += sorted(path for path in (folder / name).rglob("*") if path.is_file() and path.name != ".gitignore")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def stages_run(output):
+    """Name the stages that DVC says it runs."""
+    return set(re.findall(r"Running stage '(\w+)'", output))

@@ -1,0 +1,183 @@
+import hashlib
+import io
+import random
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
+from loopback import files, sends, serving
+
+from emnist.sources import archive
+from emnist.sources.http import Mirror
+from emnist.utils.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("official")
+    write_official(folder, EMNIST_NAMES)
+    return contents(folder)
+
+
+@pytest.fixture
+def official_mnist(tmp_path, monkeypatch):
+    write_official(tmp_path / "mnist", MNIST_NAMES)
+    found = contents(tmp_path / "mnist")
+    checksums = {name: hashlib.md5(found[name]).hexdigest() for name in MNIST_NAMES}
+    monkeypatch.setattr(archive, "MNIST_MD5", checksums)
+    return found
+
+
+def zipped(members, compression=zipfile.ZIP_STORED):
+    """The bytes of a zip archive of (name or ZipInfo, content)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def as_published(official):
+    """The members of NIST's archive: files of other parts of EMNIST lie beside those of ByClass."""
+    others = {"emnist-letters-test-images-idx3-ubyte.gz": b"letters", "emnist-mnist-mapping.txt": b"0 48"}
+    return [("gzip/", b""), *((f"gzip/{name}", content) for name, content in (others | official).items())]
+
+
+def download(content, tmp_path, **answer):
+    with serving(sends(content, **answer)) as (url, requests):
+        mirrors = [Mirror(f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())]
+        archive.download_emnist(mirrors, tmp_path / "raw", tmp_path / "work", back_off=0.001)
+    return requests
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_only_the_four_files_of_byclass_are_kept(official, tmp_path, compression):
+    download(zipped(as_published(official), compression), tmp_path)
+    assert contents(tmp_path / "raw") == official
+    assert sorted(contents(tmp_path / "work")) == ["gzip.zip", "lock"]
+
+
+def test_a_second_call_needs_no_network(official, tmp_path):
+    content = zipped(as_published(official))
+    assert len(download(content, tmp_path)) == 1
+    assert len(download(content, tmp_path)) == 0
+    assert contents(tmp_path / "raw") == official
+
+
+@pytest.mark.parametrize("name", ["../escape", "gzip/../../escape", "/etc/escape", "..\\escape"])
+def test_a_member_that_leads_out_of_the_archive_is_refused(official, tmp_path, name):
+    check_refused(zipped([*as_published(official), (name, b"")]), "leads out of it", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gzip/link", f"gzip/{EMNIST_NAMES[0]}"])
+def test_a_link_is_refused(official, tmp_path, name):
+    link = zipfile.ZipInfo(name)
+    link.external_attr = 0o120777 << 16
+    members = [member for member in as_published(official) if member[0] != name]
+    check_refused(zipped([*members, (link, b"/etc/passwd")]), f"'{name}' leads out of it", tmp_path)
+
+
+@pytest.mark.parametrize("name", EMNIST_NAMES)
+def test_a_missing_member_is_named(official, tmp_path, name):
+    members = [member for member in as_published(official) if member[0] != f"gzip/{name}"]
+    check_refused(zipped(members), f"it has no member gzip/{name}", tmp_path)
+
+
+def test_a_bomb_is_refused_before_it_is_decompressed(official, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "LARGEST_MEMBER", 10**6)
+    bomb = official | {EMNIST_NAMES[0]: bytes(10**6 + 1)}
+    check_refused(zipped(as_published(bomb), zipfile.ZIP_DEFLATED), "would take 1,000,001 bytes", tmp_path)
+
+
+def test_a_member_whose_content_changed_is_refused(official, tmp_path):
+    content = zipped(as_published(official)).replace(official[EMNIST_NAMES[3]][-30:], bytes(30))
+    check_refused(content, "damaged .*CRC", tmp_path)
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    check_refused(b"PK\3\4 and nothing more", "damaged", tmp_path)
+
+
+def test_members_that_are_no_images_are_refused(official, tmp_path):
+    with pytest.raises(UserError, match="train-images-idx3-ubyte.gz should hold 28x28 images"):
+        download(zipped(as_published(official | {EMNIST_NAMES[0]: b"no images"})), tmp_path)
+    assert not (tmp_path / "raw").exists()
+
+
+def check_refused(content, reason, tmp_path):
+    with pytest.raises(UserError, match=f"gzip.zip should be EMNIST's archive, but .*{reason}") as error:
+        download(content, tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "raw").exists()
+    assert not list(tmp_path.rglob("*escape*")) and not list(tmp_path.rglob("*link*"))
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=200, deadline=None)
+def test_a_mutated_archive_gives_a_user_error_or_the_right_content(tmp_path_factory, seed):
+    chance = random.Random(seed)
+    content = bytearray(zipped([("gzip/a", b"a" * 50), ("gzip/b", b"b" * 50)], zipfile.ZIP_DEFLATED))
+    for _ in range(chance.randint(1, 4)):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    path = tmp_path_factory.getbasetemp() / "mutated.zip"
+    path.write_bytes(content[:chance.choice([None, chance.randrange(len(content))])])
+    try:
+        assert b"".join(archive._read_member(path, "gzip/a")) == b"a" * 50
+    except UserError:
+        pass
+
+
+def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path):
+    with (serving(files({})) as (empty, tried),
+          serving(files({f"/my/{name}": content for name, content in official_mnist.items()})) as (url, _)):
+        archive.download_mnist([empty, f"{url}/my/"], tmp_path / "raw", tmp_path / "work", back_off=0.001)
+    assert contents(tmp_path / "raw") == official_mnist
+    assert [path for path, _ in tried] == [f"/{name}" for name in MNIST_NAMES]
+
+
+def test_files_that_differ_from_the_published_mnist_are_refused(tmp_path):
+    write_official(tmp_path / "mnist", MNIST_NAMES)
+    served = {f"/{name}": content for name, content in contents(tmp_path / "mnist").items()}
+    with serving(files(served)) as (url, _), pytest.raises(UserError, match="not f68b3c2dcbeaaa9fbdd348bb"):
+        archive.download_mnist([url], tmp_path / "raw", tmp_path / "work", back_off=0.001)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_the_checksums_are_those_of_torchvision():
+    from torchvision.datasets import MNIST
+
+    assert dict(MNIST.resources) == archive.MNIST_MD5
+
+
+def start_download(url, md5, tmp_path):
+    code = ("from emnist.sources.archive import *; from emnist.sources.http import *; "
+            f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')")
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_second_process_waits_for_the_first_and_continues_its_download_if_it_is_killed(official, tmp_path):
+    content = zipped([*as_published(official), ("gzip/filler", random.Random(0).randbytes(10**6))])
+    md5 = hashlib.md5(content).hexdigest()
+    partial = tmp_path / "work" / "gzip.zip.partial"
+    with serving(sends(content, seconds_per_kib=0.02), sends(content)) as (url, requests):
+        with start_download(url, md5, tmp_path) as first:
+            while not (partial.exists() and partial.stat().st_size):
+                assert first.poll() is None
+                time.sleep(0.005)
+            with start_download(url, md5, tmp_path) as second:
+                assert second.stdout.readline().startswith("waiting for another run")
+                assert len(requests) == 1
+                first.kill()
+        assert second.returncode == 0
+        assert contents(tmp_path / "raw") == official
+        assert len(requests) == 2 and requests[1][1].startswith("bytes=")

@@ -1,0 +1,156 @@
+"""What an interrupted stage continues from: whole, keyed by all that matters, and removed when DVC has the result."""
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from emnist.params import load_params
+from emnist.utils.checkpoint import Checkpoint, root, stage_key, sweep
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    checkpoint = Checkpoint("stage-key", tmp_path)
+    assert checkpoint.load() is None
+    checkpoint.save({"a": torch.arange(3.0)}, [{"epoch": 1}])
+    checkpoint.save({"a": torch.arange(4.0), "b": torch.ones(2, 2)}, [{"epoch": 2}])
+    tensors, info = Checkpoint("stage-key", tmp_path).load()
+    assert info == [{"epoch": 2}]
+    assert torch.equal(tensors["a"], torch.arange(4.0)) and torch.equal(tensors["b"], torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("damage", [
+    lambda content: b"", lambda content: content[:40], lambda content: content[:-1],
+    lambda content: content[:-1] + bytes([content[-1] ^ 1]), lambda content: bytes(100),
+])
+def test_a_damaged_checkpoint_is_ignored_with_a_line_that_says_so(tmp_path, capsys, damage):
+    checkpoint = Checkpoint("stage-key", tmp_path)
+    checkpoint.save({"a": torch.arange(3.0)}, [])
+    checkpoint.path.write_bytes(damage(checkpoint.path.read_bytes()))
+    assert checkpoint.load() is None
+    assert "damaged" in capsys.readouterr().out
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    for name in ("emnist", "stages"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name)
+    for name in ("images", "labels"):
+        path = tmp_path / f"data/raw/emnist-byclass-train-{name}-idx{3 if name == 'images' else 1}-ubyte.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_key_changes_with_all_that_the_stage_declares_and_nothing_else(project):
+    def key(*more):
+        return stage_key("split", load_params(), *more)
+
+    first = key()
+    edit(project / "params.yaml", "model: vggnet", "model: lenet")
+    edit(project / "emnist/training/batches.py", "CHUNK = 512", "CHUNK = 256")
+    assert key() == first
+    keys = {first, key({"device": "cuda"})}
+    edit(project / "params.yaml", "seed: 42", "seed: 43")
+    keys.add(key())
+    edit(project / "emnist/data/subsets.py", "8192", "4096")
+    keys.add(key())
+    (project / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz").write_bytes(b"other data")
+    keys.add(key())
+    edit(project / "params.yaml", "small: {train: 20000", "small: {train: 20001")
+    keys.add(key())
+    assert len(keys) == 6
+
+
+def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path, monkeypatch):
+    workspace = tmp_path / ".dvc/tmp/exps/tmpabc/nested"
+    workspace.mkdir(parents=True)
+    monkeypatch.chdir(workspace)
+    assert root() == tmp_path / ".dvc/tmp/continue"
+    monkeypatch.chdir(tmp_path)
+    assert root() == tmp_path / ".dvc/tmp/continue"
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A stage that has written its outputs, which DVC may or may not have recorded yet."""
+    (tmp_path / "weights").write_bytes(b"weights")
+    (tmp_path / "curve").write_bytes(b"curve")
+    checkpoint = Checkpoint("pretrain-key", tmp_path / ".dvc/tmp/continue")
+    checkpoint.save({}, [])
+    checkpoint.finish(tmp_path / "weights", tmp_path / "curve")
+    return tmp_path, checkpoint
+
+
+def record(folder, path="dvc.lock", names=("weights", "curve"), cached=True):
+    digests = [hashlib.md5(name.encode()).hexdigest() for name in names]
+    files = {path: "".join(f"- md5: {digest}\n" for digest in digests)}
+    if cached:
+        files[f".dvc/cache/files/md5/{digests[0][:2]}/{digests[0][2:]}"] = "weights"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("recorded", [
+    {},
+    {"cached": False},  # the records came with a clone
+    {"names": ["weights"]},  # another run's, with the same weights
+    {"path": ".dvc/tmp/exps/tmpabc/dvc.lock"},  # a queued experiment's, which goes with its folder
+])
+def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished, recorded):
+    folder, checkpoint = finished
+    if recorded:
+        record(folder, **recorded)
+    sweep(folder / ".dvc/tmp/continue")
+    assert checkpoint.load() is not None
+
+
+@pytest.mark.parametrize("path", ["dvc.lock", ".dvc/cache/runs/ab/abc/def"])
+def test_what_dvc_has_recorded_is_removed(finished, path):
+    folder, checkpoint = finished
+    record(folder, path)
+    sweep(folder / ".dvc/tmp/continue")
+    assert not checkpoint.folder.exists()
+
+
+def test_a_damaged_list_of_outputs_counts_as_none(finished):
+    folder, checkpoint = finished
+    record(folder)
+    (checkpoint.folder / "outputs.json").write_bytes(b"[")
+    sweep(folder / ".dvc/tmp/continue")
+    assert checkpoint.load() is not None
+
+
+def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_path):
+    for name, age in [("old", 4000), ("young", 0)]:
+        leftover = tmp_path / "stage-key" / f".state.{name}.tmp"
+        leftover.parent.mkdir(exist_ok=True)
+        leftover.touch()
+        os.utime(leftover, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
+
+
+def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
+    for age, name in enumerate(["new", "older", "oldest"]):
+        checkpoint = Checkpoint(f"stage-{name}", tmp_path)
+        checkpoint.save({"a": torch.zeros(1000)}, [])
+        os.utime(checkpoint.path, (1e9 - age, 1e9 - age))
+    sweep(tmp_path, most_bytes=9000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stage-new", "stage-older"]

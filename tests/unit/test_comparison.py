@@ -1,0 +1,66 @@
+"""What several runs say together: the table, what is called a difference, and the page."""
+
+import re
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from emnist.comparison import report as comparison
+
+COSTS = {"large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
+         "small": {"parameters": 1_000, "multiply-adds an image": 5_000}}
+
+
+def runs(**accuracies):
+    rows = [{"model": model, "seed": seed, **dict.fromkeys(comparison.SCORES.values(), 0.5), "test.accuracy": accuracy}
+            for model, found in accuracies.items() for seed, accuracy in enumerate(found)]
+    return pd.DataFrame(rows)
+
+
+def test_the_table_has_a_column_a_model_with_mean_and_standard_deviation():
+    lines = comparison.table(runs(large=[0.90, 0.92], small=[0.8, 0.8]), COSTS).splitlines()
+    assert lines[:2] == ["|  | large | small |", "| --- | --- | --- |"]
+    assert "| test accuracy (%) | 91.00 ± 1.41 | 80.00 ± 0.00 |" in lines
+    assert "| multiply-adds an image | 9,000,000 | 5,000 |" in lines
+    assert len(lines) == 2 + len(comparison.SCORES) + 2 + 1
+
+
+def test_one_run_of_a_model_has_no_deviation_and_no_verdict_on_differences():
+    alone = runs(large=[0.9], small=[0.8])
+    assert "| test accuracy (%) | 90.00 | 80.00 |" in comparison.table(alone, COSTS)
+    assert "may be noise" in comparison.verdict(alone, COSTS)
+
+
+def test_a_difference_smaller_than_the_noise_is_not_called_one_and_the_cheaper_model_is_named():
+    said = comparison.verdict(runs(large=[0.90, 0.91, 0.92], small=[0.895, 0.905, 0.92]), COSTS)
+    assert "small cannot be told from it" in said and "small costs least: 5,000" in said
+
+
+def test_a_difference_larger_than_the_noise_is_called_one():
+    said = comparison.verdict(runs(large=[0.90, 0.91, 0.92], small=[0.80, 0.81, 0.82]), COSTS)
+    assert said.startswith("large reads most: 91.00 ± 1.00 %") and "every other model reads fewer" in said
+
+
+@pytest.fixture
+def page(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    comparison.report(tmp_path / "report.html", "Two <models>", ["One & all."],
+                      comparison.table(runs(large=[0.9], small=[0.8]), COSTS), {tmp_path / "a.png": "A picture"},
+                      pd.DataFrame({"large-0": {"model": "large<", "seed": 0, "folder": None},
+                                    "small-0": {"model": "small", "seed": 0, "folder": None}}))
+    return (tmp_path / "report.html").read_text()
+
+
+def test_the_page_needs_nothing_else(page):
+    assert not re.search(r"(src|href)=.(?!data:)", page) and "data:image/png;base64," in page
+
+
+def test_the_page_holds_the_table_and_parameters_and_no_markup_of_others(page):
+    assert "<td>90.00</td>" in page and "large&lt;" in page
+    assert "<h1>Two &lt;models&gt;</h1>" in page and "<p>One &amp; all.</p>" in page
+
+
+def test_the_page_sets_apart_the_parameters_in_which_runs_differ(page):
+    differ, alike = (re.findall(r"<th>([^<]+)</th>", part) for part in page.split("<h2>")[1:])
+    assert differ == ["model", "large-0", "small-0"] and alike == ["all runs", "seed", "folder"]

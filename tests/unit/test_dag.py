@@ -1,0 +1,156 @@
+"""dvc.yaml declares what the stages read, and keeps test images away from all that learns."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from emnist.models import ARCHITECTURES
+
+REPOSITORY = Path(__file__).parents[2]
+STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+
+# A change of these cannot change a result: the two tests at the end hold that.
+EXEMPT = ("emnist/utils/", "emnist/cli/", "emnist/params.py", "emnist/__init__.py", "stages/__init__.py")
+
+
+def outputs(stage):
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])]
+    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+
+
+def upstream(stage):
+    """Name the stages that `stage` depends on, at any distance."""
+    direct = {name for name in STAGES if outputs(name) & set(STAGES[stage]["deps"])}
+    return direct.union(*(upstream(name) for name in direct))
+
+
+def imports(path):
+    """List the project's files that a file imports itself, with the `__init__.py` of each package on the way."""
+    found = set()
+    for node in ast.walk(ast.parse((REPOSITORY / path).read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            for end in range(1, len(parts) + 1):
+                base = "/".join(parts[:end])
+                found |= {file for file in (f"{base}.py", f"{base}/__init__.py") if (REPOSITORY / file).is_file()}
+    if path == "emnist/models/__init__.py":  # which imports the architecture by its name
+        found.add("emnist/architectures/${model}.py")
+    return found
+
+
+def is_empty(file):
+    return not ast.parse((REPOSITORY / file).read_text()).body
+
+
+def code_of(stage):
+    """List the files that decide what a stage writes: its script and all that it imports, at any distance."""
+    found, new = set(), {f"stages/{stage}.py"}
+    while new:
+        found |= new
+        followed = {file for file in new if "$" not in file}
+        followed |= {f"emnist/architectures/{name}.py" for name in ARCHITECTURES if len(followed) < len(new)}
+        new = {file for each in followed for file in imports(each) if not file.startswith(EXEMPT)} - found
+    return {file for file in found if "$" in file or not is_empty(file)}
+
+
+def is_test_image(path):
+    return path.startswith("data/raw/") and ("test-images" in path or "t10k-images" in path)
+
+
+def lacking(stage, deps):
+    """Say which files a stage's result depends on and its dependencies leave out."""
+    return [f"stage {stage} runs {file}, but dvc.yaml does not list it, nor a folder that holds it, under its deps"
+            for file in sorted(code_of(stage)) if not any(file == dep or file.startswith(f"{dep}/") for dep in deps)]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_code_that_decides_its_result(stage):
+    assert lacking(stage, STAGES[stage]["deps"]) == []
+
+
+def test_a_forgotten_folder_is_named_with_its_stage():
+    deps = [dep for dep in STAGES["pretrain"]["deps"] if dep != "emnist/training"]
+    assert "stage pretrain runs emnist/training/loop.py" in " ".join(lacking("pretrain", deps))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_code_that_it_does_not_use(stage):
+    used = code_of(stage) | ({"emnist/params.py", "emnist/models/__init__.py"} if stage == "check" else set())
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith(("emnist/", "stages/")):
+            assert any(file == dep or file.startswith(f"{dep}/") for file in used), f"{stage} does not use {dep}"
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if "params.yaml" not in STAGES[stage]["deps"]])
+def test_a_stage_declares_the_parameters_it_reads(stage):
+    files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
+    text = "".join((REPOSITORY / file).read_text() for file in files)
+    text = text.replace("params.search_space", 'params.by_recipe("search")')
+    used = {f"{section}.${{size}}" for section in re.findall(r'params\.sized\("(\w+)"\)', text)}
+    used |= {f"{section}.${{recipe}}" for section in re.findall(r'params\.by_recipe\("(\w+)"\)', text)}
+    used |= set(re.findall(r"(?<!emnist\.)\bparams\.(?!sized|by_recipe|yaml)([a-z_]+(?:\.[a-z_]+)?)", text))
+    declared = set(STAGES[stage].get("params", []))
+    undeclared = {name for name in used if not any(
+        name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.") for other in declared)}
+    assert undeclared <= {"search.workers"}  # any number of workers gives the same result
+
+
+def test_no_stage_that_evaluate_depends_on_reads_a_test_image():
+    assert {"split", "search", "pretrain", "finetune"} <= upstream("evaluate")
+    for stage in upstream("evaluate"):
+        assert not any(map(is_test_image, STAGES[stage]["deps"])), stage
+
+
+def test_only_what_scores_and_draws_reads_test_images():
+    readers = {stage for stage in STAGES if any(map(is_test_image, STAGES[stage]["deps"]))}
+    assert readers == {"evaluate", "transfer", "plots"}
+
+
+def test_nothing_that_trains_depends_on_what_came_of_test_images():
+    for stage in ("search", "pretrain", "finetune", "transfer_train"):
+        assert not upstream(stage) & {"evaluate", "transfer", "plots"}
+
+
+def test_raw_files_are_outputs_of_their_own():
+    # Were the folder one output, each stage that reads a training file would depend on the test files too.
+    assert all(path.endswith(".gz") for path in outputs("download"))
+
+
+def test_only_the_stages_that_use_the_model_depend_on_its_code():
+    dependents = {stage for stage in STAGES if "emnist/architectures/${model}.py" in STAGES[stage]["deps"]}
+    assert dependents == {"search", "pretrain", "finetune", "evaluate", "transfer_train", "transfer"}
+
+
+def test_every_output_is_written_once_and_lies_in_its_folder():
+    written = [path for stage in STAGES for path in outputs(stage)]
+    assert len(written) == len(set(written))
+    assert all(path.startswith(("data/", "metrics/", "plots/")) for path in written)
+
+
+def test_dvc_keeps_the_results_of_training_in_its_run_cache():
+    # It keeps none of a stage with an uncached output that is neither metric nor plot; a killed queued experiment, or
+    # a lost dvc.lock, then costs the training.
+    for stage in ("search", "pretrain", "finetune", "transfer_train"):
+        assert all(isinstance(output, str) for output in STAGES[stage]["outs"])
+
+
+def test_stages_import_from_the_package_and_never_from_each_other():
+    for file in [*(REPOSITORY / "stages").glob("*.py"), *(REPOSITORY / "emnist").rglob("*.py")]:
+        assert not any(name.startswith("stages/") for name in imports(str(file.relative_to(REPOSITORY))))
+
+
+def test_dvcs_model_registry_knows_the_model_with_its_labels_and_metrics():
+    with Repo(REPOSITORY) as repo:
+        model = repo.artifacts.read()["dvc.yaml"]["emnist-byclass"]
+    assert model.type == "model" and model.path in outputs("finetune")
+    assert set(yaml.safe_load((REPOSITORY / "params.yaml").read_text())[name] for name in ("model", "source")) <= set(model.labels)
+    assert set(model.meta.values()) <= outputs("evaluate")

@@ -1,0 +1,103 @@
+"""Drawing, splitting and describing images."""
+
+import numpy as np
+import pytest
+
+from emnist.data import idx
+from emnist.data.datasets import read_emnist, read_split
+from emnist.data.files import write_array, write_json
+from emnist.data.subsets import partition, statistics, stratified
+from emnist.utils.errors import UserError
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.choice(62, 5000, p=np.arange(1, 63) / np.arange(1, 63).sum()).astype(np.uint8)
+
+
+def test_a_stratified_draw_keeps_the_proportions_of_the_classes():
+    chosen = stratified(LABELS, 1000, np.random.default_rng(1))
+    assert len(set(chosen.tolist())) == 1000
+    shares = np.bincount(LABELS, minlength=62) / 5
+    assert np.abs(np.bincount(LABELS[chosen], minlength=62) - shares).max() <= 1
+
+
+def test_another_seed_draws_other_images():
+    first, second = (set(stratified(LABELS, 1000, np.random.default_rng(seed)).tolist()) for seed in (1, 2))
+    assert first != second
+    assert first == set(stratified(LABELS, 1000, np.random.default_rng(1)).tolist())
+
+
+def test_the_parts_are_those_of_the_original():
+    parts = partition(LABELS, seed=42)
+    assert [len(parts[name]) for name in ("pretrain", "validation", "mini-train", "mini-validation")] == [
+        4500, 500, 400, 100]
+    assert sorted([*parts["pretrain"], *parts["validation"]]) == list(range(5000))
+    assert sorted([*parts["mini-train"], *parts["mini-validation"]]) == sorted(parts["validation"])
+
+
+def test_mean_and_deviation_are_those_of_pixels_between_0_and_1():
+    images = RNG.integers(0, 256, (20_000, 28, 28), dtype=np.uint8)
+    found = statistics(images)
+    assert found["mean"] == pytest.approx((images / 255).mean(), abs=1e-6)
+    assert found["std"] == pytest.approx((images / 255).std(), abs=1e-6)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    images = RNG.integers(0, 256, (300, 28, 28), dtype=np.uint8)
+    idx.write_images(tmp_path / "emnist-byclass-train-images-idx3-ubyte.gz", images.swapaxes(1, 2))
+    idx.write_labels(tmp_path / "emnist-byclass-train-labels-idx1-ubyte.gz", LABELS[:300])
+    return tmp_path, images
+
+
+def test_official_files_are_read_upright(raw):
+    folder, images = raw
+    read, labels = read_emnist("train", folder=folder)
+    assert np.array_equal(read, images)
+    assert np.array_equal(labels, LABELS[:300])
+
+
+def test_a_subset_keeps_images_and_labels_together(raw):
+    folder, images = raw
+    read, labels = read_emnist("train", 100, seed=1, folder=folder)
+    for image, label in zip(read, labels):
+        original = np.flatnonzero((images == image).all((1, 2)))
+        assert LABELS[original] == label
+
+
+def test_more_images_than_there_are_is_an_error_that_says_both_numbers(raw):
+    with pytest.raises(UserError, match="asks for 301 train images, but the source has 300"):
+        read_emnist("train", 301, folder=raw[0])
+
+
+@pytest.fixture
+def split(tmp_path):
+    write_array(tmp_path / "train-images.npy", np.zeros((10, 28, 28), np.uint8))
+    write_array(tmp_path / "train-labels.npy", np.zeros(10, np.uint8))
+    write_array(tmp_path / "pretrain.npy", np.arange(9))
+    write_json(tmp_path / "statistics.json", {"mean": 0.5, "std": 0.5})
+    return tmp_path
+
+
+def test_what_split_wrote_is_mapped_not_copied(split):
+    images, labels, pixels, pretrain = read_split("pretrain", folder=split)
+    assert isinstance(images, np.memmap)
+    assert pixels == {"mean": 0.5, "std": 0.5}
+    assert len(pretrain) == 9
+
+
+@pytest.mark.parametrize("damage, reason", [
+    (lambda folder: (folder / "train-images.npy").unlink(), "train-images.npy is missing"),
+    (lambda folder: (folder / "train-images.npy").write_bytes(b""), "train-images.npy should be"),
+    (lambda folder: (folder / "train-images.npy").write_bytes((folder / "train-images.npy").read_bytes()[:-1]),
+     "train-images.npy should be"),
+    (lambda folder: (folder / "train-labels.npy").write_bytes(b"no array"), "train-labels.npy should be"),
+    (lambda folder: write_array(folder / "train-labels.npy", np.zeros(10)), "train-labels.npy should hold"),
+    (lambda folder: write_array(folder / "train-labels.npy", np.zeros(9, np.uint8)), "don't belong together"),
+    (lambda folder: write_array(folder / "pretrain.npy", np.array([10])), "don't belong together"),
+    (lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True), "pretrain.npy should be"),
+    (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
+])
+def test_a_damaged_split_is_named(split, damage, reason):
+    damage(split)
+    with pytest.raises(UserError, match=reason):
+        read_split("pretrain", folder=split)

@@ -1,0 +1,151 @@
+"""Files appear whole or not at all, and reading them runs no code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from emnist.data.files import read_json, write_array, write_csv, write_json
+from emnist.models import build_model, load_model
+from emnist.models.weights import load_weights, save_weights
+from emnist.utils.atomic import write_bytes
+from emnist.utils.checkpoint import sweep
+from emnist.utils.errors import UserError
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+
+    def chunks():
+        yield b"new"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_bytes(path, *[b"new"], *chunks())
+    with pytest.raises(TypeError):
+        write_bytes(path, b"new", "no bytes")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path, monkeypatch):
+    def replace_and_interrupt(*paths):
+        replace(*paths)
+        raise KeyboardInterrupt
+
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", replace_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_bytes(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new" and os.listdir(tmp_path) == ["file"]
+
+
+LIMITED = """
+import resource, signal, sys
+from emnist.utils.errors import run
+from emnist.utils.atomic import write_bytes
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+run(lambda: write_bytes(sys.argv[1], bytes(2000)))
+"""
+
+
+def test_no_room_is_one_sentence_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    done = subprocess.run([sys.executable, "-c", LIMITED, path], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no room to write {path}: free some disk space")
+    assert done.stderr.count("\n") == 1
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+WRITER = """
+import sys
+from emnist.utils.atomic import write_bytes
+print("ready", flush=True)
+while True:
+    for letter in (b"a", b"b"):
+        write_bytes(sys.argv[1], letter * 3_000_000)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_a_whole_file_and_its_rest_is_swept(tmp_path):
+    path = tmp_path / "data" / "file"
+    for delay in (0.05, 0.11, 0.17):
+        with subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE) as writer:
+            writer.stdout.readline()
+            time.sleep(delay)
+            writer.send_signal(signal.SIGKILL)
+        if path.exists():
+            content = path.read_bytes()
+            assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
+    (path.parent / ".other.x.tmp").write_bytes(b"left by a kill")
+    at_work = path.parent / f".other.{os.getpid()}.x.tmp"
+    at_work.write_bytes(b"of a process that still writes")
+    before = path.read_bytes()
+    sweep(tmp_path / "continue", outputs=[tmp_path / "data"])
+    assert set(os.listdir(path.parent)) == {"file", at_work.name} and path.read_bytes() == before
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    write_array(tmp_path / "array.npy", array.swapaxes(0, 2))
+    assert np.array_equal(np.load(tmp_path / "array.npy"), array.swapaxes(0, 2))
+
+
+def test_json_refuses_what_json_has_no_word_for(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "file.json", {"loss": float("nan")})
+    assert not (tmp_path / "file.json").exists()
+
+
+def test_json_and_csv(tmp_path):
+    write_json(tmp_path / "file.json", {"a": [1, 2.5]})
+    assert read_json(tmp_path / "file.json") == {"a": [1, 2.5]}
+    write_csv(tmp_path / "file.csv", ["actual", "loss"], [[",", None], ['"', 0.5]])
+    assert (tmp_path / "file.csv").read_text() == 'actual,loss\n",",\n"""",0.5\n'
+
+
+def test_weights_come_back_and_are_the_same_bytes_each_time(tmp_path):
+    model = build_model("lenet")
+    about = {"model": "lenet", "classes": "x" * 62, "mean": 0.1, "std": 0.3}
+    for name in ("first", "second"):
+        save_weights(tmp_path / name, model, **about)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    loaded, read = load_model(tmp_path / "first")
+    assert read == about
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
+
+
+def test_weights_that_are_a_pickle_are_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    torch.save({"features.0.weight": Trap()}, tmp_path / "weights.safetensors")
+    with pytest.raises(UserError, match="weights.safetensors should hold weights in safetensors format"):
+        load_weights(tmp_path / "weights.safetensors")
+    assert not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 100, 1000, 100_000])
+def test_truncated_weights_are_an_error_that_names_the_file(tmp_path, length):
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, build_model("lenet"), model="lenet", classes="x" * 62, mean=0.1, std=0.3)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(UserError, match="weights.safetensors"):
+        load_model(path)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, build_model("lenet"), model="spinalnet", classes="x" * 62, mean=0.1, std=0.3)
+    with pytest.raises(UserError, match="should hold the weights of spinalnet"):
+        load_model(path)

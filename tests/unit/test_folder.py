@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
+
+from emnist.sources.folder import copy_folder
+from emnist.utils.errors import UserError
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+
+
+@pytest.fixture
+def mine(tmp_path):
+    write_official(tmp_path / "mine", EMNIST_NAMES + MNIST_NAMES)
+    return tmp_path / "mine"
+
+
+def test_files_in_one_folder_are_copied(mine, tmp_path):
+    copy_folder(mine, mine, tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(mine) and len(contents(mine)) == 8
+
+
+def test_mnist_may_lie_in_a_second_folder(tmp_path):
+    write_official(tmp_path / "one", EMNIST_NAMES)
+    write_official(tmp_path / "two", MNIST_NAMES)
+    copy_folder(str(tmp_path / "one"), str(tmp_path / "two"), tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(tmp_path / "one") | contents(tmp_path / "two")
+
+
+def test_other_files_in_the_folder_are_left_alone(mine, tmp_path):
+    (mine / "notes.txt").write_text("not an image")
+    copy_folder(mine, mine, tmp_path / "raw")
+    assert sorted(contents(tmp_path / "raw")) == sorted(EMNIST_NAMES + MNIST_NAMES)
+
+
+def test_a_home_folder_may_be_abbreviated(mine, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    copy_folder("~/mine", "~/mine", tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(mine)
+
+
+def test_missing_files_are_listed_and_nothing_is_copied(mine, tmp_path):
+    (mine / EMNIST_NAMES[2]).unlink()
+    (mine / MNIST_NAMES[3]).unlink()
+    with pytest.raises(UserError) as error:
+        copy_folder(mine, mine, tmp_path / "raw")
+    assert f"{mine / EMNIST_NAMES[2]}, {mine / MNIST_NAMES[3]}: put them there" in str(error.value)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_missing_folder_lists_all_that_is_expected(tmp_path):
+    with pytest.raises(UserError) as error:
+        copy_folder(tmp_path / "no", tmp_path / "no", tmp_path / "raw")
+    assert all(str(tmp_path / "no" / name) in str(error.value) for name in EMNIST_NAMES + MNIST_NAMES)
+
+
+@pytest.mark.parametrize("name", EMNIST_NAMES + MNIST_NAMES)
+def test_one_damaged_file_is_named_and_nothing_is_overwritten(mine, tmp_path, name):
+    raw = tmp_path / "raw"
+    write_official(raw, EMNIST_NAMES[:1])
+    before = contents(raw)
+    (mine / name).write_bytes((mine / name).read_bytes()[:-10])
+    with pytest.raises(UserError, match=f"{mine / name} should hold .* cut short"):
+        copy_folder(mine, mine, raw)
+    assert contents(raw) == before
+
+
+def test_a_letter_among_mnists_labels_is_refused(mine, tmp_path):
+    (mine / MNIST_NAMES[1]).write_bytes((mine / EMNIST_NAMES[1]).read_bytes())
+    with pytest.raises(UserError, match="it holds 61, not only 0 to 9"):
+        copy_folder(mine, mine, tmp_path / "raw")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
+def test_real_handwriting_is_copied(tmp_path):
+    copy_folder(SHARED / "handwriting62", SHARED / "mnist", tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(SHARED / "handwriting62") | contents(SHARED / "mnist")

@@ -1,0 +1,250 @@
+import errno
+import hashlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import termios
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from loopback import hangs_up, sends, serving, status
+
+from emnist.sources.http import ATTEMPTS, CHUNK, Mirror, fetch
+from emnist.utils.errors import UserError
+
+CONTENT = np.random.default_rng(0).bytes(5 * CHUNK + 77)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+WRONG = bytes(len(CONTENT))
+PAGE = b"\n<!DOCTYPE html>\n<html><body>We are moving to a new server</body></html>"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "work" / "gzip.zip"
+
+
+def fetch_quickly(path, *mirrors, timeout=5):
+    return fetch([Mirror(f"{url}/gzip.zip", **checksum) for url, checksum in mirrors], path, 0.001, timeout)
+
+
+def partial(path):
+    return path.with_name("gzip.zip.partial")
+
+
+def check_nothing_is_left(path):
+    assert not path.exists() and not partial(path).exists()
+
+
+@pytest.mark.parametrize("checksum", [{"md5": MD5}, {"sha256": SHA256}])
+def test_a_good_file_arrives_whole(path, checksum):
+    with serving(sends(CONTENT)) as (url, requests):
+        assert fetch_quickly(path, (url, checksum)) == path
+        assert path.read_bytes() == CONTENT and not partial(path).exists()
+        assert requests == [("/gzip.zip", None)]
+
+
+def test_a_file_that_is_already_there_is_not_asked_for_again(path):
+    with serving(sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        fetch_quickly(path, ("http://unused.invalid", {"md5": "0" * 32}), (url, {"md5": MD5}))
+        assert len(requests) == 1
+
+
+def test_a_file_that_is_there_but_wrong_is_replaced(path):
+    path.parent.mkdir()
+    path.write_bytes(WRONG)
+    with serving(sends(CONTENT)) as (url, _):
+        fetch_quickly(path, (url, {"md5": MD5}))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_cut_connection_continues_where_it_broke(path):
+    with serving(sends(CONTENT, cut=2 * CHUNK), sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT
+        assert requests == [("/gzip.zip", None), ("/gzip.zip", f"bytes={2 * CHUNK}-")]
+
+
+def test_a_connection_that_breaks_ever_further_on_is_not_given_up(path):
+    cuts = [sends(CONTENT, cut=end) for end in range(CHUNK // 2, len(CONTENT), CHUNK // 2)]
+    assert len(cuts) > ATTEMPTS
+    with serving(*cuts, sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT and len(requests) == len(cuts) + 1
+
+
+def test_a_server_that_ignores_ranges_starts_the_file_afresh(path):
+    with serving(sends(CONTENT, cut=3 * CHUNK), sends(CONTENT, ranges=False)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT
+        assert requests[1][1] == f"bytes={3 * CHUNK}-"
+
+
+@pytest.mark.parametrize("failures", [[status(503)], [status(429), status(500), status(408)], [hangs_up]])
+def test_a_passing_failure_is_tried_again(path, failures, capsys):
+    with serving(*failures, sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT and len(requests) == len(failures) + 1
+    assert capsys.readouterr().out.count("trying again in 0.00") == len(failures)
+
+
+def test_waits_grow_with_each_failure(path, capsys):
+    with serving(status(503)) as (url, requests), pytest.raises(UserError, match="answered 503 Service"):
+        fetch_quickly(path, (url, {"md5": MD5}))
+    assert len(requests) == ATTEMPTS
+    printed = capsys.readouterr().out
+    assert [line.split()[-2] for line in printed.splitlines()[:-1]] == ["0.001", "0.002", "0.004", "0.008"]
+
+
+@pytest.mark.parametrize("answer", [
+    sends(PAGE, kind="text/html; charset=utf-8"),
+    sends(PAGE),
+    sends(b"<HTML lang=en>" + bytes(2 * CHUNK)),
+])
+def test_a_web_page_with_status_200_is_called_one(path, answer):
+    with serving(answer) as (url, requests), pytest.raises(UserError, match="sent a web page instead"):
+        fetch_quickly(path, (url, {"md5": MD5}))
+    check_nothing_is_left(path)
+    assert len(requests) == 1
+
+
+def test_a_web_page_does_not_cost_what_has_arrived(path):
+    with serving(sends(CONTENT, cut=2 * CHUNK), sends(PAGE, ranges=False), sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}), (url, {"md5": MD5}))
+        assert requests[-1][1] == f"bytes={2 * CHUNK}-"
+
+
+def test_wrong_bytes_lead_to_the_next_mirror(path):
+    with serving(sends(WRONG)) as (bad, _), serving(sends(CONTENT)) as (good, requests):
+        fetch_quickly(path, (bad, {"md5": MD5}), (good, {"sha256": SHA256}))
+        assert path.read_bytes() == CONTENT
+        assert requests == [("/gzip.zip", None)]  # nothing of the wrong bytes was kept
+
+
+@pytest.mark.parametrize("answer, received", [
+    (sends(WRONG), len(WRONG)),
+    (sends(CONTENT[:-1]), len(CONTENT) - 1),
+    (sends(CONTENT, cut=1000, length=False), 1000),
+    (sends(b""), 0),
+])
+def test_wrong_or_truncated_bytes_are_never_kept(path, answer, received):
+    reason = f"sent {received:,} bytes of md5 [0-9a-f]+, not {MD5}"
+    with serving(answer) as (url, _), pytest.raises(UserError, match=reason):
+        fetch_quickly(path, (url, {"md5": MD5}))
+    check_nothing_is_left(path)
+
+
+def test_a_mirror_without_a_checksum_is_never_believed(path):
+    with serving(sends(CONTENT)) as (url, _), pytest.raises(UserError):
+        fetch_quickly(path, (url, {}))
+    check_nothing_is_left(path)
+
+
+@pytest.mark.parametrize("leftover", [WRONG[:CHUNK], WRONG, WRONG + WRONG], ids=["part", "whole", "too long"])
+def test_a_damaged_partial_file_costs_only_a_fresh_start(path, leftover):
+    path.parent.mkdir()
+    partial(path).write_bytes(leftover)
+    with serving(sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT
+        assert requests == [("/gzip.zip", f"bytes={len(leftover)}-"), ("/gzip.zip", None)]
+
+
+def test_a_partial_file_that_is_whole_is_recognised(path):
+    path.parent.mkdir()
+    partial(path).write_bytes(CONTENT)
+    with serving(sends(CONTENT)) as (url, requests):
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT and len(requests) == 1
+
+
+def test_the_next_mirror_continues_what_one_began(path):
+    with (serving(sends(CONTENT, cut=2 * CHUNK), status(404)) as (first, _),
+          serving(sends(CONTENT)) as (second, requests)):
+        fetch_quickly(path, (first, {"md5": MD5}), (second, {"sha256": SHA256}))
+        assert path.read_bytes() == CONTENT and requests == [("/gzip.zip", f"bytes={2 * CHUNK}-")]
+
+
+def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path):
+    with serving(status(200)) as (closed, _):
+        pass
+    with (serving(status(404)) as (missing, _), serving(sends(PAGE)) as (page, _),
+          serving(lambda handler: time.sleep(0.2)) as (slow, _), pytest.raises(UserError) as error):
+        urls = missing, page, slow, closed, "ftp://x", "http://"
+        fetch_quickly(path, *((url, {"md5": MD5}) for url in urls), timeout=0.05)
+    sentence = str(error.value)
+    for reason in (f"{missing}/gzip.zip answered 404 Not Found", f"{page}/gzip.zip sent a web page",
+                   f"{slow}/gzip.zip did not answer for 0.05 s", f"{closed}/gzip.zip could not be reached",
+                   "ftp://x/gzip.zip is not a web address", "http:///gzip.zip is not a web address",
+                   "add a mirror to params.yaml", "`source: folder`"):
+        assert reason in sentence
+    assert "\n" not in sentence
+    check_nothing_is_left(path)
+
+
+def start_download(url, path, **options):
+    code = f"from emnist.sources.http import *; fetch([Mirror('{url}/gzip.zip', '{MD5}')], '{path}')"
+    return subprocess.Popen([sys.executable, "-c", code], **options)
+
+
+def test_progress_is_a_bar_on_a_terminal(path):
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with serving(sends(CONTENT)) as (url, _):
+        start_download(url, path, stderr=theirs).wait()
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # which is how a terminal without its other side ends on Linux
+        while part := os.read(ours, 2**16):
+            shown += part
+    os.close(ours)
+    assert b"gzip.zip: 100%" in shown
+
+
+def test_progress_is_plain_lines_elsewhere(path, monkeypatch, capfd):
+    monkeypatch.setattr("emnist.sources.http.LINE_EVERY", 2 * CHUNK)
+    with serving(sends(CONTENT)) as (url, _):
+        fetch_quickly(path, (url, {"md5": MD5}))
+    lines, errors = capfd.readouterr()
+    assert lines == "gzip.zip: 262,144 bytes of 655,437\ngzip.zip: 524,288 bytes of 655,437\n" and not errors
+
+
+def test_a_killed_download_continues_from_its_last_chunk(path):
+    with serving(sends(CONTENT, seconds_per_kib=0.002), sends(CONTENT)) as (url, requests):
+        process = start_download(url, path)
+        while not (partial(path).exists() and partial(path).stat().st_size >= 2 * CHUNK):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        arrived = partial(path).read_bytes()
+        assert not path.exists() and CONTENT.startswith(arrived) and 2 * CHUNK <= len(arrived) < len(CONTENT)
+
+        assert start_download(url, path).wait() == 0
+        assert path.read_bytes() == CONTENT
+        assert requests == [("/gzip.zip", None), ("/gzip.zip", f"bytes={len(arrived)}-")]
+
+
+def test_a_full_disk_names_the_file_and_the_same_call_continues_once_there_is_room(path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with serving(sends(CONTENT)) as (url, requests):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3 * CHUNK + 5, before[1]))
+        try:
+            with pytest.raises(OSError) as error:
+                fetch_quickly(path, (url, {"md5": MD5}))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert error.value.errno == errno.EFBIG and error.value.filename == os.fspath(partial(path))
+        fetch_quickly(path, (url, {"md5": MD5}))
+        assert path.read_bytes() == CONTENT and requests[1][1] == f"bytes={3 * CHUNK + 5}-"

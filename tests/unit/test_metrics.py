@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, classification_report, top_k_accuracy_score
+
+from emnist.data.classes import BYMERGE, CHARACTERS
+from emnist.evaluation.metrics import classification_metrics, most_confused, per_class_table
+
+KEYS = ["accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"]
+
+
+def labels_of(text):
+    return np.array([CHARACTERS.index(character) for character in text])
+
+
+@pytest.fixture
+def random_guesses():
+    """500 images of 62 classes, of which about half are right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(62, size=500)
+    logits = rng.normal(size=(500, 62))
+    logits[np.arange(500), labels] += 2.5
+    return labels, logits, np.argsort(-logits, axis=1)[:, :3]
+
+
+def test_scores_of_four_images_worked_by_hand():
+    # class 0: 2 images, 1 found, 1 guess; class 1: 1 image, found, 2 guesses; class 2: 1 image, not found
+    labels = np.array([0, 0, 1, 2])
+    top = np.array([[0, 1, 2], [1, 0, 2], [1, 0, 2], [3, 1, 0]])
+    assert classification_metrics(labels, top, bymerge=False) == {
+        "accuracy": 0.5,
+        "precision": 0.625,  # (2 * 1 + 1 * 1/2 + 1 * 0) / 4
+        "recall": 0.5,
+        "f1": 0.5,  # (2 * 2/3 + 1 * 2/3 + 1 * 0) / 4
+        "macro_f1": 0.333333,  # (2/3 + 2/3 + 0 + 0) / 4, class 3 being guessed but never there
+        "top3_accuracy": 0.75,
+    }
+
+
+def test_scores_agree_with_scikit_learn(random_guesses):
+    labels, logits, top = random_guesses
+    metrics = classification_metrics(labels, top)
+    report = classification_report(labels, top[:, 0], output_dict=True, zero_division=0)
+    assert metrics["accuracy"] == pytest.approx(report["accuracy"], abs=1e-6)
+    for ours, theirs in [("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")]:
+        assert metrics[ours] == pytest.approx(report["weighted avg"][theirs], abs=1e-6)
+    assert metrics["macro_f1"] == pytest.approx(report["macro avg"]["f1-score"], abs=1e-6)
+    assert metrics["top3_accuracy"] == pytest.approx(top_k_accuracy_score(labels, logits, k=3), abs=1e-6)
+
+
+def test_keys_keep_their_order_and_values_are_short_json_numbers(random_guesses):
+    labels, _, top = random_guesses
+    metrics = classification_metrics(labels, top)
+    assert list(metrics) == KEYS
+    assert list(classification_metrics(labels % 10, top % 10, bymerge=False)) == KEYS[:-1]
+    assert json.loads(json.dumps(metrics)) == metrics
+    assert all(type(value) is float and value == round(value, 6) for value in metrics.values())
+
+
+def test_bymerge_has_47_classes_and_forgives_only_case_of_letters_that_look_alike():
+    assert len(set(BYMERGE)) == 47
+    labels, predictions = labels_of("oOsCzAaeE01"), labels_of("OoScZaAEeOl")
+    top = np.stack([predictions, labels, labels], 1)
+    metrics = classification_metrics(labels, top)
+    assert metrics["accuracy"] == 0
+    assert metrics["bymerge_accuracy"] == round(5 / 11, 6)
+
+
+def test_per_class_table_has_every_character_even_without_images():
+    header, rows = per_class_table(np.array([0, 0, 0, 1, 1]), np.array([0, 1, 1, 1, 1]), "abc")
+    assert header == ["character", "support", "precision", "recall", "f1", "most_confused_with"]
+    assert rows == [
+        ["a", 3, 1.0, 0.333333, 0.5, "b"],
+        ["b", 2, 0.5, 1.0, 0.666667, ""],
+        ["c", 0, 0.0, 0.0, 0.0, ""],
+    ]
+
+
+def test_recalls_of_the_table_average_to_the_balanced_accuracy(random_guesses):
+    labels, _, top = random_guesses
+    _, rows = per_class_table(labels, top[:, 0], CHARACTERS)
+    assert [row[0] for row in rows] == list(CHARACTERS)
+    assert sum(row[1] for row in rows) == 500
+    expected = balanced_accuracy_score(labels, top[:, 0])
+    assert np.mean([row[3] for row in rows]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_confusions_are_ranked_by_share_of_the_true_class_then_by_count():
+    labels = np.array([0] * 10 + [1] * 4 + [2] * 2)
+    predictions = np.array([0] * 5 + [1] * 3 + [2] * 2 + [0] * 2 + [1] * 2 + [0] + [2])
+    assert most_confused(labels, predictions, 3) == [(1, 0, 2, 4), (2, 0, 1, 2), (0, 1, 3, 10)]
+    assert most_confused(labels, predictions, 9)[3:] == [(0, 2, 2, 10)]
+
+
+def test_perfect_predictions_have_no_confusions():
+    assert most_confused(np.array([3, 1]), np.array([3, 1]), 5) == []

@@ -1,0 +1,124 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from emnist.comparison import figures
+from emnist.data.classes import CHARACTERS
+from emnist.figures import characters, confusion, style, training
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(5), 20)
+PREDICTIONS = np.where(RNG.random(100) < 0.8, LABELS, RNG.integers(5, size=100))
+IMAGES = RNG.random((10, 28, 28))
+CONFIDENCE = np.linspace(0.1, 1, 10)
+CURVE = {"train_loss": [2.0, 1.0], "train_accuracy": [0.5, 0.7],
+         "validation_loss": [2.1, 1.2], "validation_accuracy": [0.4, 0.6]}
+RUN = pd.DataFrame({"epoch": [1, 2], **CURVE})
+TRIALS = pd.DataFrame({
+    "trial": [1, 2, 3, 4], "batch_size": [16, 16, 32, 32], "learning_rate": [0.1, 0.01, 0.1, 0.01],
+    "momentum": [0.0, 0.9, 0.9, 0.0], "weight_decay": [0.0, 0.0, 0.001, 0.01],
+    "validation_loss": [1.5, 0.9, np.nan, 1.1],
+})
+
+FIGURES = {  # what draws it, its arguments, and the width and height in pixels
+    "confusion": (confusion.confusion_heat_map, (LABELS, PREDICTIONS, "0Oo1l"), (2000, 1800)),
+    "pairs": (confusion.confused_pairs, (LABELS, PREDICTIONS, "0Oo1l"), (800, 800)),
+    "predictions": (characters.prediction_grid, (IMAGES, "0123456789", "O123456789", CONFIDENCE), (1160, 435)),
+    "augmentation": (characters.augmentation_grid, (IMAGES.reshape(2, 5, 28, 28), "ab"), (550, 290)),
+    "curves": (training.training_curves, (CURVE, CURVE), (1200, 480)),
+    "search": (training.search_trials, (TRIALS,), (1360, 480)),
+    "accuracy by cost": (figures.accuracy_by_cost, ({"a": [90, 91], "b": [80]}, {
+        "a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}}), (1200, 540)),
+    "curves of models": (figures.curves_of_models, ({"a": [RUN, RUN], "b": [RUN.head(1)]},), (1200, 520)),
+    "confusions of models": (figures.confusions_of_models, (
+        {"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"), (1500, 560)),
+    "difference": (figures.confusion_difference, (
+        (LABELS, LABELS), (LABELS, PREDICTIONS), "0Oo1l", ("a", "b")), (2000, 1800)),
+    "searches of models": (figures.searches_of_models, ({"a": TRIALS, "b": TRIALS.head(2)},), (1440, 520)),
+}
+
+
+def count_pixels(picture, colour):
+    pixels = np.asarray(picture.convert("RGB")).astype(int)
+    return (np.abs(pixels - 255 * np.array(to_rgb(colour))).max(axis=2) < 10).sum()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_a_png_of_the_expected_size_and_the_same_bytes_whatever_a_person_set(tmp_path, name):
+    draw, arguments, size = FIGURES[name]
+    draw(tmp_path / "first.png", *arguments, "title")
+    with plt.rc_context({"font.size": 20, "savefig.dpi": 50, "axes.facecolor": "red", "lines.linewidth": 7}):
+        draw(tmp_path / "second.png", *arguments, "title")
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+    with Image.open(tmp_path / "first.png") as picture:
+        picture.load()
+        assert (picture.format, picture.size, picture.info) == ("PNG", size, {})  # no version, no date
+        assert len(picture.convert("RGB").getcolors()) > 20
+
+
+def test_confusion_of_all_62_classes_and_697932_images_stays_small(tmp_path):
+    labels = RNG.integers(62, size=697_932)
+    predictions = np.where(RNG.random(len(labels)) < 0.85, labels, RNG.integers(62, size=len(labels)))
+    confusion.confusion_heat_map(tmp_path / "confusion.png", labels, predictions, CHARACTERS, "title")
+    assert (tmp_path / "confusion.png").stat().st_size < 600_000
+
+
+def test_confusion_colours_are_shares_of_the_true_class(tmp_path):
+    # Half of each class is read as the other, though one class has fifty times the images.
+    labels, predictions = np.repeat([0, 0, 1, 1], [1, 1, 50, 50]), np.repeat([0, 1, 0, 1], [1, 1, 50, 50])
+    confusion.confusion_heat_map(tmp_path / "confusion.png", labels, predictions, "ab", "title")
+    half = plt.get_cmap("Blues")(0.5**0.5)
+    assert count_pixels(Image.open(tmp_path / "confusion.png"), half) > 0.5 * 2000 * 1800
+
+
+def test_only_a_wrong_prediction_is_marked(tmp_path):
+    for name, predicted in [("right.png", "0123456789"), ("wrong.png", "O123456789")]:
+        characters.prediction_grid(tmp_path / name, IMAGES, "0123456789", predicted, CONFIDENCE, "title")
+    assert count_pixels(Image.open(tmp_path / "right.png"), style.RED) == 0
+    assert count_pixels(Image.open(tmp_path / "wrong.png"), style.RED) > 500
+
+
+def test_grid_says_what_is_read_and_what_is_true(tmp_path):
+    for name, actual, predicted in [("a", "0", "O"), ("b", "0", "o"), ("c", "Q", "O")]:
+        characters.prediction_grid(tmp_path / name, IMAGES[:1], actual, predicted, [0.5], "title")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 3
+
+
+def test_diverged_trials_are_crosses_at_the_top(tmp_path):
+    finished = TRIALS.fillna({"validation_loss": 1.3})
+    for name, trials in [("diverged", TRIALS), ("finished", finished)]:
+        training.search_trials(tmp_path / name, trials, "title")
+    top = (0, 0, 1360, 80)
+    assert count_pixels(Image.open(tmp_path / "diverged").crop(top), style.RED) > 4 * 5
+    assert count_pixels(Image.open(tmp_path / "finished").crop(top), style.RED) == 0
+
+
+def test_perfect_predictions_and_a_single_trial_can_be_drawn(tmp_path):
+    confusion.confused_pairs(tmp_path / "pairs.png", LABELS, LABELS, "0Oo1l", "title")
+    training.search_trials(tmp_path / "search.png", TRIALS.head(1), "title")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_explains_the_ranks_of_trials_is_named(tmp_path):
+    """Momentum decides here, and batch size does nothing."""
+    values = [(momentum, size) for momentum in (0.0, 0.9) for size in (16, 32)]
+    trials = pd.DataFrame(values, columns=["momentum", "batch_size"]).assign(validation_loss=[2.0, 2.0, 1.0, 1.0])
+    assert figures.correlation_ratio(trials["validation_loss"], trials["momentum"]) == 1
+    assert figures.correlation_ratio(trials["validation_loss"], trials["batch_size"]) == 0
+
+
+def test_models_that_read_alike_do_not_differ(tmp_path):
+    for name, second in [("same", PREDICTIONS), ("other", LABELS)]:
+        figures.confusion_difference(tmp_path / name, (LABELS, PREDICTIONS), (LABELS, second), "0Oo1l", "ab", "title")
+    coloured = lambda name: (np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int),
+                                    axis=2) > 30).mean()
+    assert coloured("same") < 0.01 < coloured("other")
+
+
+def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
+    curves = {f"model {number}": [RUN] for number in range(12)}
+    figures.curves_of_models(tmp_path / "curves.png", curves, "title")
+    assert len(list(figures.apart(curves))) == 12

@@ -1,0 +1,249 @@
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw
+
+from emnist.data.classes import CHARACTERS
+from emnist.data.convert import convert
+from emnist.models import build_model
+from emnist.models.weights import save_weights
+from emnist.reading.pictures import find_ink, read_character
+
+ABOUT = {"model": "lenet", "classes": CHARACTERS, "mean": 0.17, "std": 0.33}
+
+
+def glyph(width=300, height=400, stroke=28):
+    """A "4", white on black, right of the middle."""
+    image = Image.new("L", (4 * width, 4 * height))
+    x, y = np.array([0.62, 0.4, 0.85, 0.75, 0.75]), np.array([0.15, 0.6, 0.6, 0.25, 0.88])
+    points = list(zip(4 * width * x, 4 * height * y))
+    draw = ImageDraw.Draw(image)
+    draw.line(points[:3], fill=255, width=4 * stroke, joint="curve")
+    draw.line(points[3:], fill=255, width=4 * stroke)
+    return image.resize((width, height))  # four times as large, then reduced: soft edges
+
+
+def on_paper(image, paper=235, ink=30):
+    return Image.fromarray((paper + (ink - paper) * (np.asarray(image) / 255)).astype(np.uint8))
+
+
+def photographed(image, rng):
+    """A light that falls off to one side, and the camera's noise."""
+    levels = np.asarray(image, float)
+    light = 1 - 0.6 * np.linspace(0, 1, levels.shape[1]) - 0.1 * np.linspace(0, 1, levels.shape[0])[:, None]
+    return Image.fromarray((levels * light + rng.normal(0, 5, levels.shape)).clip(0, 255).astype(np.uint8))
+
+
+def sixteen_bits(image):
+    return Image.fromarray(np.asarray(image).astype(np.uint16) * 16 + 1000)  # 12 bits of the 16
+
+
+def transparent(image, shade):
+    ink = Image.new("L", image.size, shade)
+    return Image.merge("RGBA", (ink, ink, ink, image))
+
+
+def rounded_corners(image):
+    mask = Image.new("L", image.size)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *image.size), 40, fill=255)
+    return Image.merge("RGBA", (image, image, image, mask))
+
+
+def cut_close(image):
+    return image.crop(image.point(lambda level: 255 * (level < 200)).getbbox())
+
+
+RED_ON_CREAM = [(250, 180), (240, 30), (220, 40)]
+
+VARIANTS = {
+    "light on dark": lambda: glyph(),
+    "dark on light": lambda: on_paper(glyph()),
+    "pencil": lambda: on_paper(glyph(), paper=200, ink=150),
+    "large": lambda: on_paper(glyph().resize((1800, 2400))),
+    "small": lambda: on_paper(glyph().resize((45, 60))),
+    "far away": lambda: on_paper(_pasted(glyph(90, 120, 8), (500, 700))),
+    "off centre": lambda: on_paper(_pasted(glyph(), (900, 500))),
+    "cut close": lambda: cut_close(on_paper(glyph())),
+    "photograph": lambda: photographed(on_paper(glyph()), np.random.default_rng(0)),
+    "photographed blackboard": lambda: photographed(on_paper(glyph(), 70, 220), np.random.default_rng(0)),
+    "dusty": lambda: _with_specks(on_paper(glyph())),
+    "colour": lambda: Image.merge("RGB", [on_paper(glyph(), *levels) for levels in RED_ON_CREAM]),
+    "palette": lambda: on_paper(glyph()).quantize(16),
+    "black and white": lambda: on_paper(glyph()).convert("1", dither=Image.Dither.NONE),
+    "16 bits": lambda: sixteen_bits(on_paper(glyph())),
+    "black on transparent": lambda: transparent(glyph(), 0),
+    "white on transparent": lambda: transparent(glyph(), 255),
+    "rounded corners": lambda: rounded_corners(on_paper(glyph())),
+}
+
+
+def _pasted(image, size):
+    canvas = Image.new("L", size)
+    canvas.paste(image, (size[0] // 3, 40))
+    return canvas
+
+
+def _with_specks(image):
+    draw = ImageDraw.Draw(image)
+    for x, y in (10, 10), (280, 390), (20, 300):
+        draw.ellipse((x, y, x + 5, y + 5), fill=0)
+    return image
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "four.png"
+    glyph().save(path)
+    return read_character(path)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_character_is_read_the_same_from_any_picture_of_it(variant, expected, tmp_path):
+    path = tmp_path / "four.png"
+    VARIANTS[variant]().save(path)
+    character = read_character(path)
+    assert character.shape == (28, 28) and character.dtype == np.uint8
+    assert np.corrcoef(character.ravel(), expected.ravel())[0, 1] > 0.93
+
+
+def test_character_is_upright_white_on_black_and_fills_24_pixels(expected):
+    rows, columns = np.flatnonzero(expected.max(axis=1)), np.flatnonzero(expected.max(axis=0))
+    assert (rows[0], rows[-1]) == (2, 25)
+    assert abs(columns[0] - (27 - columns[-1])) <= 1
+    # A 4 is open at the top, and stands on one leg to the right.
+    above, below = expected[2:8], expected[20:26]
+    assert above[:, 4:8].max() == below[:, 4:14].max() == 0 < 200 < below[:5, 14:20].max(axis=1).min()
+
+
+def test_camera_turned_on_its_side_is_allowed_for(expected, tmp_path):
+    path = tmp_path / "four.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned clockwise
+    on_paper(glyph()).transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    assert np.corrcoef(read_character(path).ravel(), expected.ravel())[0, 1] > 0.93
+
+
+def test_heavy_stroke_cut_close_is_not_taken_for_the_paper(tmp_path):
+    heavy = on_paper(glyph(stroke=75))
+    heavy.save(tmp_path / "whole.png")
+    cut_close(heavy).save(tmp_path / "cut.png")
+    whole, cut = (read_character(tmp_path / name).ravel() for name in ("whole.png", "cut.png"))
+    assert np.corrcoef(whole, cut)[0, 1] > 0.93
+
+
+def test_fine_pen_leaves_full_strokes(expected, tmp_path):
+    path = tmp_path / "four.png"
+    on_paper(glyph(stroke=3)).save(path)
+    assert read_character(path).mean() > 0.5 * expected.mean()
+
+
+sides = st.integers(1, 40)
+
+
+@given(arrays(np.uint8, st.tuples(sides, sides), elements=st.sampled_from([0, 9, 60, 120, 255])))
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_any_picture_holds_ink_or_nothing(levels):
+    ink = find_ink(levels.astype(float))
+    assert ink is None or convert(ink).max() == 255
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "lenet.safetensors"
+    save_weights(path, build_model("lenet"), **ABOUT)
+    return path
+
+
+@pytest.fixture
+def four(tmp_path):
+    path = tmp_path / "four.png"
+    glyph().save(path)
+    return path
+
+
+def predict(*arguments, weights):
+    command = [sys.executable, "-m", "emnist.cli.predict", "--weights", weights, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def test_command_prints_the_likeliest_characters_as_json(four, weights):
+    done = predict("--json", "--top", "62", four, weights=weights)
+    assert (done.returncode, done.stderr) == (0, "")
+    [reading] = json.loads(done.stdout)
+    assert reading["file"] == str(four)
+    probabilities = {guess["character"]: guess["probability"] for guess in reading["predictions"]}
+    assert sorted(probabilities) == sorted(CHARACTERS)
+    assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+
+    torch.manual_seed(0)
+    pixels = torch.from_numpy(read_character(four)).float() / 255
+    logits = build_model("lenet").eval()(((pixels - 0.17) / 0.33)[None, None])
+    expected = dict(zip(CHARACTERS, logits.softmax(dim=1)[0].tolist()))
+    assert probabilities == pytest.approx(expected, abs=1e-6)
+
+
+def _png_header(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b""))
+
+
+def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_path):
+    no_image = "should be an image, but is none of PNG, JPEG"
+    bad = {
+        "missing.png": (None, "is missing"),
+        "text.png": (b"I am not an image", no_image),
+        "empty.png": (b"", no_image),
+        "program.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", no_image),
+        "cut.png": (four.read_bytes()[:500], "should be an image, but cannot be read"),
+        "bomb.png": (_png_header(10_000, 9_000), "should have at most 89,478,485 pixels"),
+        "huge.png": (_png_header(60_000, 60_000), "should have at most 89,478,485 pixels"),
+    }
+    for name, (content, _) in bad.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    blank = {"white.png": Image.new("L", (50, 50), 255), "dot.png": Image.new("RGB", (1, 1)),
+             "faint.png": on_paper(glyph(), 200, 190), "clear.png": Image.new("RGBA", (9, 9))}
+    for name, image in blank.items():
+        image.save(tmp_path / name)
+        bad[name] = (None, "should show a character, but is all one colour, or nearly")
+    (tmp_path / "folder").mkdir()
+    bad["folder"] = (None, "should be an image, but cannot be read")
+
+    done = predict(four, *(tmp_path / name for name in bad), four, weights=weights)
+    assert done.returncode == 1
+    for line in done.stdout.splitlines(keepends=True):
+        assert re.fullmatch(rf"{four}: (\w \d+\.\d%, ){{2}}\w \d+\.\d%\n", line)
+    assert done.stdout.count("\n") == 2
+    errors = done.stderr.splitlines()
+    assert len(errors) == len(bad), done.stderr
+    for line, (name, (_, reason)) in zip(errors, bad.items()):
+        assert line.startswith(f"error: {tmp_path / name} {reason}")
+
+
+@pytest.mark.parametrize("damage, reason", [
+    (lambda path: path.unlink(), "is missing: run `dvc repro`"),
+    (lambda path: path.write_bytes(b"\x80\x04pickle?"),
+     "should hold weights in safetensors format, but is damaged"),
+], ids=["missing", "damaged"])
+def test_unusable_weights_end_in_one_sentence(damage, reason, four, weights, tmp_path):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(weights.read_bytes())
+    damage(path)
+    done = predict(four, weights=path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {path} {reason}") and done.stderr.count("\n") == 1

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from emnist.data.classes import CHARACTERS
+from emnist.sources import sample
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return sample.render(train=600, test=120, seed=3)
+
+
+def test_images_are_like_emnists(rendered):
+    for images, labels, count in [(*rendered[:2], 600), (*rendered[2:], 120)]:
+        assert (images.dtype, images.shape) == (np.uint8, (count, 28, 28))
+        assert (labels.dtype, labels.shape) == (np.uint8, (count,))
+        assert (images.max(axis=(1, 2)) == 255).all()
+        assert not images[:, :2].any()
+    # EMNIST ByClass has a mean of 0.1736; a lighter or heavier hand would teach little about it.
+    assert 0.13 < rendered[0].mean() / 255 < 0.22
+
+
+def test_every_class_is_there_and_they_are_unbalanced(rendered):
+    counts = np.bincount(rendered[1], minlength=len(CHARACTERS))
+    assert counts.min() >= 5
+    assert counts[:10].min() > 4 * counts.min()
+    assert counts[CHARACTERS.index("e")] > 2 * counts[CHARACTERS.index("z")]
+
+
+def test_classes_are_mixed(rendered):
+    assert len(set(rendered[1][:30])) > 10
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_processes(rendered):
+    for array, again in zip(rendered, sample.render(train=600, test=120, seed=3, workers=1)):
+        np.testing.assert_array_equal(array, again)
+
+
+def test_another_seed_gives_other_images(rendered):
+    assert (sample.render(train=100, test=20, seed=4)[0] != rendered[0][:100]).any(axis=(1, 2)).all()
+
+
+def test_test_images_do_not_depend_on_the_size_of_the_training_part(rendered):
+    np.testing.assert_array_equal(sample.render(train=70, test=120, seed=3)[2], rendered[2])
+
+
+def test_no_writer_is_in_both_parts_or_twice():
+    train, test = sample.writers(train=600, test=120, seed=3)
+    seeds = [(seed.entropy, seed.spawn_key) for seed, _ in train + test]
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_a_writer_is_consistent_and_differs_from_others():
+    (one, _), (other, _) = sample.writers(train=50, test=20, seed=3)[0]
+    page = np.repeat(np.arange(62, dtype=np.uint8), 2)
+    mine, theirs = (sample.write(seed, page).astype(float) for seed in (one, other))
+    within = np.abs(mine[::2] - mine[1::2]).mean()
+    between = np.abs(mine[::2] - theirs[::2]).mean()
+    assert 0 < within < 0.8 * between
+
+
+@pytest.mark.parametrize("character", CHARACTERS)
+def test_several_forms_of_every_character_draw_ink(character):
+    forms = set(sample.forms(character))
+    assert len(forms) >= 7
+    for form in forms:
+        distance, *_ = sample.outline(form, character)
+        assert (distance > 0).any()
+        assert (distance[[0, -1]] < 0).all()
+
+
+def test_fonts_without_small_letters_draw_none():
+    capitals_only = {form for form in sample.forms("A")} - {form for form in sample.forms("n")}
+    assert {form[1] for form in capitals_only} == {"AmaticSC-Regular.ttf", "PermanentMarker-Regular.ttf"}
+
+
+def test_digits_look_like_mnists():
+    train_images, train_labels, test_images, test_labels = sample.digits()
+    assert (len(train_images), len(test_images)) == (len(train_labels), len(test_labels)) == (1437, 360)
+    for images, labels in [(train_images, train_labels), (test_images, test_labels)]:
+        assert (images.dtype, labels.dtype, images.shape[1:]) == (np.uint8, np.uint8, (28, 28))
+        assert np.ptp(np.bincount(labels, minlength=10) / len(labels)) < 0.01
+        frame = images.copy()
+        frame[:, 4:-4, 4:-4] = 0
+        assert not frame.any()
+        assert 0.05 < images.mean() / 255 < 0.25
+    one = train_images[train_labels == 1].sum(axis=0, dtype=float)
+    # Upright: a 1 is taller than wide.
+    assert one.sum(axis=1).std() < one.sum(axis=0).std()

@@ -1,0 +1,68 @@
+"""Random search: distinct draws, the same result with any number of workers, and a diverged trial only loses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from emnist.params import Params
+from emnist.search import best_draw, draws, random_search
+from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.errors import UserError
+
+VALUES = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+SPACES = VALUES["search"]["constant"]
+SPACE = SPACES["space"]
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 62, 300).astype(np.uint8)
+SPLIT = (RNG.integers(0, 256, (300, 28, 28), dtype=np.uint8), LABELS, {"mean": 0.5, "std": 0.3},
+         np.arange(200), np.arange(200, 300))
+
+
+def params(trials, **space):
+    search = VALUES["search"] | {"small": {"trials": trials, "epochs": 1}, "constant": SPACES | {"space": SPACE | space}}
+    return Params.model_validate(VALUES | {"model": "lenet", "recipe": "constant", "search": search})
+
+
+def test_draws_are_distinct_and_from_the_space():
+    chosen = draws(SPACE, 28, seed=42)
+    assert len({tuple(draw.items()) for draw in chosen}) == 28
+    assert all(draw[name] in SPACE[name] for draw in chosen for name in SPACE)
+    assert chosen == draws(SPACE, 28, seed=42) != draws(SPACE, 28, seed=43)
+
+
+def test_each_value_is_drawn_about_as_often_as_the_others():
+    for seed in range(20):
+        chosen = draws(SPACE, 8, seed)
+        for name, values in SPACE.items():
+            times = [sum(draw[name] == value for draw in chosen) for value in values]
+            assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
+
+
+def test_the_number_of_workers_does_not_change_the_result():
+    assert random_search(params(4), SPLIT, workers=1) == random_search(params(4), SPLIT, workers=2)
+
+
+def test_a_diverged_trial_only_loses():
+    trials = random_search(params(2, learning_rate=[0.01, 1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16]),
+                           SPLIT, workers=1)
+    losses = {trial["learning_rate"]: trial["validation_loss"] for trial in trials}
+    assert losses[1e6] is None and losses[0.01] > 0
+    assert best_draw(trials)["learning_rate"] == 0.01
+
+
+def test_a_search_in_which_all_diverge_says_what_to_do():
+    hopeless = params(1, learning_rate=[1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16])
+    with pytest.raises(UserError, match="all 1 trials of the search diverged: add smaller learning rates"):
+        random_search(hopeless, SPLIT, workers=1)
+
+
+def test_trials_that_ended_before_a_kill_are_not_run_again(tmp_path, capsys):
+    checkpoint = Checkpoint("search-key", tmp_path)
+    undisturbed = random_search(params(3), SPLIT, 1)
+    checkpoint.save({}, [[1, undisturbed[1]["validation_loss"]]])
+    assert random_search(params(3), SPLIT, 1, checkpoint) == undisturbed
+    output = capsys.readouterr().out
+    assert "continues after 1 of 3 trials" in output
+    assert "trial 2 of 3" not in output.split("continues")[1]

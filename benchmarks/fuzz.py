@@ -89,13 +89,13 @@ def damaged(sound, chance):
         end = place + chance.randint(1, 16)
         match chance.randrange(6):
             case 0 | 1 | 2:
-                content[place:place + 1] = bytes([chance.randrange(256)])
+                content[place : place + 1] = bytes([chance.randrange(256)])
             case 3:
                 content[place:end] = b""
             case 4:
                 content[place:place] = content[place:end]
             case 5:
-                del content[place + len(content) // 2:]
+                del content[place + len(content) // 2 :]
     return bytes(content)
 
 
@@ -122,8 +122,11 @@ def main():
                     kept = Path(f"fuzz-{name.replace(' ', '-')}-{faults}")
                     kept.write_bytes(content)
                     faults += 1
-            print(f"| {name} | {outcomes.total():,} | {outcomes['refused']:,} | {outcomes['read']:,} "
-                  f"| {outcomes['fault']} |", flush=True)
+            print(
+                f"| {name} | {outcomes.total():,} | {outcomes['refused']:,} | {outcomes['read']:,} "
+                f"| {outcomes['fault']} |",
+                flush=True,
+            )
     sys.exit(bool(faults))
 
 

@@ -13,8 +13,8 @@ from emnist.data.datasets import read_emnist, read_mnist
 from emnist.models import load_model
 from emnist.params import load_params
 from emnist.training import hardware
-from emnist.training.batches import Images
-from emnist.utils.errors import run
+from emnist.training.batches import ImageBatches
+from emnist.utils.errors import run_cli
 
 
 def main():
@@ -25,21 +25,24 @@ def main():
     options = parser.parse_args()
     model, about = load_model(options.weights)
     chosen = hardware.choose(load_params().compute, model)
-    model = chosen.place(model)
+    model = chosen.to_device(model)
     for name, (images, labels), classes in [
-            ("MNIST test, among the ten digits", read_mnist("t10k", options.mnist), 10),
-            ("handwriting test, among 62", read_emnist("test", folder=options.emnist), 62)]:
-        print(f"{name}: {accuracy(model, Images(images, labels, chosen, about), classes):.2%} of {len(labels):,} images")
+        ("MNIST test, among the ten digits", read_mnist("t10k", options.mnist), 10),
+        ("handwriting test, among 62", read_emnist("test", folder=options.emnist), 62),
+    ]:
+        print(
+            f"{name}: {accuracy(model, ImageBatches(images, labels, chosen, about), classes):.2%} of {len(labels):,} images"
+        )
 
 
 @torch.inference_mode()
 def accuracy(model, images, classes):
     correct = 0
-    for batch, labels in images.batches(1000):
+    for batch, labels in images.eval_batches(1000):
         with images.hardware.autocast():
             correct += (model(batch)[:, :classes].argmax(1) == labels).sum().item()
     return correct / len(images)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -1,6 +1,6 @@
 """Whether the precision that `compute.precision: auto` picks costs accuracy: the same training in it and in float32.
 
-    dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --seeds 42,43,44 --epochs 5
+dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --seeds 42,43,44 --epochs 5
 """
 
 import argparse
@@ -11,9 +11,9 @@ from emnist.data.datasets import read_emnist, read_split
 from emnist.data.files import read_json
 from emnist.models import build_model
 from emnist.params import load_params
-from emnist.training.batches import Images
-from emnist.training.hardware import choose
-from emnist.training.inference import top3
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import setup_hardware
+from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import sgd
 
@@ -26,11 +26,16 @@ def main():
     options = parser.parse_args()
     params = load_params()
     images, labels, pixels, pretrain = read_split("pretrain")
-    test_images, test_labels = read_emnist("test", params.sized("split").test, params.seed)
-    draw, recipe = read_json("metrics/search.json")["best"], params.by_recipe("pretrain")
-    print(f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n")
-    print("| model | precision | " + " | ".join(f"seed {seed}" for seed in options.seeds)
-          + " | mean | standard deviation | s an epoch |")
+    test_images, test_labels = read_emnist("test", params.split[params.size].test, params.seed)
+    draw, recipe = read_json("metrics/search.json")["best"], params.pretrain[params.recipe]
+    print(
+        f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n"
+    )
+    print(
+        "| model | precision | "
+        + " | ".join(f"seed {seed}" for seed in options.seeds)
+        + " | mean | standard deviation | s an epoch |"
+    )
     print("| --- " * (5 + len(options.seeds)) + "|")
 
     for name in options.models:
@@ -40,17 +45,30 @@ def main():
             for seed in options.seeds:
                 seed_everything(seed, "weights")
                 model = build_model(name)
-                hardware = choose(compute, model)
-                model = hardware.place(model)
-                fit("pretrain", model, sgd(model, draw), Images(images, labels, hardware, pixels, pretrain),
-                    epochs=options.epochs, batch_size=draw["batch_size"], augmentation=params.augmentation,
-                    schedule=recipe.schedule, clip_norm=params.pretrain.clip_norm, seed=seed, quiet=True)
-                top, _, _ = top3(model, Images(test_images, test_labels, hardware, pixels))
+                hardware = setup_hardware(compute, model)
+                model = hardware.to_device(model)
+                fit(
+                    "pretrain",
+                    model,
+                    sgd(model, draw),
+                    ImageBatches(images, labels, hardware, pixels, pretrain),
+                    epochs=options.epochs,
+                    batch_size=draw["batch_size"],
+                    augmentation=params.augmentation,
+                    schedule=recipe.schedule,
+                    clip_norm=params.pretrain.clip_norm,
+                    seed=seed,
+                    quiet=True,
+                )
+                top, _, _ = predict_top3(model, ImageBatches(test_images, test_labels, hardware, pixels))
                 accuracies.append(100 * (top[:, 0] == test_labels).mean())
             seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs
-            print(f"| {name} | {hardware.record()['precision']} | " + " | ".join(f"{a:.2f}" for a in accuracies)
-                  + f" | {statistics.mean(accuracies):.2f} | {statistics.stdev(accuracies):.2f} | {seconds:.0f} |",
-                  flush=True)
+            print(
+                f"| {name} | {hardware.as_dict()['precision']} | "
+                + " | ".join(f"{a:.2f}" for a in accuracies)
+                + f" | {statistics.mean(accuracies):.2f} | {statistics.stdev(accuracies):.2f} | {seconds:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

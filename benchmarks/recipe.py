@@ -23,19 +23,21 @@ import emnist  # noqa: F401  before torch, whose threads it tells how long to sp
 from emnist.data.datasets import read_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
-from emnist.evaluation.tta import MeanOverShifts
+from emnist.evaluation.tta import ShiftTTA
 from emnist.models import build_model
 from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
-from emnist.search import draws, trial
-from emnist.training.batches import Images
-from emnist.training.hardware import choose, cores
-from emnist.training.inference import top3
+from emnist.search import run_trial, sample_configs, search_space
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import cores, setup_hardware
+from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import sgd
 
 EPOCHS = 20, 5
-DRAWS = {"constant": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
-         "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}}
+DRAWS = {
+    "baseline": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
+    "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4},
+}
 WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that take it away
     "nothing": ({}, {}, {}),  # the whole recipe
     "one-cycle rate": ({}, {"schedule": "constant"}, {}),
@@ -58,7 +60,7 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
         The hyperparameters of SGD, and the batch size of both.
     pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
     judge : callable
-        Gets the model and a function that makes `Images` of arrays as the model takes them.
+        Gets the model and a function that makes `ImageBatches` of arrays as the model takes them.
     epochs : (int, int)
     whole : bool
         Whether Adam trains on the validation images too, as the pipeline's does.
@@ -71,18 +73,34 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     parts, pixels = partition(labels, params.seed), pixel_statistics(images)
     seed_everything(seed, "weights")
     model = build_model(name)
-    hardware = choose(params.compute, model, threads=1)
-    model = hardware.place(model)
-    placed = lambda images, labels, indices=None: Images(images, labels, hardware, pixels, indices)
+    hardware = setup_hardware(params.compute, model, threads=1)
+    model = hardware.to_device(model)
+    placed = lambda images, labels, indices=None: ImageBatches(images, labels, hardware, pixels, indices)
     common = {"augmentation": params.augmentation, "batch_size": draw["batch_size"], "seed": seed, "quiet": True}
 
-    fit("pretrain", model, sgd(model, draw), placed(images, labels, parts["pretrain"]),
-        validation=placed(images, labels, parts["validation"]), epochs=epochs[0], clip_norm=params.pretrain.clip_norm,
-        schedule=pretrain.schedule, **common)
+    fit(
+        "pretrain",
+        model,
+        sgd(model, draw),
+        placed(images, labels, parts["pretrain"]),
+        validation=placed(images, labels, parts["validation"]),
+        epochs=epochs[0],
+        clip_norm=params.pretrain.clip_norm,
+        schedule=pretrain.schedule,
+        **common,
+    )
     judged = [judge(model, placed)]
     adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
-    fit("finetune", model, adam, placed(images, labels, None if whole else parts["pretrain"]), epochs=epochs[1],
-        clip_norm=params.finetune.clip_norm, schedule=finetune.schedule, **common)
+    fit(
+        "finetune",
+        model,
+        adam,
+        placed(images, labels, None if whole else parts["pretrain"]),
+        epochs=epochs[1],
+        clip_norm=params.finetune.clip_norm,
+        schedule=finetune.schedule,
+        **common,
+    )
     return [*judged, judge(model, placed)]
 
 
@@ -95,10 +113,9 @@ def scored(params, data, test, *described):
 
     def judge(model, placed):
         judges = placed(*held_out)
-        best, _, _ = top3(model, judges)
+        best, _, _ = predict_top3(model, judges)
         right = judges.labels[judges.indices].numpy()
-        return (100 * (best[:, 0] == right).mean(),
-                100 * f1_score(right, best[:, 0], average="macro", zero_division=0))
+        return (100 * (best[:, 0] == right).mean(), 100 * f1_score(right, best[:, 0], average="macro", zero_division=0))
 
     before, after = train(params, images, labels, *described, judge, whole=test)
     return *before, *after, time.perf_counter() - start
@@ -106,27 +123,38 @@ def scored(params, data, test, *described):
 
 def table(params, data, options, variants):
     """Train each variant for each model and seed, and print the means."""
-    runs = [(name, label, seed, *variant) for name in options.models
-            for label, variant in variants.items() for seed in options.seeds]
+    runs = [
+        (name, label, seed, *variant)
+        for name in options.models
+        for label, variant in variants.items()
+        for seed in options.seeds
+    ]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs)
-    print(f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
-          f"{', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
-          "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n" + "| --- " * 7 + "|")
+        delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
+    )
+    print(
+        f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
+        f"{', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
+        "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n"
+        + "| --- " * 7
+        + "|"
+    )
     rows = {}
     for (name, label, *_), scores in zip(runs, done):
         gathered = rows.setdefault((name, label), [])
         gathered.append(scores)
         if len(gathered) == len(options.seeds):
             *columns, seconds = zip(*gathered)
-            cells = [f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
+            cells = [
+                f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns
+            ]
             print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
 
 
 def recipe(params, name, batch_size=64):
     """Give the draw and the sections of a recipe in `params.yaml`."""
     params = params.model_copy(update={"recipe": name})
-    return DRAWS[name] | {"batch_size": batch_size}, params.by_recipe("pretrain"), params.by_recipe("finetune")
+    return DRAWS[name] | {"batch_size": batch_size}, params.pretrain[params.recipe], params.finetune[params.recipe]
 
 
 def compare(params, data, options):
@@ -137,42 +165,72 @@ def compare(params, data, options):
 def ablate(params, data, options):
     """The annealed recipe without each of its ingredients."""
     draw, pretrain, finetune = recipe(params, "annealed")
-    table(params, data, options, {f"without {ingredient}": (
-        draw | changes[0], PretrainRecipe(**dict(pretrain) | changes[1]), FinetuneRecipe(**dict(finetune) | changes[2]))
-        for ingredient, changes in WITHOUT.items()})
+    table(
+        params,
+        data,
+        options,
+        {
+            f"without {ingredient}": (
+                draw | changes[0],
+                PretrainRecipe(**dict(pretrain) | changes[1]),
+                FinetuneRecipe(**dict(finetune) | changes[2]),
+            )
+            for ingredient, changes in WITHOUT.items()
+        },
+    )
 
 
 def rank(params, data, options):
-    """The search's score of a dozen draws against the validation loss after 20 epochs of SGD with each."""
+    """The search's score of a dozen configurations against the validation loss after 20 epochs of SGD with each."""
     images, labels, *_ = data
     parts, pixels = partition(labels, params.seed), pixel_statistics(images)
     for name in options.models:
         params = params.model_copy(update={"model": name})
-        chosen = draws(params.search_space, 12, params.seed)
+        chosen = sample_configs(search_space(params), 12, params.seed)
 
         def both(draw):
-            short = trial(draw, params, images, labels, pixels, parts["mini-train"], parts["mini-validation"])
+            short = run_trial(draw, params, images, labels, pixels, parts["mini-train"], parts["mini-validation"])
             seed_everything(params.seed, "weights")
             model = build_model(name)
-            hardware = choose(params.compute, model, threads=1)
-            model = hardware.place(model)
-            recipe = params.by_recipe("pretrain")
-            history = fit("pretrain", model, sgd(model, draw),
-                          Images(images, labels, hardware, pixels, parts["pretrain"]), epochs=EPOCHS[0],
-                          validation=Images(images, labels, hardware, pixels, parts["validation"]),
-                          batch_size=draw["batch_size"], augmentation=params.augmentation, schedule=recipe.schedule,
-                          clip_norm=params.pretrain.clip_norm,
-                          seed=params.seed, quiet=True)
-            return short, min(row["validation_loss"] for row in history), max(row["validation_accuracy"] for row in history)
+            hardware = setup_hardware(params.compute, model, threads=1)
+            model = hardware.to_device(model)
+            recipe = params.pretrain[params.recipe]
+            history = fit(
+                "pretrain",
+                model,
+                sgd(model, draw),
+                ImageBatches(images, labels, hardware, pixels, parts["pretrain"]),
+                epochs=EPOCHS[0],
+                validation=ImageBatches(images, labels, hardware, pixels, parts["validation"]),
+                batch_size=draw["batch_size"],
+                augmentation=params.augmentation,
+                schedule=recipe.schedule,
+                clip_norm=params.pretrain.clip_norm,
+                seed=params.seed,
+                quiet=True,
+            )
+            return (
+                short,
+                min(row["validation_loss"] for row in history),
+                max(row["validation_accuracy"] for row in history),
+            )
 
         rows = []
-        for draw, scores in zip(chosen, Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-                delayed(both)(draw) for draw in chosen)):
+        for draw, scores in zip(
+            chosen,
+            Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
+                delayed(both)(draw) for draw in chosen
+            ),
+        ):
             rows.append(scores)
-            print(f"{name}: {json.dumps(draw)}  search {scores[0]}  final loss {scores[1]:.4f}  "
-                  f"accuracy {scores[2]:.4f}", flush=True)
+            print(
+                f"{name}: {json.dumps(draw)}  search {scores[0]}  final loss {scores[1]:.4f}  accuracy {scores[2]:.4f}",
+                flush=True,
+            )
         shorts, finals, _ = zip(*((float("inf") if s is None else s, f, a) for s, f, a in rows))
-        print(f"{name}: Spearman's rank correlation {spearmanr(shorts, finals).statistic:.2f} over {len(rows)} draws")
+        print(
+            f"{name}: Spearman's rank correlation {spearmanr(shorts, finals).statistic:.2f} over {len(rows)} configurations"
+        )
 
 
 def shifts(params, data, options):
@@ -182,16 +240,22 @@ def shifts(params, data, options):
 
     def judge(model, placed):
         judges = placed(images, labels, held_out)
-        return [100 * (top3(MeanOverShifts(model, reach, pixels), judges)[0][:, 0] == labels[held_out]).mean()
-                for reach in (0, 1, 2)]
+        return [
+            100 * (predict_top3(ShiftTTA(model, reach, pixels), judges)[0][:, 0] == labels[held_out]).mean()
+            for reach in (0, 1, 2)
+        ]
 
     for name in options.models:
         done = Parallel(n_jobs=options.workers, mmap_mode="c")(
             delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), judge)
-            for seed in options.seeds)
+            for seed in options.seeds
+        )
         means = [statistics.mean(each) for each in zip(*(after for _, after in done))]
-        print(f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
-              f"of two {means[2]:.2f} %; seeds {', '.join(map(str, options.seeds))}", flush=True)
+        print(
+            f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
+            f"of two {means[2]:.2f} %; seeds {', '.join(map(str, options.seeds))}",
+            flush=True,
+        )
 
 
 COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shifts)}
@@ -209,8 +273,11 @@ def main():
     parser.add_argument("--test", action="store_true", help="judge by the test images")
     options = parser.parse_args()
     params = load_params()
-    data = [array for part, images in [("train", options.images), ("test", None)]
-            for array in read_emnist(part, images, params.seed, folder=options.folder)]
+    data = [
+        array
+        for part, images in [("train", options.images), ("test", None)]
+        for array in read_emnist(part, images, params.seed, folder=options.folder)
+    ]
     COMMANDS[options.command](params, data, options)
 
 

@@ -31,7 +31,7 @@ WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
     "elastic distortion": without("elastic"),
     "varying width": without("aspect"),
     "varying stroke width": STILL,
-    "varying size on the page": {"SCANNED": (42, 42)},
+    "varying size on the page": {"SCAN_SIZE_RANGE": (42, 42)},
     "many writers": {"IMAGES_PER_WRITER": 400},
 }
 
@@ -51,8 +51,17 @@ def judged(changes, params, name, seed, digits, characters):
     def judge(model, placed):
         return (100 * accuracy(model, placed(*digits), 10), 100 * accuracy(model, placed(*characters), 62))
 
-    return train(params, images, labels, name, seed, *recipe(params, "annealed"), judge, whole=True,
-                 epochs=(params.pretrain.small.epochs, params.finetune.small.epochs))[-1]
+    return train(
+        params,
+        images,
+        labels,
+        name,
+        seed,
+        *recipe(params, "annealed"),
+        judge,
+        whole=True,
+        epochs=(params.pretrain.small.epochs, params.finetune.small.epochs),
+    )[-1]
 
 
 def main():
@@ -67,9 +76,12 @@ def main():
     real = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(judged)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs)
-    print(f"| {options.model} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"
-          "| --- | --- | --- | --- |")
+        delayed(judged)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs
+    )
+    print(
+        f"| {options.model} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"
+        "| --- | --- | --- | --- |"
+    )
     for (part, seed), (digits, characters) in zip(runs, done):
         print(f"| {part} | {seed} | {digits:.2f} | {characters:.2f} |", flush=True)
 

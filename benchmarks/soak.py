@@ -22,9 +22,16 @@ from pipeline_helpers import checkout, commit, outputs, set_params  # noqa: E402
 
 # Few images, and enough epochs and trials to be killed between them.
 PARAMS = {
-    "compute.threads": 1, "search.workers": "auto",
-    "download.sample.train": 600, "download.sample.test": 150, "split.small.train": 500, "split.small.test": 130,
-    "search.small.trials": 4, "pretrain.small.epochs": 6, "finetune.small.epochs": 3, "transfer.epochs": 3,
+    "compute.threads": 1,
+    "search.workers": "auto",
+    "download.sample.train": 600,
+    "download.sample.test": 150,
+    "split.small.train": 500,
+    "split.small.test": 130,
+    "search.small.trials": 4,
+    "pretrain.small.epochs": 6,
+    "finetune.small.epochs": 3,
+    "transfer.epochs": 3,
 }
 
 

@@ -31,10 +31,10 @@ from emnist.params import load_params
 from emnist.search import random_search
 from emnist.training import augmentation as augment
 from emnist.training import hardware
-from emnist.training.batches import Images
-from emnist.training.inference import top3
+from emnist.training.batches import ImageBatches
+from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, train_epoch
-from emnist.training.schedule import scheduled
+from emnist.training.schedule import lr_multiplier
 from emnist.transfer import Features, Head
 from emnist.utils.progress import progress
 
@@ -76,9 +76,13 @@ class PlainDataset(Dataset):
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
-        self.transform = transforms.Compose([
-            transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
-            transforms.ToTensor(), transforms.Normalize((PIXELS["mean"],), (PIXELS["std"],))])
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
+                transforms.ToTensor(),
+                transforms.Normalize((PIXELS["mean"],), (PIXELS["std"],)),
+            ]
+        )
 
     def __len__(self):
         return len(self.images)
@@ -101,17 +105,17 @@ def plain_epoch(model, optimizer, loader, device):
 
 def loop(params, options):
     """The loop, with all that a stage's has, against a bare step on a batch in place, and against the plain loop."""
-    recipe = params.by_recipe("pretrain")
+    recipe = params.pretrain[params.recipe]
     for name in options.models:
         model = build_model(name)
         chosen = hardware.choose(params.compute, model)
         count = ENOUGH.get(name, 1280)
         images, labels = characters(count)
-        ours, bare = (chosen.place(build_model(name)) for _ in range(2))
+        ours, bare = (chosen.to_device(build_model(name)) for _ in range(2))
         ours_sgd, bare_sgd = sgd(ours), sgd(bare)
-        train = Images(images, labels, chosen, PIXELS)
+        train = ImageBatches(images, labels, chosen, PIXELS)
         generator = torch.Generator(chosen.device)
-        batch, answers = next(train.batches(BATCH))
+        batch, answers = next(train.eval_batches(BATCH))
         plain = build_model(name).to(chosen.device)
         plain_sgd = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
         loader = DataLoader(PlainDataset(images, labels), BATCH, shuffle=True, num_workers=2)
@@ -126,22 +130,37 @@ def loop(params, options):
                 bare_sgd.step()
 
         def our_epoch():
-            batches = scheduled(train.shuffled(BATCH, params.augmentation, generator), ours_sgd, 0.01, recipe.schedule,
-                                start=0.0, step=BATCH / count)
-            train_epoch(ours, ours_sgd, progress(batches, name, count // BATCH, "batch"), chosen, 1.0)
+            batches = train.train_batches(BATCH, params.augmentation, generator)
+            train_epoch(
+                ours,
+                ours_sgd,
+                progress(batches, name, count // BATCH, "batch"),
+                chosen,
+                1.0,
+                lambda step: 0.01 * lr_multiplier(recipe.schedule, step * BATCH / count),
+            )
 
         seconds = alternate(
             options.rounds,
             ours=our_epoch,
             bare=bare_steps,
-            plain=lambda: plain_epoch(plain, plain_sgd, loader, chosen.device))
+            plain=lambda: plain_epoch(plain, plain_sgd, loader, chosen.device),
+        )
         rate = {contender: count / value for contender, value in seconds.items()}
         rates = ", ".join(f"{contender} {value:,.0f}" for contender, value in rate.items())
         detail = f"images/s: {rates}; {chosen}"
-        row(f"{name}: loop / bare step", f"{rate['ours'] / rate['bare']:.0%}",
-            "85 %" if name == "lenet" else "95 %", detail)
-        row(f"{name}: loop / plain loop", f"{rate['ours'] / rate['plain']:.2f}",
-            {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2), detail)
+        row(
+            f"{name}: loop / bare step",
+            f"{rate['ours'] / rate['bare']:.0%}",
+            "85 %" if name == "lenet" else "95 %",
+            detail,
+        )
+        row(
+            f"{name}: loop / plain loop",
+            f"{rate['ours'] / rate['plain']:.2f}",
+            {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2),
+            detail,
+        )
 
 
 def augmentation(params, options):
@@ -150,8 +169,10 @@ def augmentation(params, options):
     generator = torch.Generator().manual_seed(0)
     ranges = dict(params.augmentation)
     torch.set_num_threads(hardware.cores())
-    seconds = alternate(options.rounds, ours=lambda: [
-        augment.affine(images, augment.draw(512, generator, **ranges)) for _ in range(40)])
+    seconds = alternate(
+        options.rounds,
+        ours=lambda: [augment.affine(images, augment.sample_affine(512, generator, **ranges)) for _ in range(40)],
+    )
     row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{hardware.cores()} threads")
 
 
@@ -162,10 +183,17 @@ def search(params, options):
     params = params.model_copy(update={"model": "lenet", "size": "small"})
     os.environ["PYTHONWARNINGS"] = "ignore"  # workers get arrays that only the pipeline's own files let them write
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        seconds = alternate(max(options.rounds // 2, 1), one=partial(random_search, params, split, 1),
-                            two=partial(random_search, params, split, 2))
-    row("search, 2 workers / 1", f"{seconds['one'] / seconds['two']:.2f}", 1.6,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()))
+        seconds = alternate(
+            max(options.rounds // 2, 1),
+            one=partial(random_search, params, split, 1),
+            two=partial(random_search, params, split, 2),
+        )
+    row(
+        "search, 2 workers / 1",
+        f"{seconds['one'] / seconds['two']:.2f}",
+        1.6,
+        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
+    )
 
 
 def transfer(params, options):
@@ -173,8 +201,8 @@ def transfer(params, options):
     images, labels = characters(2000, classes=10)
     model = replace_head(build_model("vggnet"), 10)
     chosen = hardware.choose(params.compute, model)
-    model = chosen.place(model)
-    train = Images(images, labels, chosen, PIXELS)
+    model = chosen.to_device(model)
+    train = ImageBatches(images, labels, chosen, PIXELS)
     options_of_fit = dict(epochs=5, batch_size=32, clip_norm=None, seed=0, quiet=True)
 
     def optimizer():
@@ -183,23 +211,27 @@ def transfer(params, options):
     def ours():
         features, head = Features(model, train), Head(model)
         fit("transfer", head, optimizer(), features, augmentation=None, **options_of_fit)
-        top3(head, features)
+        predict_top3(head, features)
 
     def plain():
         steps = optimizer()
         for _ in range(5):
             model.eval()
-            for batch, answers in train.batches(32):
+            for batch, answers in train.eval_batches(32):
                 with chosen.autocast():
                     loss = F.cross_entropy(model(batch), answers)
                 steps.zero_grad()
                 loss.backward()
                 steps.step()
-        top3(model, train)
+        predict_top3(model, train)
 
     seconds = alternate(options.rounds, ours=ours, plain=plain)
-    row("transfer, ours / plain", f"{seconds['plain'] / seconds['ours']:.2f}", 3,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()))
+    row(
+        "transfer, ours / plain",
+        f"{seconds['plain'] / seconds['ours']:.2f}",
+        3,
+        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
+    )
 
 
 MEASURED_SPLIT = """
@@ -222,12 +254,15 @@ def memory(params, options):
         idx.write_labels(folder / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz", labels)
         text = Path("params.yaml").read_text().replace("size: small", "size: full")
         (folder / "params.yaml").write_text(text)
-        done = subprocess.run([sys.executable, "-c", MEASURED_SPLIT, folder], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED_SPLIT, folder], check=True, capture_output=True, text=True
+        )
     row("splitting all images, peak GB", f"{int(done.stdout.split()[-1]) * 1024 / 1e9:.2f}", "below 1.5", "")
 
 
 def nothing_to_do(params, options):
     """`dvc repro` when all is up to date."""
+
     def repro():
         done = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True)
         assert "up to date" in done.stdout, "run `dvc repro` first"

@@ -1,7 +1,6 @@
-"""What `params.yaml` may hold, checked before any work is done."""
+"""The schema of params.yaml."""
 
 import difflib
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
 SIZES = ("small", "original", "full")
-RECIPES = ("annealed", "constant")
+RECIPES = ("annealed", "baseline")
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -24,7 +23,12 @@ Schedule = Literal["constant", "one_cycle", "cosine"]
 
 
 class Section(BaseModel):
+    """A mapping in params.yaml; ``section[name]`` is ``section.name``."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def __getitem__(self, name):
+        return getattr(self, name)
 
 
 class Compute(Section):
@@ -113,7 +117,7 @@ class Search(Section):
     original: SearchSize
     full: SearchSize
     annealed: Spaces
-    constant: Spaces
+    baseline: Spaces
     workers: Auto | Count
 
 
@@ -132,7 +136,7 @@ class Pretrain(Section):
     original: PretrainSize
     full: PretrainSize
     annealed: PretrainRecipe
-    constant: PretrainRecipe
+    baseline: PretrainRecipe
     clip_norm: Positive
 
 
@@ -149,7 +153,7 @@ class Finetune(Section):
     original: FinetuneSize
     full: FinetuneSize
     annealed: FinetuneRecipe
-    constant: FinetuneRecipe
+    baseline: FinetuneRecipe
     learning_rate: Positive
     batch_size: Annotated[int, Field(ge=2, le=65536)]
     clip_norm: Positive
@@ -184,29 +188,6 @@ class Params(Section):
     evaluate: Evaluate
     transfer: Transfer
 
-    @model_validator(mode="after")
-    def search_space_is_large_enough(self):
-        combinations = math.prod(map(len, self.search_space.values()))
-        if self.sized("search").trials > combinations:
-            raise ValueError(f"search.{self.size}.trials should be at most {combinations}, the combinations in the space "
-                             f"of search.{self.recipe}, but is {self.sized('search').trials}")
-        return self
-
-    @property
-    def search_space(self):
-        """The distinct values (list) of each hyperparameter (str) for the recipe and the model in use."""
-        spaces = self.by_recipe("search")
-        space = spaces.resnet_space if self.model == "resnet" and spaces.resnet_space else spaces.space
-        return {name: sorted(set(values)) for name, values in space}
-
-    def sized(self, section):
-        """Give the part of `section` ("split", "search", ...) that belongs to the size in use."""
-        return getattr(getattr(self, section), self.size)
-
-    def by_recipe(self, section):
-        """Give the part of `section` ("search", "pretrain" or "finetune") that belongs to the recipe in use."""
-        return getattr(getattr(self, section), self.recipe)
-
 
 class _Loader(yaml.SafeLoader):
     """The safe loader, which also refuses a key that is given twice."""
@@ -216,7 +197,8 @@ class _Loader(yaml.SafeLoader):
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
-                    problem=f"the key '{key}' is given twice", problem_mark=node.start_mark)
+                    problem=f"the key '{key}' is given twice", problem_mark=node.start_mark
+                )
         return super().construct_mapping(node, deep)
 
 
@@ -265,8 +247,9 @@ def read_params(path="params.yaml"):
         problem = getattr(error, "problem", None) or " ".join(str(error).split()) or "it is nested too deeply"
         raise UserError(f"{path} should be YAML, but {problem}{place}: mend it") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path} should be a mapping of sections, but holds {values!r:.60}: "
-                        f"restore it with `git checkout {path}`")
+        raise UserError(
+            f"{path} should be a mapping of sections, but holds {values!r:.60}: restore it with `git checkout {path}`"
+        )
     return values
 
 

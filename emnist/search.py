@@ -1,17 +1,36 @@
 """Random search over the hyperparameters of SGD."""
 
+import math
+
 from joblib import Parallel, delayed
 
 from emnist.models import build_model
-from emnist.training.batches import Images
-from emnist.training.hardware import choose
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import setup_hardware
 from emnist.training.loop import Diverged, fit, seed_everything
 from emnist.training.optimizers import sgd
-from emnist.utils.errors import UserError, deaf_to_ctrl_c
-from emnist.utils.progress import progress, say
+from emnist.utils.errors import UserError, workers_ignore_sigint
+from emnist.utils.progress import log, progress
 
 
-def draws(space, trials, seed):
+def search_space(params):
+    """Return the distinct values (list) of each hyperparameter (str) for the recipe and the model in use."""
+    spaces = params.search[params.recipe]
+    space = spaces.resnet_space if params.model == "resnet" and spaces.resnet_space else spaces.space
+    return {name: sorted(set(values)) for name, values in space}
+
+
+def check_trials(params):
+    """Raise a `UserError` if the search asks for more trials than its space has combinations."""
+    trials, combinations = params.search[params.size].trials, math.prod(map(len, search_space(params).values()))
+    if trials > combinations:
+        raise UserError(
+            f"params.yaml: search.{params.size}.trials should be at most {combinations}, the combinations in "
+            f"the space of search.{params.recipe}, but is {trials}"
+        )
+
+
+def sample_configs(space, trials, seed):
     """Draw distinct combinations, each value about as often as the others.
 
     Parameters
@@ -37,15 +56,15 @@ def draws(space, trials, seed):
     while len(chosen) < trials:
         point = zip(names, points.random()[0])
         chosen[tuple(space[name][int(part * len(space[name]))] for name, part in point)] = None
-    return [dict(zip(names, draw)) for draw in chosen]
+    return [dict(zip(names, config)) for config in chosen]
 
 
-def trial(draw, params, images, labels, statistics, train_indices, validation_indices):
+def run_trial(config, params, images, labels, statistics, train_indices, validation_indices):
     """Train one draw from fresh weights, and score it.
 
     Parameters
     ----------
-    draw : dict
+    config : dict
     params : emnist.params.Params
     images, labels, statistics, train_indices, validation_indices
         As `emnist.data.datasets.read_split` returns them.
@@ -58,22 +77,32 @@ def trial(draw, params, images, labels, statistics, train_indices, validation_in
     # One thread a trial, however many run side by side: the sums of two threads round differently.
     seed_everything(params.seed, "search")
     model = build_model(params.model)
-    hardware = choose(params.compute, model, threads=1)
-    model = hardware.place(model)
-    train = Images(images, labels, hardware, statistics, train_indices)
-    validation = Images(images, labels, hardware, statistics, validation_indices)
+    hardware = setup_hardware(params.compute, model, threads=1)
+    model = hardware.to_device(model)
+    train = ImageBatches(images, labels, hardware, statistics, train_indices)
+    validation = ImageBatches(images, labels, hardware, statistics, validation_indices)
     try:
-        history = fit("search", model, sgd(model, draw), train, epochs=params.sized("search").epochs,
-                      batch_size=draw["batch_size"], augmentation=params.augmentation,
-                      schedule=params.by_recipe("pretrain").schedule, clip_norm=params.pretrain.clip_norm, seed=params.seed,
-                      validation=validation, quiet=True)
+        history = fit(
+            "search",
+            model,
+            sgd(model, config),
+            train,
+            epochs=params.search[params.size].epochs,
+            batch_size=config["batch_size"],
+            augmentation=params.augmentation,
+            schedule=params.pretrain[params.recipe].schedule,
+            clip_norm=params.pretrain.clip_norm,
+            seed=params.seed,
+            validation=validation,
+            quiet=True,
+        )
     except Diverged:
         return None
     return history[-1]["validation_loss"]
 
 
 def random_search(params, split, workers, checkpoint=None):
-    """Score distinct draws, as many side by side as there are workers.
+    """Train and score distinct configurations, as many side by side as there are workers.
 
     Parameters
     ----------
@@ -88,40 +117,44 @@ def random_search(params, split, workers, checkpoint=None):
     Returns
     -------
     list of dict
-        Each draw with its ``validation_loss`` (None if it diverged), in the order drawn.
+        Each configuration with its ``validation_loss`` (None if it diverged), in the order drawn.
 
     Raises
     ------
     UserError
         If every trial diverged.
     """
-    chosen = draws(params.search_space, params.sized("search").trials, params.seed)
+    chosen = sample_configs(search_space(params), params.search[params.size].trials, params.seed)
     kept = checkpoint and checkpoint.load()
     losses = dict(kept[1]) if kept else {}
     if losses:
-        say(f"search: continues after {len(losses)} of {len(chosen)} trials")
+        log(f"search: continues after {len(losses)} of {len(chosen)} trials")
     missing = [number for number in range(len(chosen)) if number not in losses]
-    with deaf_to_ctrl_c():
+    with workers_ignore_sigint():
         ended = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_numbered)(number, chosen[number], params, *split) for number in missing)
+            delayed(_numbered)(number, chosen[number], params, *split) for number in missing
+        )
     for number, loss in progress(ended, "search", len(missing), "trial"):
         losses[number] = loss
-        say(f"search: trial {number + 1} of {len(chosen)}  " + "  ".join(
-            f"{name.replace('_', ' ')} {value:g}" for name, value in chosen[number].items())
-            + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged"))
+        log(
+            f"search: trial {number + 1} of {len(chosen)}  "
+            + "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen[number].items())
+            + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged")
+        )
         if checkpoint:
             checkpoint.save({}, list(losses.items()))
     if all(loss is None for loss in losses.values()):
-        raise UserError(f"all {len(chosen)} trials of the search diverged: "
-                        "add smaller learning rates to its space in params.yaml")
-    return [draw | {"validation_loss": losses[number]} for number, draw in enumerate(chosen)]
+        raise UserError(
+            f"all {len(chosen)} trials of the search diverged: add smaller learning rates to its space in params.yaml"
+        )
+    return [config | {"validation_loss": losses[number]} for number, config in enumerate(chosen)]
 
 
-def best_draw(trials):
-    """Give the draw with the lowest validation loss."""
+def best_config(trials):
+    """Return the configuration with the lowest validation loss."""
     best = min((t for t in trials if t["validation_loss"] is not None), key=lambda t: t["validation_loss"])
     return {name: value for name, value in best.items() if name != "validation_loss"}
 
 
 def _numbered(number, *arguments):
-    return number, trial(*arguments)
+    return number, run_trial(*arguments)

@@ -5,13 +5,13 @@ from torch import nn
 
 
 class Features:
-    """What a frozen network makes of labelled images; is used where `emnist.training.batches.Images` is.
+    """What a frozen network makes of labelled images; is used where `emnist.training.batches.ImageBatches` is.
 
     Parameters
     ----------
     model : torch.nn.Module
         In ``eval()`` mode is what it is put in: dropout and batch statistics would change the features.
-    images : emnist.training.batches.Images
+    images : emnist.training.batches.ImageBatches
     batch_size : int
         How many images go through the network at once.
     """
@@ -21,7 +21,7 @@ class Features:
         model.eval()
         self.hardware = images.hardware
         parts = []
-        for batch, _ in images.batches(batch_size):
+        for batch, _ in images.eval_batches(batch_size):
             with self.hardware.autocast():
                 # In the precision in which they were computed: at 18,000 features an image, more would be waste.
                 parts.append(model.embed(batch).to(self.hardware.precision))
@@ -32,11 +32,11 @@ class Features:
     def __len__(self):
         return len(self.labels)
 
-    def batches(self, batch_size):
+    def eval_batches(self, batch_size):
         """Yield features (B, F) and labels (B,) in order; the last batch may be smaller."""
         yield from self._gather(self.indices, batch_size)
 
-    def shuffled(self, batch_size, augmentation, generator):
+    def train_batches(self, batch_size, augmentation, generator):
         """Yield shuffled batches; there is nothing left to augment."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         yield from self._gather(order, batch_size)

@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 
-from emnist.utils.errors import end_at_once_on_signals
+from emnist.utils.errors import exit_on_signals
 
 if sys.argv[0] == "-m":  # so Python says while it looks for the module to run
-    end_at_once_on_signals()  # its imports alone take seconds
+    exit_on_signals()  # its imports alone take seconds
     if "DVC_STAGE" in os.environ and sys.platform == "linux":
         # Whatever ends DVC ends the stage: it would go on beside the one that the next `dvc repro` starts.
         PR_SET_PDEATHSIG = 1

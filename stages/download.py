@@ -3,13 +3,13 @@
 from emnist.data import idx
 from emnist.data.datasets import RAW
 from emnist.params import load_params
-from emnist.utils.checkpoint import Checkpoint, checkout, sweep
-from emnist.utils.errors import UserError, run
+from emnist.utils.checkpoint import Checkpoint, remove_stale_files, repo_root
+from emnist.utils.errors import UserError, run_cli
 
 
 def main():
     params = load_params()
-    sweep()
+    remove_stale_files()
     {"sample": render_sample, "emnist": download_archive, "folder": copy_folder}[params.source](params.download)
 
 
@@ -32,19 +32,21 @@ def download_archive(options):
     kept = Checkpoint("download-emnist")
     download_emnist(options.emnist.mirrors, RAW, kept.folder)
     download_mnist(options.emnist.mnist_mirrors, RAW, kept.folder)
-    kept.finish(*sorted(RAW.glob("*.gz")))
+    kept.mark_complete(*sorted(RAW.glob("*.gz")))
 
 
 def copy_folder(options):
     from emnist.sources import folder
 
     if options.folder.emnist is None:
-        raise UserError("params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
-                        "folder that holds the emnist-byclass-*.gz files")
+        raise UserError(
+            "params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
+            "folder that holds the emnist-byclass-*.gz files"
+        )
     # Relative to the checkout, also from a queued experiment's own workspace.
-    emnist = checkout() / options.folder.emnist
-    folder.copy_folder(emnist, checkout() / options.folder.mnist if options.folder.mnist else emnist, RAW)
+    emnist = repo_root() / options.folder.emnist
+    folder.copy_folder(emnist, repo_root() / options.folder.mnist if options.folder.mnist else emnist, RAW)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

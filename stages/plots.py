@@ -8,27 +8,36 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_emnist, read_split
 from emnist.figures import characters, confusion, style, training
 from emnist.params import load_params
-from emnist.training.augmentation import affine, draw
-from emnist.utils.checkpoint import sweep
-from emnist.utils.errors import UserError, run
+from emnist.training.augmentation import affine, sample_affine
+from emnist.utils.checkpoint import remove_stale_files
+from emnist.utils.errors import UserError, run_cli
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
-TRIAL = {"trial": int, "batch_size": int, "learning_rate": float, "momentum": float, "weight_decay": float,
-         "validation_loss": float}
+TRIAL = {
+    "trial": int,
+    "batch_size": int,
+    "learning_rate": float,
+    "momentum": float,
+    "weight_decay": float,
+    "validation_loss": float,
+}
 
 
 def main():
     params = load_params()
-    sweep()
+    remove_stale_files()
     about = f"{params.model} on {style.SOURCES[params.source]}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(about)
-    draw_predictions(about, *read_emnist("test", params.sized("split").test, params.seed), rng)
+    draw_predictions(about, *read_emnist("test", params.split[params.size].test, params.seed), rng)
     draw_augmentation(params, rng)
     training.training_curves(
-        "plots/curves.png", read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
-        read_table("plots/finetune.csv", **TRAINING), about)
+        "plots/curves.png",
+        read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
+        read_table("plots/finetune.csv", **TRAINING),
+        about,
+    )
     trials = read_table("plots/trials.csv", **TRIAL)
     training.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
 
@@ -38,22 +47,36 @@ def draw_confusion(about):
         table = read_predictions(part)[["actual", "predicted"]]
         labels, predictions = table.map(CHARACTERS.index).to_numpy().T
         confusion.confusion_heat_map(
-            f"plots/confusion-{part}.png", labels, predictions, CHARACTERS,
-            f"{about}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly")
-    confusion.confused_pairs("plots/confused-pairs.png", labels, predictions, CHARACTERS,
-                            f"{about}: the most frequent confusions of test images")
+            f"plots/confusion-{part}.png",
+            labels,
+            predictions,
+            CHARACTERS,
+            f"{about}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly",
+        )
+    confusion.confused_pairs(
+        "plots/confused-pairs.png",
+        labels,
+        predictions,
+        CHARACTERS,
+        f"{about}: the most frequent confusions of test images",
+    )
 
 
 def draw_predictions(about, images, labels, rng):
     predictions = read_predictions("test")
     if [CHARACTERS[label] for label in labels] != list(predictions["actual"]):
-        raise UserError("data/predictions/test.csv should have one row for each test image, "
-                        "but was made from other images: run `dvc repro`")
+        raise UserError(
+            "data/predictions/test.csv should have one row for each test image, "
+            "but was made from other images: run `dvc repro`"
+        )
     chosen = rng.choice(len(images), min(64, len(images)), replace=False)
     characters.prediction_grid(
-        "plots/predictions.png", images[chosen] / 255, *predictions.iloc[chosen].to_numpy().T,
+        "plots/predictions.png",
+        images[chosen] / 255,
+        *predictions.iloc[chosen].to_numpy().T,
         f"{about}: test images drawn at random\n"
-        "character read and its probability; where it is wrong: ✗, a thick frame and the truth")
+        "character read and its probability; where it is wrong: ✗, a thick frame and the truth",
+    )
 
 
 def draw_augmentation(params, rng):
@@ -63,12 +86,14 @@ def draw_augmentation(params, rng):
     originals = torch.from_numpy(images[chosen])[:, None] / 255
     copies = originals.repeat_interleave(9, dim=0)
     ranges = params.augmentation
-    augmented = affine(copies, draw(len(copies), torch.Generator().manual_seed(params.seed), **dict(ranges)))
+    augmented = affine(copies, sample_affine(len(copies), torch.Generator().manual_seed(params.seed), **dict(ranges)))
     characters.augmentation_grid(
-        "plots/augmentation.png", torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
+        "plots/augmentation.png",
+        torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
         [CHARACTERS[label] for label in labels[chosen]],
         f"Augmentation: rotation to ±{ranges.degrees:g}°, shift to ±{ranges.translate:.0%}, "
-        f"scale {ranges.scale[0]:g} to {ranges.scale[1]:g}, shear to ±{ranges.shear:g}°")
+        f"scale {ranges.scale[0]:g} to {ranges.scale[1]:g}, shear to ±{ranges.shear:g}°",
+    )
 
 
 def read_predictions(part):
@@ -86,9 +111,8 @@ def read_table(path, **columns):
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except ValueError as error:
-        raise UserError(f"{path} should be a table, but is damaged ({error}): "
-                        "delete it and run `dvc repro`") from None
+        raise UserError(f"{path} should be a table, but is damaged ({error}): delete it and run `dvc repro`") from None
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -4,31 +4,33 @@ from emnist.data.datasets import read_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
 from emnist.params import load_params
-from emnist.search import best_draw, random_search
-from emnist.training.hardware import choose, cores
-from emnist.utils.checkpoint import Checkpoint, stage_key, sweep
-from emnist.utils.errors import run
-from emnist.utils.progress import say
+from emnist.search import best_config, random_search
+from emnist.training.hardware import cores, setup_hardware
+from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
+from emnist.utils.errors import run_cli
+from emnist.utils.progress import log
 
 
 def main():
     params = load_params()
-    sweep()
-    hardware = choose(params.compute, build_model(params.model), threads=1)
-    say(f"search: {params.model}; {hardware} a trial")
-    checkpoint = Checkpoint(stage_key("search", params, hardware.record()))
+    remove_stale_files()
+    hardware = setup_hardware(params.compute, build_model(params.model), threads=1)
+    log(f"search: {params.model}; {hardware} a trial")
+    checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.search.workers == "auto" else params.search.workers
     trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint)
-    best = best_draw(trials)
+    best = best_config(trials)
     scores = [t["validation_loss"] for t in trials if t["validation_loss"] is not None]
 
     write_json("data/search/best.json", best)
     write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *t.values()] for n, t in enumerate(trials, 1)])
-    write_json("metrics/search.json", {"validation_loss": min(scores), "trials": len(trials),
-                                       "diverged": len(trials) - len(scores), "best": best})
+    write_json(
+        "metrics/search.json",
+        {"validation_loss": min(scores), "trials": len(trials), "diverged": len(trials) - len(scores), "best": best},
+    )
     # With the trials, since an earlier search may have had the same best draw.
-    checkpoint.finish("data/search/best.json", "plots/trials.csv")
+    checkpoint.mark_complete("data/search/best.json", "plots/trials.csv")
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -7,29 +7,32 @@ from emnist.data.datasets import SPLIT, read_emnist
 from emnist.data.files import write_array, write_json
 from emnist.data.subsets import partition, statistics
 from emnist.params import load_params
-from emnist.utils.checkpoint import sweep
-from emnist.utils.errors import run
+from emnist.utils.checkpoint import remove_stale_files
+from emnist.utils.errors import run_cli
 
 
 def main():
     params = load_params()
-    sweep()
-    images, labels = read_emnist("train", params.sized("split").train, params.seed)
+    remove_stale_files()
+    images, labels = read_emnist("train", params.split[params.size].train, params.seed)
     parts = partition(labels, params.seed)
-    pixels = statistics(images)
+    pixel_stats = statistics(images)
 
     write_array(SPLIT / "train-images.npy", images)
     write_array(SPLIT / "train-labels.npy", labels)
     for name, indices in parts.items():
         write_array(SPLIT / f"{name}.npy", indices)
-    write_json(SPLIT / "statistics.json", pixels)
-    write_json("metrics/split.json", {
-        "source": "rendered sample" if params.source == "sample" else params.source,
-        "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
-        **pixels,
-        "classes": dict(zip(CHARACTERS, np.bincount(labels, minlength=len(CHARACTERS)).tolist())),
-    })
+    write_json(SPLIT / "statistics.json", pixel_stats)
+    write_json(
+        "metrics/split.json",
+        {
+            "source": "rendered sample" if params.source == "sample" else params.source,
+            "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
+            **pixel_stats,
+            "classes": dict(zip(CHARACTERS, np.bincount(labels, minlength=len(CHARACTERS)).tolist())),
+        },
+    )
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

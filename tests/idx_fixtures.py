@@ -4,10 +4,10 @@ import numpy as np
 
 from emnist.data import idx
 
-EMNIST_NAMES = [f"emnist-byclass-{part}-{kind}-ubyte.gz"
-                for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")]
-MNIST_NAMES = [f"{part}-{kind}-ubyte.gz"
-               for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+EMNIST_NAMES = [
+    f"emnist-byclass-{part}-{kind}-ubyte.gz" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")
+]
+MNIST_NAMES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
 def write_official(folder, names):

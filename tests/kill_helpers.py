@@ -41,8 +41,16 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
     -------
     Run
     """
-    process = subprocess.Popen(command.split(), cwd=folder, env=environment() | {"PYTHONUNBUFFERED": "1"}, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options)
+    process = subprocess.Popen(
+        command.split(),
+        cwd=folder,
+        env=environment() | {"PYTHONUNBUFFERED": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **options,
+    )
 
     sent = time.monotonic()
 

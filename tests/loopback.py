@@ -33,14 +33,17 @@ def serving(*answers):
 
 def files(contents):
     """Answer with the file of that path, or 404; a Range is honoured."""
+
     def answer(handler):
         content = contents.get(handler.path)
         (status(404) if content is None else sends(content))(handler)
+
     return answer
 
 
 def sends(content, kind="application/octet-stream", ranges=True, cut=None, seconds_per_kib=0, length=True):
     """Answer with `content`, from where the request's Range begins; `cut` bytes in, the connection breaks."""
+
     def answer(handler):
         asked = handler.headers["Range"] if ranges else None
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
@@ -55,10 +58,11 @@ def sends(content, kind="application/octet-stream", ranges=True, cut=None, secon
         handler.end_headers()
         try:
             for place in range(start, len(content[:cut]), 1024):
-                handler.wfile.write(content[:cut][place:place + 1024])
+                handler.wfile.write(content[:cut][place : place + 1024])
                 sleep(seconds_per_kib)
         except ConnectionError:
             pass  # the test's client was killed
+
     return answer
 
 

@@ -13,10 +13,16 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 TINY = {
     "model": "lenet",
-    "download.sample.train": 500, "download.sample.test": 120,
-    "split.small.train": 400, "split.small.test": 100,
-    "search.small.trials": 2, "search.small.epochs": 1, "search.workers": 1,  # more change no result, and start slowly
-    "pretrain.small.epochs": 2, "finetune.small.epochs": 1, "transfer.epochs": 1,
+    "download.sample.train": 500,
+    "download.sample.test": 120,
+    "split.small.train": 400,
+    "split.small.test": 100,
+    "search.small.trials": 2,
+    "search.small.epochs": 1,
+    "search.workers": 1,  # more change no result, and start slowly
+    "pretrain.small.epochs": 2,
+    "finetune.small.epochs": 1,
+    "transfer.epochs": 1,
 }
 
 
@@ -29,8 +35,13 @@ def checkout(folder, **changes):
     **changes
         Further parameters; a dot is written as two underscores.
     """
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-                            cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -73,15 +84,18 @@ def environment():
     """
     return {name: value for name, value in os.environ.items() if name != "SHELL"} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "GIT_AUTHOR_NAME": "Test", "GIT_AUTHOR_EMAIL": "test@example.org",
-        "GIT_COMMITTER_NAME": "Test", "GIT_COMMITTER_EMAIL": "test@example.org",
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
     }
 
 
 def run(command, folder, check=True):
     """Run a shell command in the checkout; its output is shown if it fails."""
-    done = subprocess.run(command, cwd=folder, shell=True, text=True, env=environment(),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command, cwd=folder, shell=True, text=True, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if check and done.returncode:
         raise AssertionError(f"`{command}` ended with {done.returncode}:\n{done.stdout}")
     return done

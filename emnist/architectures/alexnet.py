@@ -19,14 +19,26 @@ class AlexNet(nn.Module):
     def __init__(self, num_classes=62):
         super().__init__()
         self.features = nn.Sequential(
-            *_conv(1, 16, padding=2), nn.MaxPool2d(3, stride=2),
-            *_conv(16, 48, padding=2), nn.MaxPool2d(3, stride=2),
-            *_conv(48, 96), *_conv(96, 64), *_conv(64, 64), nn.MaxPool2d(3, stride=2),
-            nn.Identity(), nn.Flatten(),
+            *_conv(1, 16, padding=2),
+            nn.MaxPool2d(3, stride=2),
+            *_conv(16, 48, padding=2),
+            nn.MaxPool2d(3, stride=2),
+            *_conv(48, 96),
+            *_conv(96, 64),
+            *_conv(64, 64),
+            nn.MaxPool2d(3, stride=2),
+            nn.Identity(),
+            nn.Flatten(),
         )
         self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Linear(64 * 3 * 3, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True),
-            nn.Dropout(), nn.Linear(1024, 1024), nn.BatchNorm1d(1024), nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(64 * 3 * 3, 1024),
+            nn.BatchNorm1d(1024),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(1024, 1024),
+            nn.BatchNorm1d(1024),
+            nn.ReLU(inplace=True),
             nn.Linear(1024, num_classes),
         )
         initialise_(self)

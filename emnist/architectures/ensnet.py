@@ -21,13 +21,22 @@ class EnsNet(nn.Module):
     def __init__(self, num_classes=62):
         super().__init__()
         self.features = nn.Sequential(
-            *_conv(1, 64, padding=1), nn.Dropout(0.35),
-            *_conv(64, 128), nn.Dropout(0.35),
-            *_conv(128, 256, padding=1), nn.MaxPool2d(2), nn.Dropout(0.35),
-            *_conv(256, 512, padding=1), nn.Dropout(0.35),
-            *_conv(512, 1024), nn.Dropout(0.35),
-            *_conv(1024, 2000, padding=1), nn.MaxPool2d(2), nn.Dropout(0.35),
-            _AverageThirds(), nn.Flatten(),
+            *_conv(1, 64, padding=1),
+            nn.Dropout(0.35),
+            *_conv(64, 128),
+            nn.Dropout(0.35),
+            *_conv(128, 256, padding=1),
+            nn.MaxPool2d(2),
+            nn.Dropout(0.35),
+            *_conv(256, 512, padding=1),
+            nn.Dropout(0.35),
+            *_conv(512, 1024),
+            nn.Dropout(0.35),
+            *_conv(1024, 2000, padding=1),
+            nn.MaxPool2d(2),
+            nn.Dropout(0.35),
+            _AverageThirds(),
+            nn.Flatten(),
         )
         self.classifier_major = nn.Linear(200 * 3 * 3, num_classes)
         self.classifiers = nn.ModuleList(nn.Linear(200 * 3 * 3, num_classes) for _ in range(10))
@@ -53,11 +62,11 @@ class _AverageThirds(nn.Module):
 
     def forward(self, maps):
         for dim in (-2, -1):
-            maps = torch.stack([maps.narrow(dim, start, length).mean(dim) for start, length in [(0, 2), (1, 3), (3, 2)]],
-                               dim)
+            maps = torch.stack(
+                [maps.narrow(dim, start, length).mean(dim) for start, length in [(0, 2), (1, 3), (3, 2)]], dim
+            )
         return maps
 
 
 def _conv(inputs, outputs, padding=0):
-    return (nn.Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True))
+    return (nn.Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

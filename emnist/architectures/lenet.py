@@ -19,13 +19,24 @@ class LeNet(nn.Module):
     def __init__(self, num_classes=62):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 6, kernel_size=5), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, kernel_size=5), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.AvgPool2d(2, stride=1), nn.Flatten(),
+            nn.Conv2d(1, 6, kernel_size=5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, kernel_size=5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.AvgPool2d(2, stride=1),
+            nn.Flatten(),
         )
         self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Linear(16 * 3 * 3, 120), nn.BatchNorm1d(120), nn.ReLU(inplace=True),
-            nn.Dropout(), nn.Linear(120, 84), nn.BatchNorm1d(84), nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(16 * 3 * 3, 120),
+            nn.BatchNorm1d(120),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(120, 84),
+            nn.BatchNorm1d(84),
+            nn.ReLU(inplace=True),
             nn.Linear(84, num_classes),
         )
         initialise_(self)

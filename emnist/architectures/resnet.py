@@ -18,12 +18,16 @@ class ResNet(nn.Module):
     def __init__(self, num_classes=62):
         super().__init__()
         self.model = nn.Sequential(
-            _conv(1, 16), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=2, padding=1),
+            _conv(1, 16),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2, padding=1),
             nn.Sequential(Block(16, 16), Block(16, 16)),
             nn.Sequential(Block(16, 32, stride=2), Block(32, 32)),
             nn.Sequential(Block(32, 64, stride=2), Block(64, 64)),
             nn.Sequential(Block(64, 128, stride=2), Block(128, 128)),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
             nn.Linear(128, num_classes),
         )
         initialise_(self, linear=kaiming_normal_)
@@ -53,7 +57,8 @@ class Block(nn.Module):
         self.shortcut = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+                nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, x):
         residual = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))

@@ -22,8 +22,10 @@ class SpinalNet(nn.Module):
         super().__init__()
         half = 64 * 7 * 7 // 2
         self.features = nn.Sequential(
-            *_conv(1, 32), nn.MaxPool2d(2),
-            *_conv(32, 64), nn.MaxPool2d(2),
+            *_conv(1, 32),
+            nn.MaxPool2d(2),
+            *_conv(32, 64),
+            nn.MaxPool2d(2),
             nn.Flatten(),
         )
         self.spinal_layer1 = nn.Linear(half, 50)
@@ -55,5 +57,4 @@ class SpinalNet(nn.Module):
 
 
 def _conv(inputs, outputs):
-    return (nn.Conv2d(inputs, outputs, kernel_size=5, padding=2), nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True))
+    return (nn.Conv2d(inputs, outputs, kernel_size=5, padding=2), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))

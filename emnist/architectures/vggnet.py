@@ -19,14 +19,28 @@ class VGGNet(nn.Module):
     def __init__(self, num_classes=62):
         super().__init__()
         self.features = nn.Sequential(
-            *_conv(1, 16), *_conv(16, 32), nn.MaxPool2d(2),
-            *_conv(32, 64), *_conv(64, 64), *_conv(64, 128), *_conv(128, 128), nn.MaxPool2d(2),
-            *_conv(128, 128), *_conv(128, 128),
-            nn.AvgPool2d(3, stride=2), nn.Flatten(),
+            *_conv(1, 16),
+            *_conv(16, 32),
+            nn.MaxPool2d(2),
+            *_conv(32, 64),
+            *_conv(64, 64),
+            *_conv(64, 128),
+            *_conv(128, 128),
+            nn.MaxPool2d(2),
+            *_conv(128, 128),
+            *_conv(128, 128),
+            nn.AvgPool2d(3, stride=2),
+            nn.Flatten(),
         )
         self.classifier = nn.Sequential(
-            nn.Linear(128 * 3 * 3, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Dropout(),
-            nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Dropout(),
+            nn.Linear(128 * 3 * 3, 512),
+            nn.BatchNorm1d(512),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(512, 512),
+            nn.BatchNorm1d(512),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
             nn.Linear(512, num_classes),
         )
         initialise_(self)

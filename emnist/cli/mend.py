@@ -4,8 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from emnist.utils.errors import run
-from emnist.utils.progress import say
+from emnist.utils.errors import run_cli
+from emnist.utils.progress import log
 
 
 def main():
@@ -29,8 +29,8 @@ def is_cut_short(text):
 
 def move_aside(path):
     path.replace(f".dvc/tmp/{path.name}.half-written")
-    say(f"{path} was half written when DVC was killed, so it is moved to .dvc/tmp: DVC makes it again")
+    log(f"{path} was half written when DVC was killed, so it is moved to .dvc/tmp: DVC makes it again")
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -5,7 +5,7 @@ import json
 import sys
 
 from emnist.reading.pictures import read_character
-from emnist.utils.errors import UserError, run
+from emnist.utils.errors import UserError, run_cli
 
 WEIGHTS = "data/weights/finetune.safetensors"
 
@@ -13,7 +13,8 @@ WEIGHTS = "data/weights/finetune.safetensors"
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m emnist.cli.predict",
-        description="Read the character in each image, dark on light or light on dark.")
+        description="Read the character in each image, dark on light or light on dark.",
+    )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one character, of any size")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--weights", default=WEIGHTS, help="the trained model (default: %(default)s)")
@@ -28,13 +29,12 @@ def main():
     readings, failed = [], False
     for path in arguments.images:
         try:
-            guesses = predict(model, about, read_character(path))[:arguments.top]
+            guesses = predict(model, about, read_character(path))[: arguments.top]
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
             continue
-        readings.append({"file": path,
-                         "predictions": [{"character": c, "probability": p} for c, p in guesses]})
+        readings.append({"file": path, "predictions": [{"character": c, "probability": p} for c, p in guesses]})
         if not arguments.json:
             print(f"{path}:", ", ".join(f"{c} {p:.1%}" for c, p in guesses))
     if arguments.json:
@@ -68,4 +68,4 @@ def predict(model, about, image):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

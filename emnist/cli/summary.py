@@ -2,7 +2,7 @@
 
 from emnist.data.files import read_json
 from emnist.params import load_params
-from emnist.utils.errors import run
+from emnist.utils.errors import run_cli
 
 
 def main():
@@ -23,4 +23,4 @@ Next:     dvc exp run -S model=spinalnet    another architecture
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

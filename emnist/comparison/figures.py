@@ -9,7 +9,7 @@ from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from emnist.figures.confusion import kind, name_classes, shares
+from emnist.figures.confusion import kind, name_classes, row_percent
 from emnist.figures.style import GREY, legend, save, styled
 
 
@@ -28,15 +28,30 @@ def accuracy_by_cost(path, accuracies, costs, title):
     names = list(next(iter(costs.values())))
     figure = Figure(figsize=(6 * len(names), 5.4), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
-        for model, colour, _, marker in apart(accuracies):
+        for model, colour, _, marker in model_styles(accuracies):
             runs = np.asarray(accuracies[model])
-            ax.errorbar(costs[model][name], runs.mean(), runs.std(ddof=1) if len(runs) > 1 else None,
-                        marker=marker, markersize=9, color=colour, alpha=0.8, capsize=4, linestyle="none", label=model)
+            ax.errorbar(
+                costs[model][name],
+                runs.mean(),
+                runs.std(ddof=1) if len(runs) > 1 else None,
+                marker=marker,
+                markersize=9,
+                color=colour,
+                alpha=0.8,
+                capsize=4,
+                linestyle="none",
+                label=model,
+            )
         ax.set(xscale="log", xlabel=name)
         ax.margins(x=0.2, y=0.1)
         ax.grid(alpha=0.3)
-    ax.set_yscale("function", functions=(lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # of the error, and 1
-                                         lambda height: 101 - np.exp(-height)))
+    ax.set_yscale(
+        "function",
+        functions=(
+            lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # of the error, and 1
+            lambda height: 101 - np.exp(-height),
+        ),
+    )
     ax.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]))
     figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
     legend(figure, ax, len(accuracies), "the mean of each model's runs; the bar is their standard deviation")
@@ -55,13 +70,22 @@ def curves_of_models(path, curves, title):
     title : str
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained")
-    panels = [("validation_loss", "cross-entropy of validation images (nats)", 1),
-              ("validation_accuracy", "accuracy on validation images (%)", 100)]
+    panels = [
+        ("validation_loss", "cross-entropy of validation images (nats)", 1),
+        ("validation_accuracy", "accuracy on validation images (%)", 100),
+    ]
     for ax, (column, label, unit) in zip(figure.subplots(1, 2), panels):
-        for model, colour, line, marker in apart(curves):
+        for model, colour, line, marker in model_styles(curves):
             values = unit * pd.concat([run.set_index("epoch")[column] for run in curves[model]], axis=1)
-            ax.plot(values.index, values.mean(axis=1), linestyle=line, marker=marker, markersize=5, color=colour,
-                    label=model)
+            ax.plot(
+                values.index,
+                values.mean(axis=1),
+                linestyle=line,
+                marker=marker,
+                markersize=5,
+                color=colour,
+                label=model,
+            )
             ax.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="epoch of pre-training", ylabel=label)
@@ -89,16 +113,21 @@ def confusions_of_models(path, predictions, characters, title):
     rows = -(-len(predictions) // 3)
     figure = Figure(figsize=(15, 5 * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, 3, squeeze=False)
-    for ax in axes.flat[len(predictions):]:
+    for ax in axes.flat[len(predictions) :]:
         ax.set_axis_off()
     for ax, (model, (labels, read)) in zip(axes.flat, predictions.items()):
-        image = ax.imshow(shares(labels, read, characters), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+        image = ax.imshow(row_percent(labels, read, characters), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         _name_groups(ax, characters)
         ax.set_title(f"{model}: {np.mean(labels == read):.1%} read correctly")
     figure.supxlabel("predicted character")
     figure.supylabel("true character")
-    figure.colorbar(image, ax=axes, shrink=0.6, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100],
-                    label="share of the true class's images (%)")
+    figure.colorbar(
+        image,
+        ax=axes,
+        shrink=0.6,
+        ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100],
+        label="share of the true class's images (%)",
+    )
     figure.suptitle(title)
     save(path, figure)
 
@@ -115,18 +144,33 @@ def confusion_difference(path, first, second, characters, names, title):
     names : (str, str)
     title : str
     """
-    difference = shares(*second, characters) - shares(*first, characters)
+    difference = row_percent(*second, characters) - row_percent(*first, characters)
     rounded = np.rint(difference).astype(int)
     highest = max(np.abs(difference).max(), 1)
     figure = Figure(figsize=(20, 18), layout="constrained")
     ax = figure.add_subplot()
     sns.heatmap(
-        difference, ax=ax, mask=rounded == 0, cmap="PuOr", square=True, linewidths=0.5, linecolor="0.93",
-        norm=SymLogNorm(1, vmin=-highest, vmax=highest), vmin=-highest, vmax=highest,
-        annot=np.vectorize("{:+d}".format, otypes=[str])(rounded), fmt="", annot_kws={"size": 8, "in_layout": False},
-        xticklabels=False, yticklabels=False,
-        cbar_kws={"label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
-                  "shrink": 0.6, "pad": 0.005, "format": "{x:+g}"},
+        difference,
+        ax=ax,
+        mask=rounded == 0,
+        cmap="PuOr",
+        square=True,
+        linewidths=0.5,
+        linecolor="0.93",
+        norm=SymLogNorm(1, vmin=-highest, vmax=highest),
+        vmin=-highest,
+        vmax=highest,
+        annot=np.vectorize("{:+d}".format, otypes=[str])(rounded),
+        fmt="",
+        annot_kws={"size": 8, "in_layout": False},
+        xticklabels=False,
+        yticklabels=False,
+        cbar_kws={
+            "label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
+            "shrink": 0.6,
+            "pad": 0.005,
+            "format": "{x:+g}",
+        },
     )
     name_classes(figure, ax, characters)
     ax.set_xlabel(f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)", fontsize=16)
@@ -155,12 +199,14 @@ def searches_of_models(path, trials, title):
     for ax, name in zip(figure.subplots(1, len(names), sharey=True), names):
         values = np.unique(np.concatenate([table[name] for table in trials.values()]))
         explained = []
-        for model, colour, line, marker in apart(trials):
+        for model, colour, line, marker in model_styles(trials):
             table = trials[model]
             ranks = table["validation_loss"].rank(pct=True, na_option="bottom") * 100
             means = ranks.groupby(table[name]).mean()
             explained.append(correlation_ratio(ranks, table[name]))
-            ax.plot(np.searchsorted(values, means.index), means, linestyle=line, marker=marker, color=colour, label=model)
+            ax.plot(
+                np.searchsorted(values, means.index), means, linestyle=line, marker=marker, color=colour, label=model
+            )
         ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         ax.set(xlabel=name.replace("_", " "), ylim=(100, 0))
         ax.set_title(f"explains {100 * np.median(explained):.0f} %\nof how trials rank", fontsize=11)
@@ -171,7 +217,7 @@ def searches_of_models(path, trials, title):
     save(path, figure)
 
 
-def apart(models):
+def model_styles(models):
     """Give each model a colour, a line and a marker of its own."""
     return zip(models, cycle(sns.color_palette("colorblind").as_hex()), cycle(["-", "--", "-.", ":"]), cycle("os^DvPX"))
 

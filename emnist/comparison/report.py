@@ -22,7 +22,7 @@ SCORES = {  # a row of the table: the column of a run
     "test, ByMerge's 47 classes": "test.bymerge_accuracy",
     "transfer, test accuracy": "transfer.accuracy",
 }
-NOISE = 0.05  # a difference that chance makes larger more often than this is not called one
+ALPHA = 0.05  # a difference that chance makes larger more often than this is not called one
 
 
 def table(runs, costs):
@@ -50,7 +50,7 @@ def table(runs, costs):
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def verdict(runs, costs):
+def summarize(runs, costs):
     """Say which model reads best, which others cannot be told from it, and which of these costs least.
 
     Parameters
@@ -73,13 +73,18 @@ def verdict(runs, costs):
     said = f"{best} reads most: {_mean(accuracies[best])} % of the test images. "
     if min(map(len, accuracies.values())) < 2:
         return said + "With a single run of a model, a difference of a point or two may be noise."
-    alike = [model for model, found in accuracies.items() if model != best
-             and not ttest_ind(accuracies[best], found, equal_var=False).pvalue < NOISE]
+    alike = [
+        model
+        for model, found in accuracies.items()
+        if model != best and not ttest_ind(accuracies[best], found, equal_var=False).pvalue < ALPHA
+    ]
     if not alike:
         return said + "By Welch's t-test every other model reads fewer (p < 0.05)."
     cheapest = min([best, *alike], key=lambda model: costs[model]["multiply-adds an image"])
-    return (said + f"By Welch's t-test {' and '.join(alike)} cannot be told from it (p ≥ 0.05). "
-            f"Of these {cheapest} costs least: {costs[cheapest]['multiply-adds an image']:,} multiply-adds an image.")
+    return (
+        said + f"By Welch's t-test {' and '.join(alike)} cannot be told from it (p ≥ 0.05). "
+        f"Of these {cheapest} costs least: {costs[cheapest]['multiply-adds an image']:,} multiply-adds an image."
+    )
 
 
 def report(path, title, sentences, markdown, pictures, settings):
@@ -104,8 +109,11 @@ def report(path, title, sentences, markdown, pictures, settings):
     figures = "".join(
         f'<figure><img alt="{html.escape(shows)}" src="data:image/png;base64,'
         f'{base64.b64encode(Path(picture).read_bytes()).decode()}"><figcaption>{html.escape(shows)}</figcaption></figure>'
-        for picture, shows in pictures.items())
-    write_bytes(path, f"""<!DOCTYPE html>
+        for picture, shows in pictures.items()
+    )
+    write_bytes(
+        path,
+        f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -133,7 +141,8 @@ div {{ overflow-x: auto }}
 <div>{values[alike].iloc[:, 0].to_frame("all runs").to_html(border=0)}</div>
 </body>
 </html>
-""".encode())
+""".encode(),
+    )
 
 
 def _mean(values):

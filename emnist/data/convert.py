@@ -42,8 +42,10 @@ def convert(image):
     (28, 28)
     """
     if image.ndim != 2 or image.dtype != np.uint8:
-        raise UserError("a character should be a two-dimensional uint8 image, but is "
-                        f"{image.ndim}-dimensional {image.dtype}: make it grey levels from 0 to 255")
+        raise UserError(
+            "a character should be a two-dimensional uint8 image, but is "
+            f"{image.ndim}-dimensional {image.dtype}: make it grey levels from 0 to 255"
+        )
     if not image.any():
         raise UserError("a character should be white on black, but the image is blank: give one with ink")
 

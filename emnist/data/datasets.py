@@ -36,21 +36,25 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
         If a file is damaged, or holds fewer than `count` images.
     """
     stem = f"{folder}/emnist-byclass-{part}"
-    images, labels = idx.read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz",
-                                   classes=len(CHARACTERS), transposed=True)
+    images, labels = idx.read_pair(
+        f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", classes=len(CHARACTERS), transposed=True
+    )
     if count is None:
         return images, labels
     if count > len(labels):
-        raise UserError(f"params.yaml asks for {count:,} {part} images, but the source has {len(labels):,}: "
-                        f"ask for at most that many, or for null to take all")
+        raise UserError(
+            f"params.yaml asks for {count:,} {part} images, but the source has {len(labels):,}: "
+            f"ask for at most that many, or for null to take all"
+        )
     chosen = np.sort(stratified(labels, count, np.random.default_rng(seed)))
     return images[chosen], labels[chosen]
 
 
 def read_mnist(part, folder=RAW):
     """Read the ten-digit images of the transfer, ``"train"`` or ``"t10k"``; returns as `read_emnist`."""
-    return idx.read_pair(f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz",
-                         classes=10, transposed=False)
+    return idx.read_pair(
+        f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz", classes=10, transposed=False
+    )
 
 
 def read_split(*parts, folder=SPLIT):

@@ -40,8 +40,9 @@ def read_json(path, *numbers):
     for name in numbers:
         number = value.get(name) if isinstance(value, dict) else None
         if not isinstance(number, (int, float)) or not math.isfinite(number):
-            raise UserError(f"{path} should have a number {name}, but has {number!r:.60}: "
-                            "delete it and run `dvc repro`")
+            raise UserError(
+                f"{path} should have a number {name}, but has {number!r:.60}: delete it and run `dvc repro`"
+            )
     return value
 
 
@@ -90,5 +91,3 @@ def read_array(path, dtype, ndim):
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
         raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")
     return array
-
-

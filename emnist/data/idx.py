@@ -43,7 +43,7 @@ def read_images(path, transposed=False):
     images = np.empty((next(blocks), SIDE, SIDE), np.uint8)
     start = 0
     for block in blocks:
-        images[start:start + len(block)] = block.swapaxes(1, 2) if transposed else block
+        images[start : start + len(block)] = block.swapaxes(1, 2) if transposed else block
         start += len(block)
     return images
 
@@ -83,8 +83,9 @@ def read_pair(images_path, labels_path, classes, transposed=False):
     labels = read_labels(labels_path, classes)
     images = read_images(images_path, transposed)
     if len(images) != len(labels):
-        raise _unusable(labels_path, "labels",
-                        f"it has {len(labels):,} for the {len(images):,} images of {images_path}")
+        raise _unusable(
+            labels_path, "labels", f"it has {len(labels):,} for the {len(images):,} images of {images_path}"
+        )
     return images, labels
 
 

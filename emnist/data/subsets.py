@@ -71,7 +71,7 @@ def statistics(images):
     UserError
         If all pixels are the same.
     """
-    counts = sum(np.bincount(images[i:i + 8192].ravel(), minlength=256) for i in range(0, len(images), 8192))
+    counts = sum(np.bincount(images[i : i + 8192].ravel(), minlength=256) for i in range(0, len(images), 8192))
     values = np.arange(256) / 255
     mean = np.average(values, weights=counts)
     deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from emnist.training.batches import Images
-from emnist.training.inference import top3
+from emnist.training.batches import ImageBatches
+from emnist.training.inference import predict_top3
 from emnist.training.loop import train_epoch
 
 BATCH = 64
 
 
-def parameters(model):
+def count_parameters(model):
     """Count the numbers that training sets."""
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -48,14 +48,16 @@ def images_per_second(model, hardware, augmentation, clip_norm, seconds=5):
     """
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(8 * BATCH, 28, 28), dtype=np.uint8)
-    images = Images(images, rng.integers(62, size=len(images), dtype=np.uint8), hardware, {"mean": 0.5, "std": 0.3})
+    images = ImageBatches(
+        images, rng.integers(62, size=len(images), dtype=np.uint8), hardware, {"mean": 0.5, "std": 0.3}
+    )
     generator = torch.Generator(hardware.device).manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def learn():
-        train_epoch(model, optimizer, images.shuffled(BATCH, augmentation, generator), hardware, clip_norm)
+        train_epoch(model, optimizer, images.train_batches(BATCH, augmentation, generator), hardware, clip_norm)
 
-    return tuple(len(images) * _times_a_second(work, seconds) for work in (learn, lambda: top3(model, images)))
+    return tuple(len(images) * _times_a_second(work, seconds) for work in (learn, lambda: predict_top3(model, images)))
 
 
 def _times_a_second(work, seconds):

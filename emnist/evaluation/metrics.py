@@ -72,8 +72,12 @@ def per_class_table(labels, predictions, characters):
     scores = precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
     np.fill_diagonal(counts, 0)
     rows = [
-        [character, int(support), *(round(float(score), DECIMALS) for score in (precision, recall, f1)),
-         characters[mistakes.argmax()] if mistakes.any() else ""]
+        [
+            character,
+            int(support),
+            *(round(float(score), DECIMALS) for score in (precision, recall, f1)),
+            characters[mistakes.argmax()] if mistakes.any() else "",
+        ]
         for character, precision, recall, f1, support, mistakes in zip(characters, *scores, counts)
     ]
     return ["character", "support", "precision", "recall", "f1", "most_confused_with"], rows

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 
-class MeanOverShifts(torch.nn.Module):
+class ShiftTTA(torch.nn.Module):
     """A model's mean over an image moved by up to some pixels each way [1]_; is used where the model is.
 
     Parameters
@@ -33,6 +33,6 @@ class MeanOverShifts(torch.nn.Module):
         height, width = images.shape[-2:]
         padded = F.pad(images, [self.reach] * 4, value=self.background)
         moves = range(2 * self.reach + 1)
-        copies = [padded[..., y:y + height, x:x + width] for y in moves for x in moves]
+        copies = [padded[..., y : y + height, x : x + width] for y in moves for x in moves]
         logarithms = torch.stack([F.log_softmax(self.model(copy).float(), dim=1) for copy in copies])
         return logarithms.logsumexp(0) - math.log(len(copies))

@@ -22,14 +22,19 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
     rows = -(-len(images) // columns)
     figure, axes = _grid(rows, columns, width=1.45, height=1.65, head=1.05)
     axes = axes.flat
-    for ax in axes[len(images):]:
+    for ax in axes[len(images) :]:
         ax.set_axis_off()
     for ax, image, truth, character, probability in zip(axes, images, actual, predicted, confidence):
         right = truth == character
         _draw_character(ax, image, "0.8" if right else RED, 1 if right else 3.5)
         read = f"{character} {probability:.0%}"
-        ax.set_title(read if right else f"✗ {read}, is {truth}", fontfamily=MONOSPACE, fontsize=10,
-                     color="black" if right else RED, fontweight="normal" if right else "bold")
+        ax.set_title(
+            read if right else f"✗ {read}, is {truth}",
+            fontfamily=MONOSPACE,
+            fontsize=10,
+            color="black" if right else RED,
+            fontweight="normal" if right else "bold",
+        )
     figure.suptitle(title)
     save(path, figure)
 
@@ -62,9 +67,19 @@ def _grid(rows, columns, *, width, height, head, left=0.0):
     """Make a figure of places for characters, of so many inches, which takes a fifth of a constrained layout's time."""
     size = left + width * columns, height * rows + head
     figure = Figure(figsize=size)
-    return figure, figure.subplots(rows, columns, squeeze=False, gridspec_kw={
-        "left": (left + 0.05) / size[0], "right": 1 - 0.05 / size[0], "bottom": 0.05 / size[1],
-        "top": 1 - head / size[1], "wspace": 0.12 / width, "hspace": 0.35 - 0.25 / height})
+    return figure, figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": (left + 0.05) / size[0],
+            "right": 1 - 0.05 / size[0],
+            "bottom": 0.05 / size[1],
+            "top": 1 - head / size[1],
+            "wspace": 0.12 / width,
+            "hspace": 0.35 - 0.25 / height,
+        },
+    )
 
 
 def _draw_character(ax, image, colour, linewidth):

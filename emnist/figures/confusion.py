@@ -24,16 +24,29 @@ def confusion_heat_map(path, labels, predictions, characters, title):
     title : str
     """
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
-    percent = shares(labels, predictions, characters)
+    percent = row_percent(labels, predictions, characters)
     figure = Figure(figsize=(20, 18), layout="constrained")
     ax = figure.add_subplot()
     sns.heatmap(
-        percent, ax=ax, mask=counts == 0, cmap="Blues", square=True, linewidths=0.5, linecolor="0.93",
+        percent,
+        ax=ax,
+        mask=counts == 0,
+        cmap="Blues",
+        square=True,
+        linewidths=0.5,
+        linecolor="0.93",
         norm=PowerNorm(0.5, 0, 100),  # a square root, or a confusion of 2 % could not be seen
-        annot=np.vectorize(_short, otypes=[str])(counts), fmt="", annot_kws={"size": 8, "in_layout": False},
-        xticklabels=False, yticklabels=False,  # seaborn takes seconds to see whether they overlap
-        cbar_kws={"label": "share of the true class's images (%)", "shrink": 0.6, "pad": 0.005,
-                  "ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
+        annot=np.vectorize(_short, otypes=[str])(counts),
+        fmt="",
+        annot_kws={"size": 8, "in_layout": False},
+        xticklabels=False,
+        yticklabels=False,  # seaborn takes seconds to see whether they overlap
+        cbar_kws={
+            "label": "share of the true class's images (%)",
+            "shrink": 0.6,
+            "pad": 0.005,
+            "ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100],
+        },
     )
     name_classes(figure, ax, characters)
     for edge in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
@@ -65,7 +78,7 @@ def confused_pairs(path, labels, predictions, characters, title, n=25):
     save(path, figure)
 
 
-def shares(labels, predictions, characters):
+def row_percent(labels, predictions, characters):
     """Give the confusion matrix in percent of the true class's images."""
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -75,8 +88,9 @@ def name_classes(figure, ax, characters):
     """Name each row and column of a heat map on all four sides, and its colours legibly."""
     middles = np.arange(len(characters)) + 0.5
     ax.set(xticks=middles, xticklabels=characters, yticks=middles, yticklabels=characters)
-    ax.tick_params(top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13,
-                   labelfontfamily=MONOSPACE)
+    ax.tick_params(
+        top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13, labelfontfamily=MONOSPACE
+    )
     figure.axes[1].yaxis.label.set_size(14)
 
 

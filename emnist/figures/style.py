@@ -14,14 +14,19 @@ MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and tells 0 from O and 
 DPI = 100
 SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}  # in titles
 # "default" first: a person's own matplotlibrc must not change the bytes.
-styled = plt.style.context([
-    "default", {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False},
-])
+styled = plt.style.context(
+    [
+        "default",
+        {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False},
+    ]
+)
 
 
 def legend(figure, ax, columns, title=None):
     """Say below all panels, once, what one of them names."""
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, title=title)
+    figure.legend(
+        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, title=title
+    )
 
 
 def save(path, figure):

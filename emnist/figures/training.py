@@ -31,9 +31,18 @@ def training_curves(path, pretrain, finetune, title):
             values = unit * np.asarray(curves[f"{part}_{name}"])
             ax.plot(range(first, first + len(values)), values, style, color=colour, markersize=4, label=label)
         ax.axvline(end + 0.5, color=GREY, linestyle=":")
-        ax.annotate("fine-tuning starts", (end + 0.5, corner), xycoords=("data", "axes fraction"),
-                    xytext=(-3, 0), textcoords="offset points", rotation=90, ha="right",
-                    va="top" if corner > 0.5 else "bottom", fontsize=9, color="0.35")
+        ax.annotate(
+            "fine-tuning starts",
+            (end + 0.5, corner),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="top" if corner > 0.5 else "bottom",
+            fontsize=9,
+            color="0.35",
+        )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.set(xlabel="epoch", ylabel=quantity)
@@ -61,12 +70,22 @@ def search_trials(path, trials, title):
         same = trials.groupby(name)["trial"]  # trials of one value stand side by side
         x = places + 0.7 * ((same.cumcount() + 0.5) / same.transform("size") - 0.5)
         ax.scatter(x, loss, s=28, color=BLUE, alpha=0.8, label="trial")
-        ax.hlines(loss.groupby(places).median(), np.arange(len(values)) - 0.4, np.arange(len(values)) + 0.4,
-                  color="black", label="median, diverged left out")
-        ax.scatter(x[best], loss[best], s=190, marker="*", color=ORANGE, edgecolor="black", zorder=3,
-                   label="best")
-        ax.scatter(x[diverged], np.full(diverged.sum(), 0.96), marker="x", color=RED, label="diverged",
-                   transform=ax.get_xaxis_transform())
+        ax.hlines(
+            loss.groupby(places).median(),
+            np.arange(len(values)) - 0.4,
+            np.arange(len(values)) + 0.4,
+            color="black",
+            label="median, diverged left out",
+        )
+        ax.scatter(x[best], loss[best], s=190, marker="*", color=ORANGE, edgecolor="black", zorder=3, label="best")
+        ax.scatter(
+            x[diverged],
+            np.full(diverged.sum(), 0.96),
+            marker="x",
+            color=RED,
+            label="diverged",
+            transform=ax.get_xaxis_transform(),
+        )
         ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         ax.set(xlabel=name.replace("_", " "), xlim=(-0.6, len(values) - 0.4))
         ax.grid(axis="y", alpha=0.3)

@@ -43,8 +43,10 @@ def build_model(name, num_classes=62):
     """
     if name not in ARCHITECTURES:
         near = difflib.get_close_matches(str(name), ARCHITECTURES, n=1)
-        raise UserError(f"the model should be one of {', '.join(ARCHITECTURES)}, but is {name!r}"
-                        + (f": did you mean {near[0]}?" if near else ""))
+        raise UserError(
+            f"the model should be one of {', '.join(ARCHITECTURES)}, but is {name!r}"
+            + (f": did you mean {near[0]}?" if near else "")
+        )
     return getattr(importlib.import_module(f"emnist.architectures.{name}"), ARCHITECTURES[name])(num_classes)
 
 
@@ -99,11 +101,15 @@ def load_model(path):
         model = build_model(about["model"], len(about["classes"]))
         about = about | {"mean": float(about["mean"]), "std": float(about["std"])}
     except (UserError, KeyError, TypeError, ValueError):
-        raise UserError(f"{path} should say which model, classes, mean and std it was trained with, but says "
-                        f"{about!r:.200}: delete it and run `dvc repro`") from None
+        raise UserError(
+            f"{path} should say which model, classes, mean and std it was trained with, but says "
+            f"{about!r:.200}: delete it and run `dvc repro`"
+        ) from None
     if _shapes(weights) != _shapes(model.state_dict()):
-        raise UserError(f"{path} should hold the weights of {about['model']}, but other names or shapes are "
-                        "in it: delete it and run `dvc repro`")
+        raise UserError(
+            f"{path} should hold the weights of {about['model']}, but other names or shapes are "
+            "in it: delete it and run `dvc repro`"
+        )
     model.load_state_dict(weights)
     return model.eval(), about
 

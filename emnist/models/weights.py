@@ -45,5 +45,6 @@ def load_weights(path):
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to train the model") from None
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise UserError(f"{path} should hold weights in safetensors format, but is damaged ({error}): "
-                        "delete it and run `dvc repro`") from None
+        raise UserError(
+            f"{path} should hold weights in safetensors format, but is damaged ({error}): delete it and run `dvc repro`"
+        ) from None

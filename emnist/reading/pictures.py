@@ -38,8 +38,9 @@ def read_character(path):
     """
     ink = find_ink(_read_levels(path))
     if ink is None:
-        raise UserError(f"{path} should show a character, but is all one colour, or nearly: "
-                        "give a picture with more contrast")
+        raise UserError(
+            f"{path} should show a character, but is all one colour, or nearly: give a picture with more contrast"
+        )
     return convert(ink)
 
 
@@ -62,7 +63,7 @@ def find_ink(levels):
     framed = np.pad(levels, margin, mode="edge")
     contrast = framed - _paper(framed)
     ink = contrast * np.sign((contrast**3).sum())  # the rarer side has the longer tail
-    ink = ink[margin:, margin:][:levels.shape[0], :levels.shape[1]]
+    ink = ink[margin:, margin:][: levels.shape[0], : levels.shape[1]]
     if ink.max() < FAINTEST:
         return None
     ink /= ink.max()
@@ -105,11 +106,11 @@ def _read_levels(path):
     except FileNotFoundError:
         raise UserError(f"{path} is missing: give the path of an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(f"{path} should have at most {Image.MAX_IMAGE_PIXELS:,} pixels, but has more: "
-                        "scale it down") from None
+        raise UserError(
+            f"{path} should have at most {Image.MAX_IMAGE_PIXELS:,} pixels, but has more: scale it down"
+        ) from None
     except Image.UnidentifiedImageError:
-        raise UserError(f"{path} should be an image, but is none of {', '.join(FORMATS)}: "
-                        "convert it") from None
+        raise UserError(f"{path} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
     except Exception as error:  # on damaged files Pillow's decoders raise whatever comes up
         reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise UserError(f"{path} should be an image, but cannot be read ({reason}): save it anew") from None

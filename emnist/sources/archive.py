@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.sources.http import Mirror, fetch
 from emnist.utils.errors import UserError
-from emnist.utils.progress import say
+from emnist.utils.progress import log
 
 LARGEST_MEMBER = 2**30  # bytes; the largest official one that is needed has a fifth of that
 
@@ -40,7 +40,7 @@ def download_emnist(mirrors, raw, work, **waits):
     UserError
         If no mirror sends the archive, or it does not hold what it should.
     """
-    with _alone_in(work) as work:
+    with exclusive_lock(work) as work:
         archive = fetch(mirrors, work / "gzip.zip", **waits)
         pairs = emnist_files(work)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
@@ -53,14 +53,14 @@ def download_emnist(mirrors, raw, work, **waits):
 
 def download_mnist(mirrors, raw, work, **waits):
     """Download MNIST's four files to `raw` as `download_emnist` does; `mirrors` are folders on the web."""
-    with _alone_in(work) as work:
+    with exclusive_lock(work) as work:
         for name, md5 in MNIST_MD5.items():
             fetch([Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors], work / name, **waits)
         copy_files(mnist_files(work), raw)
 
 
 @contextmanager
-def _alone_in(folder):
+def exclusive_lock(folder):
     """Wait until no other process is in `folder`; the lock of a killed one is gone with it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _alone_in(folder):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another run that is downloading the same files")
+            log("waiting for another run that is downloading the same files")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
 
@@ -84,9 +84,9 @@ def _extract(archive, name, path):
 
 def _read_member(archive, name):
     """Yield a member of a zip archive in chunks, if nothing in the archive is suspicious."""
+
     def unusable(reason):
-        return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in "
-                         "params.yaml")
+        return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml")
 
     try:
         with zipfile.ZipFile(archive) as opened:

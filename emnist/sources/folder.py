@@ -21,8 +21,9 @@ def mnist_files(folder):
 
 def _pairs(folder, parts, classes):
     folder = Path(folder).expanduser()
-    return [(folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz", classes)
-            for part in parts]
+    return [
+        (folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz", classes) for part in parts
+    ]
 
 
 def copy_folder(emnist, mnist, raw):
@@ -47,8 +48,10 @@ def copy_files(pairs, raw):
     files = [path for images, labels, _ in pairs for path in (images, labels)]
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
-        raise UserError(f"expected {len(files)} gzipped files under their official names, but missing are "
-                        f"{', '.join(missing)}: put them there, or set another folder in params.yaml")
+        raise UserError(
+            f"expected {len(files)} gzipped files under their official names, but missing are "
+            f"{', '.join(missing)}: put them there, or set another folder in params.yaml"
+        )
     for images, labels, classes in pairs:
         read_pair(images, labels, classes)
     for path in files:

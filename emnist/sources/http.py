@@ -12,7 +12,7 @@ import urllib3
 from tqdm import tqdm
 
 from emnist.utils.errors import UserError
-from emnist.utils.progress import say
+from emnist.utils.progress import log
 
 CHUNK = 2**17  # bytes, the most that a kill can lose
 ATTEMPTS = 5  # in a row that bring nothing new, before a mirror is given up
@@ -27,7 +27,7 @@ class Mirror(NamedTuple):
     sha256: str | None = None
 
 
-class _GivenUp(Exception):
+class MirrorFailed(Exception):
     """Why a mirror is not worth another attempt."""
 
 
@@ -62,7 +62,7 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
         If every mirror fails, with the reason of each.
     """
     path = Path(path)
-    if path.exists() and not all(_wrong(path, mirror) for mirror in mirrors):
+    if path.exists() and not all(checksum_error(path, mirror) for mirror in mirrors):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -70,14 +70,16 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
     for mirror in mirrors:
         try:
             _download(mirror, partial, back_off, timeout)
-        except _GivenUp as reason:
-            say(f"{mirror.url} {reason}")
+        except MirrorFailed as reason:
+            log(f"{mirror.url} {reason}")
             reasons.append(f"{mirror.url} {reason}")
         else:
             os.replace(partial, path)
             return path
-    raise UserError(f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to "
-                    "params.yaml, or get the files by other means and set `source: folder`")
+    raise UserError(
+        f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to "
+        "params.yaml, or get the files by other means and set `source: folder`"
+    )
 
 
 def _download(mirror, partial, back_off, timeout):
@@ -90,17 +92,17 @@ def _download(mirror, partial, back_off, timeout):
             failures = failures + 1 if _size(partial) <= furthest else 1
             furthest = max(furthest, _size(partial))
             if failures == ATTEMPTS:
-                raise _GivenUp(reason) from None
+                raise MirrorFailed(reason) from None
             wait = back_off * 2 ** (failures - 1)
-            say(f"{mirror.url} {reason}: trying again in {wait:g} s")
+            log(f"{mirror.url} {reason}: trying again in {wait:g} s")
             time.sleep(wait)
             continue
-        wrong = _wrong(partial, mirror)
+        wrong = checksum_error(partial, mirror)
         if not wrong:
             return
         partial.unlink()
         if not inherited:
-            raise _GivenUp(wrong)
+            raise MirrorFailed(wrong)
         inherited = 0  # what an earlier run or another mirror left may be to blame: once more, from the start
 
 
@@ -117,16 +119,17 @@ def _receive(url, partial, timeout):
             if status in (408, 429) or status >= 500:
                 raise _Interrupted(f"answered {status} {response.reason}")
             if status not in (200, 206):
-                raise _GivenUp(f"answered {status} {response.reason}")
+                raise MirrorFailed(f"answered {status} {response.reason}")
             length = response.raw.length_remaining
             chunks = response.raw.stream(CHUNK, decode_content=False)
             first = next(chunks, b"")
-            if (response.headers.get("Content-Type", "").startswith("text/html")
-                    or first.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))):
-                raise _GivenUp("sent a web page instead of the file")
+            if response.headers.get("Content-Type", "").startswith("text/html") or first.lstrip()[
+                :14
+            ].lower().startswith((b"<!doctype html", b"<html")):
+                raise MirrorFailed("sent a web page instead of the file")
             _append(partial, have if status == 206 else 0, chain([first], chunks), length)
     except ValueError:  # as which requests counts every malformed address
-        raise _GivenUp("is not a web address") from None
+        raise MirrorFailed("is not a web address") from None
     except requests.Timeout:
         raise _Interrupted(f"did not answer for {timeout:g} s") from None
     except requests.exceptions.SSLError:
@@ -140,14 +143,16 @@ def _receive(url, partial, timeout):
 def _append(partial, have, chunks, length):
     name, total = partial.stem, have + length if length else None
     try:
-        with (open(partial, "ab" if have else "wb") as file,
-              tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=None) as bar):
+        with (
+            open(partial, "ab" if have else "wb") as file,
+            tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=None) as bar,
+        ):
             for chunk in chunks:
                 file.write(chunk)
                 file.flush()
                 bar.update(len(chunk))
                 if bar.disable and file.tell() % LINE_EVERY < len(chunk):
-                    say(f"{name}: {file.tell():,} bytes" + (f" of {total:,}" if total else ""))
+                    log(f"{name}: {file.tell():,} bytes" + (f" of {total:,}" if total else ""))
     except OSError as error:
         error.filename = error.filename or str(partial)
         raise
@@ -157,7 +162,7 @@ def _size(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def _wrong(path, mirror):
+def checksum_error(path, mirror):
     """Say how the file differs from what the mirror promises; nothing if it does not."""
     algorithm, expected = ("sha256", mirror.sha256) if mirror.sha256 else ("md5", mirror.md5)
     with open(path, "rb") as file:

@@ -14,8 +14,8 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import convert
-from emnist.utils.errors import deaf_to_ctrl_c
-from emnist.utils.progress import progress, say
+from emnist.utils.errors import workers_ignore_sigint
+from emnist.utils.progress import log, progress
 
 SMALL = "abcdefghijklmnopqrstuvwxyz"
 
@@ -38,19 +38,35 @@ FONTS = [
 # column then row from the top left, that a smooth stroke runs through. A point given twice is a corner, and a
 # slash lifts the pen.
 STROKES = {
-    "0": ["60 31 15 38 66 72 50 20", "51 22 17 49 77 72 41", "61 32 17 28 57 62 50 31",
-          "51 12 06 28 69 95 81 40", "40 11 05 18 59 96 83 30"],
+    "0": [
+        "60 31 15 38 66 72 50 20",
+        "51 22 17 49 77 72 41",
+        "61 32 17 28 57 62 50 31",
+        "51 12 06 28 69 95 81 40",
+        "40 11 05 18 59 96 83 30",
+    ],
     "1": ["50 49", "50 49", "50 49", "23 50 50 49"],
-    "2": ["12 30 61 64 37 19 08 17 38 69 88", "12 40 62 35 18 07 16 48 88",
-          "02 30 71 74 37 19 07 26 78 97", "12 40 62 36 19 19 47 79", "13 30 61 54 27 08 07 37 59 98"],
+    "2": [
+        "12 30 61 64 37 19 08 17 38 69 88",
+        "12 40 62 35 18 07 16 48 88",
+        "02 30 71 74 37 19 07 26 78 97",
+        "12 40 62 36 19 19 47 79",
+        "13 30 61 54 27 08 07 37 59 98",
+    ],
     "3": ["12 40 62 34 34 66 59 18", "10 10 60 60 34 34 66 59 18"],
     "4": ["20 15 15 85/61 59", "10 14 26 55 71 71 64 59", "30 05 05 75/50 49"],
     "5": ["20 24 53 76 59 18/20 80", "71 30 24 44 66 49 18", "91 40 34 63 76 58 28"],
     "6": ["70 34 17 39 68 65 36 17", "30 15 18 49 77 65 46 28"],
     "7": ["03 11 71 71 45 39", "11 71 71 49/25 75", "02 21 51 70 70 53 39", "14 22 40 51 53 46 39"],
     "8": ["71 40 12 44 76 49 16 44 80", "80 50 22 44 66 49 17 44 72 61", "71 50 32 44 55 47 39 27 44 82"],
-    "9": ["71 40 22 34 63 71 71 65 59", "72 50 21 13 35 63 72 71 71 69", "71 40 22 34 63 71 71 76 58 28",
-          "60 31 23 44 62 71 60 60 49", "81 40 13 24 53 81 81 49", "72 61 31 14 34 73 71 62 66 68 59"],
+    "9": [
+        "71 40 22 34 63 71 71 65 59",
+        "72 50 21 13 35 63 72 71 71 69",
+        "71 40 22 34 63 71 71 76 58 28",
+        "60 31 23 44 62 71 60 60 49",
+        "81 40 13 24 53 81 81 49",
+        "72 61 31 14 34 73 71 62 66 68 59",
+    ],
     "B": ["10 19/10 60 72 44 44 77 68 19", "29 10 00 50 71 44 24 44 76 49 19"],
     "D": ["10 19/00 50 84 69 09", "20 29 09 49 85 60 20 01"],
     "E": ["71 30 14 44 16 39 78"],
@@ -84,12 +100,12 @@ BYCLASS = [40.3] * 10 + [
     11.7, 6.0, 3.3, 11.9, 28.7, 3.0, 4.3, 10.2, 3.2, 2.2, 3.0, 17.9, 3.1,
     13.3, 3.2, 2.8, 3.5, 16.4, 3.1, 21.2, 3.3, 3.4, 3.2, 3.3, 2.7, 3.2,
 ]  # fmt: skip
-FLOOR = 8.0  # thousands: a rarer class is given as many, since a sample is far smaller than EMNIST
+MIN_CLASS_COUNT = 8.0  # thousands: a rarer class is given as many, since a sample is far smaller than EMNIST
 
 IMAGES_PER_WRITER = 25
 FONT_SIZE = 128  # pixels, in which forms are measured
 CAPITAL = 92  # pixels, height of a capital in strokes; a font has its own
-SCANNED = (24, 60)  # pixels, a character's longer side on the page: the conversion blurs small ones more
+SCAN_SIZE_RANGE = (24, 60)  # pixels, a character's longer side on the page: the conversion blurs small ones more
 ROOM = 1.6  # side of the canvas in longer sides of the character, since warping makes it larger
 KNOTS = 4  # a side, of the grid of random displacements
 
@@ -133,16 +149,16 @@ def render(train, test, seed, workers=-1):
     parts = []
     for name, tasks in zip(("training", "test"), writers(train, test, seed)):
         labels = np.concatenate([page for _, page in tasks])
-        say(f"rendering {len(labels):,} {name} images by {len(tasks):,} made-up writers")
-        with deaf_to_ctrl_c():
-            pages = Parallel(n_jobs=workers, return_as="generator")(delayed(write)(*task) for task in tasks)
+        log(f"rendering {len(labels):,} {name} images by {len(tasks):,} made-up writers")
+        with workers_ignore_sigint():
+            pages = Parallel(n_jobs=workers, return_as="generator")(delayed(render_writer)(*task) for task in tasks)
         parts += [np.concatenate(list(progress(pages, "rendering", len(tasks), "writers"))), labels]
     return tuple(parts)
 
 
 def writers(train, test, seed):
     """Give for each part the seed of every writer and the labels (uint8) they write, classes well mixed."""
-    weights = np.maximum(BYCLASS, FLOOR)
+    weights = np.maximum(BYCLASS, MIN_CLASS_COUNT)
     parts = []
     for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
         share = count * weights / weights.sum()
@@ -155,7 +171,7 @@ def writers(train, test, seed):
     return parts
 
 
-def write(seed, labels):
+def render_writer(seed, labels):
     """Write characters in one hand: one form of each, one width, one pen.
 
     Parameters
@@ -170,7 +186,7 @@ def write(seed, labels):
     """
     rng = np.random.default_rng(seed)
     aspect = rng.normal(0, BETWEEN["aspect"])
-    pen, scanned = rng.uniform(*PEN), rng.uniform(*SCANNED)
+    pen, scanned = rng.uniform(*PEN), rng.uniform(*SCAN_SIZE_RANGE)
     habits = [forms(character)[rng.integers(len(forms(character)))] for character in CHARACTERS]
     knots = rng.normal(0, BETWEEN["elastic"], (len(CHARACTERS), 2, KNOTS, KNOTS))
     outlines = [outline(form, character) for form, character in zip(habits, CHARACTERS)]

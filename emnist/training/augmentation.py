@@ -1,11 +1,10 @@
 """Random affine distortion of a whole batch at once, on the batch's device."""
 
-
 import torch
 import torch.nn.functional as F
 
 
-def draw(count, generator, degrees, translate, scale, shear, size=28):
+def sample_affine(count, generator, degrees, translate, scale, shear, size=28):
     """Draw the parameters of `count` distortions, as torchvision's ``RandomAffine`` does.
 
     Parameters
@@ -44,7 +43,7 @@ def affine(images, parameters):
     ----------
     images : torch.Tensor of float, shape (N, 1, H, W)
     parameters : torch.Tensor of float32, shape (N, 5)
-        As `draw` gives them.
+        As `sample_affine` gives them.
 
     Returns
     -------
@@ -67,5 +66,7 @@ def affine(images, parameters):
     # grid_sample's coordinates run from -1 to 1 over the side, so that a pixel is 2 / side.
     grid = images.new_empty(len(images), height, width, 2)
     torch.add((a[:, None] * x * (2 / width))[:, None, :], (b[:, None] * y * (2 / width))[:, :, None], out=grid[..., 0])
-    torch.add((c[:, None] * x * (2 / height))[:, None, :], (d[:, None] * y * (2 / height))[:, :, None], out=grid[..., 1])
+    torch.add(
+        (c[:, None] * x * (2 / height))[:, None, :], (d[:, None] * y * (2 / height))[:, :, None], out=grid[..., 1]
+    )
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)

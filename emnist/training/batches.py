@@ -8,7 +8,7 @@ from emnist.training import augmentation as augment
 CHUNK = 512  # images augmented at once: enough to amortise the calls, few enough to stay in the processor's cache
 
 
-class Images:
+class ImageBatches:
     """Labelled images that stay uint8 until a batch is made of them.
 
     Parameters
@@ -37,12 +37,12 @@ class Images:
     def __len__(self):
         return len(self.indices)
 
-    def batches(self, batch_size):
+    def eval_batches(self, batch_size):
         """Yield normalised images (B, 1, 28, 28) and labels (B,) in order; the last batch may be smaller."""
         for indices in self.indices.split(batch_size):
             yield self._normalise(self.images[indices].float()), self.labels[indices].long()
 
-    def shuffled(self, batch_size, augmentation, generator):
+    def train_batches(self, batch_size, augmentation, generator):
         """Yield shuffled, augmented, normalised batches, all of the same size.
 
         What doesn't fill a last batch is left out: other images each epoch. Batch normalisation and a GPU's recorded
@@ -57,11 +57,11 @@ class Images:
         """
         batch_size = min(batch_size, len(self))
         order = torch.randperm(len(self), generator=generator, device=generator.device)
-        order = order[:len(order) // batch_size * batch_size]
+        order = order[: len(order) // batch_size * batch_size]
         for chunk in order.split(max(CHUNK // batch_size, 1) * batch_size):
             indices = self.indices[chunk]
             images = self.images[indices].float()
-            images = augment.affine(images, augment.draw(len(images), generator, **dict(augmentation)))
+            images = augment.affine(images, augment.sample_affine(len(images), generator, **dict(augmentation)))
             labels = self.labels[indices].long()
             yield from zip(self._normalise(images).split(batch_size), labels.split(batch_size))
 

@@ -22,15 +22,19 @@ class Hardware:
     threads: int
 
     def __str__(self):
-        return ", ".join(map(str, self.record().values())) + (" thread" if self.threads == 1 else " threads")
+        return ", ".join(map(str, self.as_dict().values())) + (" thread" if self.threads == 1 else " threads")
 
-    def record(self):
+    def as_dict(self):
         """Give the choice as JSON values."""
         name = lambda value: str(value).removeprefix("torch.")
-        return {"device": self.device.type, "precision": name(self.precision),
-                "memory_format": name(self.memory_format), "threads": self.threads}
+        return {
+            "device": self.device.type,
+            "precision": name(self.precision),
+            "memory_format": name(self.memory_format),
+            "threads": self.threads,
+        }
 
-    def place(self, model):
+    def to_device(self, model):
         """Move a model to the device, in the memory format."""
         return model.to(self.device, memory_format=self.memory_format)
 
@@ -46,7 +50,7 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def choose(compute, model, threads=None):
+def setup_hardware(compute, model, threads=None):
     """Choose the hardware and set PyTorch up for it, repeatable bit for bit.
 
     Parameters
@@ -76,8 +80,12 @@ def choose(compute, model, threads=None):
     torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms, but without loading its compiler
     wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))
     low = wide and _has_fast_bfloat16(device) if compute.precision == "auto" else compute.precision == "bfloat16"
-    return Hardware(torch.device(device), torch.bfloat16 if low else torch.float32,
-                    torch.channels_last if low or device == "cuda" else torch.contiguous_format, threads)
+    return Hardware(
+        torch.device(device),
+        torch.bfloat16 if low else torch.float32,
+        torch.channels_last if low or device == "cuda" else torch.contiguous_format,
+        threads,
+    )
 
 
 def _has_fast_bfloat16(device):

@@ -6,13 +6,13 @@ import torch.nn.functional as F
 
 
 @torch.inference_mode()
-def top3(model, images, batch_size=256):
+def predict_top3(model, images, batch_size=256):
     """Find the three most probable classes of each image, in one pass.
 
     Parameters
     ----------
     model : torch.nn.Module
-    images : Images
+    images : ImageBatches
     batch_size : int
 
     Returns
@@ -26,7 +26,7 @@ def top3(model, images, batch_size=256):
     """
     model.eval()
     classes, confidence, losses = [], [], []
-    for batch, labels in images.batches(batch_size):
+    for batch, labels in images.eval_batches(batch_size):
         with images.hardware.autocast():
             logits = model(batch)
         log_probabilities = F.log_softmax(logits.float(), dim=1)
@@ -39,7 +39,9 @@ def top3(model, images, batch_size=256):
 
 def validate(model, images):
     """Give ``validation_loss`` (mean cross-entropy, nats) and ``validation_accuracy``."""
-    classes, _, losses = top3(model, images)
+    classes, _, losses = predict_top3(model, images)
     labels = images.labels[images.indices].cpu().numpy()
-    return {"validation_loss": float(losses.mean(dtype=np.float64)),
-            "validation_accuracy": float((classes[:, 0] == labels).mean())}
+    return {
+        "validation_loss": float(losses.mean(dtype=np.float64)),
+        "validation_accuracy": float((classes[:, 0] == labels).mean()),
+    }

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from emnist.training.inference import validate
-from emnist.training.schedule import scheduled
+from emnist.training.schedule import lr_multiplier, set_learning_rate
 from emnist.utils.errors import UserError
-from emnist.utils.progress import progress, say
+from emnist.utils.progress import log, progress
 
 
 def seed_everything(seed, *labels):
@@ -24,7 +24,7 @@ class Diverged(UserError):
     """The loss became NaN or infinite."""
 
 
-def train_epoch(model, optimizer, batches, hardware, clip_norm):
+def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=None):
     """Train on each batch once.
 
     Parameters
@@ -35,6 +35,8 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
     hardware : emnist.training.hardware.Hardware
     clip_norm : float or None
         Gradients with a larger norm are scaled down to it.
+    learning_rate : callable, optional
+        Gets the number of a batch, from 0, and returns the learning rate for it.
 
     Returns
     -------
@@ -44,7 +46,9 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     losses, hits = [], []  # kept where they are computed: reading a value back would make each step wait for it
-    for images, labels in batches:
+    for step, (images, labels) in enumerate(batches):
+        if learning_rate:
+            set_learning_rate(optimizer, learning_rate(step))
         with hardware.autocast():
             logits = model(images)
             loss = F.cross_entropy(logits, labels)
@@ -56,12 +60,30 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm):
         losses.append(loss.detach() * len(labels))
         hits.append(logits.detach().argmax(1) == labels)
     hits = torch.cat(hits)
-    return {"train_loss": torch.stack(losses).double().sum().item() / len(hits),
-            "train_accuracy": hits.double().mean().item()}
+    return {
+        "train_loss": torch.stack(losses).double().sum().item() / len(hits),
+        "train_accuracy": hits.double().mean().item(),
+    }
 
 
-def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip_norm, seed,
-        schedule="constant", validation=None, patience=None, checkpoint=None, report=None, quiet=False):
+def fit(
+    name,
+    model,
+    optimizer,
+    train,
+    *,
+    epochs,
+    batch_size,
+    augmentation,
+    clip_norm,
+    seed,
+    schedule="constant",
+    validation=None,
+    patience=None,
+    checkpoint=None,
+    report=None,
+    quiet=False,
+):
     """Train for some epochs, or until validation stops improving, and leave the best weights in the model.
 
     Parameters
@@ -71,18 +93,18 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     model : torch.nn.Module
         On the hardware of `train`.
     optimizer : torch.optim.Optimizer
-    train : Images
+    train : ImageBatches
     epochs : int
         At most.
     batch_size : int
     augmentation : emnist.params.Augmentation
     clip_norm : float
     schedule : str
-        As `rate_factor` takes it; the optimizer's own learning rate is the highest.
+        As `lr_multiplier` takes it; the optimizer's own learning rate is the highest.
     seed : int
         Each epoch seeds its shuffling, augmentation and dropout by this and its number, so that a run continued from
         a checkpoint draws what the undisturbed run draws.
-    validation : Images, optional
+    validation : ImageBatches, optional
         If given, the best weights are those of the epoch with the lowest validation loss; else the last ones.
     patience : int, optional
         Stop after so many epochs without a lower validation loss.
@@ -109,37 +131,48 @@ def fit(name, model, optimizer, train, *, epochs, batch_size, augmentation, clip
     kept = checkpoint and checkpoint.load()
     if kept:
         tensors, history = kept
-        model.load_state_dict(_under("model.", tensors))
-        _load_optimizer(optimizer, _under("optimizer.", tensors))
-        best = _under("best.", tensors)
-        say(f"{name}: continues after epoch {len(history)}")
+        model.load_state_dict(strip_prefix("model.", tensors))
+        _load_optimizer(optimizer, strip_prefix("optimizer.", tensors))
+        best = strip_prefix("best.", tensors)
+        log(f"{name}: continues after epoch {len(history)}")
     while True:
         if report and history:  # here, so that a run that has nothing left to do reports, too
             report(history)
-        if len(history) >= epochs or _stops(history, patience):
+        if len(history) >= epochs or should_stop(history, patience):
             break
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
         steps = max(len(train) // batch_size, 1)
-        batches = scheduled(train.shuffled(batch_size, augmentation, generator), optimizer, peak, schedule,
-                            start=(epoch - 1) / epochs, step=1 / steps / epochs)
+        batches = train.train_batches(batch_size, augmentation, generator)
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
-        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm)}
+
+        def learning_rate(step, start=(epoch - 1) / epochs, share=1 / steps / epochs):
+            return peak * lr_multiplier(schedule, start + step * share)
+
+        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate)}
         if validation:
             row |= validate(model, validation)
         if not all(map(math.isfinite, row.values())):
-            raise Diverged(f"{name}: the loss is no longer finite in epoch {epoch}, so training stops: "
-                           "lower the learning rate in params.yaml")
+            raise Diverged(
+                f"{name}: the loss is no longer finite in epoch {epoch}, so training stops: "
+                "lower the learning rate in params.yaml"
+            )
         history.append({key: round(value, 6) for key, value in row.items()})
         if validation and best_epoch(history) == epoch:
             best = {key: tensor.detach().clone() for key, tensor in model.state_dict().items()}
         if not quiet:
-            say(f"{name}: epoch {epoch}/{epochs}  " + "  ".join(
-                f"{key.replace('_', ' ')} {value:.4f}" for key, value in row.items() if key != "epoch"))
+            log(
+                f"{name}: epoch {epoch}/{epochs}  "
+                + "  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in row.items() if key != "epoch")
+            )
         if checkpoint:
-            checkpoint.save(_over("model.", model.state_dict()) | _over("optimizer.", _optimizer_state(optimizer))
-                            | _over("best.", best or {}), history)
+            checkpoint.save(
+                add_prefix("model.", model.state_dict())
+                | add_prefix("optimizer.", _optimizer_state(optimizer))
+                | add_prefix("best.", best or {}),
+                history,
+            )
     if best:
         model.load_state_dict(best)
     return history
@@ -150,23 +183,27 @@ def best_epoch(history):
     return min(history, key=lambda row: row["validation_loss"])["epoch"]
 
 
-def _stops(history, patience):
+def should_stop(history, patience):
     return bool(patience and history) and len(history) - best_epoch(history) >= patience
 
 
-def _over(prefix, tensors):
+def add_prefix(prefix, tensors):
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
-def _under(prefix, tensors):
+def strip_prefix(prefix, tensors):
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _optimizer_state(optimizer):
     """Flatten an optimizer's tensors to ``"<parameter>.<name>"``."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": tensor for index, values in state.items()
-            for name, tensor in values.items() if tensor is not None}
+    return {
+        f"{index}.{name}": tensor
+        for index, values in state.items()
+        for name, tensor in values.items()
+        if tensor is not None
+    }
 
 
 def _load_optimizer(optimizer, tensors):

@@ -6,7 +6,7 @@ WARMUP = 0.3  # of all steps, in which the one-cycle schedule raises the rate fr
 START = 0.04
 
 
-def rate_factor(schedule, done):
+def lr_multiplier(schedule, done):
     """Give the factor by which a schedule scales the learning rate.
 
     Parameters
@@ -35,21 +35,7 @@ def rate_factor(schedule, done):
     return (1 + math.cos(math.pi * done)) / 2
 
 
-def scheduled(batches, optimizer, peak, schedule, start, step):
-    """Pass on batches, and set the learning rate before each.
-
-    Parameters
-    ----------
-    batches : iterable
-    optimizer : torch.optim.Optimizer
-    peak : float
-        The learning rate where the schedule's factor is 1.
-    schedule : str
-        As `rate_factor` takes it.
-    start, step : float
-        The part of training done before the first batch, and what each batch adds.
-    """
-    for number, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = peak * rate_factor(schedule, start + number * step)
-        yield batch
+def set_learning_rate(optimizer, learning_rate):
+    """Set the learning rate (float) of all of an optimizer's parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate

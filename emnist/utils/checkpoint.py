@@ -24,12 +24,12 @@ from pathlib import Path
 import yaml
 
 from emnist.utils.atomic import write_bytes
-from emnist.utils.progress import say
+from emnist.utils.progress import log
 
-MOST_BYTES = 4 * 2**30  # of all folders together; the least recently used go first
+MAX_BYTES = 4 * 2**30  # of all folders together; the least recently used go first
 
 
-def checkout():
+def repo_root():
     """Find the checkout that this workspace belongs to: itself, or the one whose queue an experiment runs from."""
     workspace = Path.cwd()
     for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
@@ -38,9 +38,9 @@ def checkout():
     return workspace
 
 
-def root():
+def checkpoint_dir():
     """Name the folder of what interrupted stages continue from."""
-    return checkout() / ".dvc" / "tmp" / "continue"
+    return repo_root() / ".dvc" / "tmp" / "continue"
 
 
 def stage_key(stage, params, *more):
@@ -87,8 +87,12 @@ def files_below(path):
         return [path]
     lines = Path(".dvcignore").read_text().splitlines() if Path(".dvcignore").exists() else []
     patterns = [line.strip().rstrip("/") for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(file for file in path.rglob("*") if file.is_file() and not any(
-        fnmatch(part, pattern) for part in file.relative_to(path).parts for pattern in patterns))
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and not any(fnmatch(part, pattern) for part in file.relative_to(path).parts for pattern in patterns)
+    )
 
 
 class Checkpoint:
@@ -101,15 +105,17 @@ class Checkpoint:
     """
 
     def __init__(self, key, folder=None):
-        self.folder = Path(folder or root()) / key
+        self.folder = Path(folder or checkpoint_dir()) / key
         self.path = self.folder / "state"
 
     def save(self, tensors, info):
         """Keep a dict of tensors and a JSON value."""
         from safetensors.torch import save
 
-        payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-                       metadata={"info": json.dumps(info)})
+        payload = save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            metadata={"info": json.dumps(info)},
+        )
         write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
 
     def load(self):
@@ -128,25 +134,27 @@ class Checkpoint:
             return None
         digest, payload = content[:32], content[32:]
         if hashlib.sha256(payload).digest() != digest:
-            say(f"{self.folder.name}: what was kept to continue from is damaged, so the stage starts from its beginning")
+            log(
+                f"{self.folder.name}: what was kept to continue from is damaged, so the stage starts from its beginning"
+            )
             return None
-        header = json.loads(payload[8:8 + int.from_bytes(payload[:8], "little")])
+        header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
         return load(payload), json.loads(header["__metadata__"]["info"])
 
-    def finish(self, *outputs):
-        """Note which outputs the stage has written, the first one cached, for `sweep` to know them in DVC's records."""
+    def mark_complete(self, *outputs):
+        """Note which outputs the stage has written, the first one cached, for `remove_stale_files` to know them in DVC's records."""
         digests = [hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() for path in outputs]
         write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
 
 
-def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots")):
+def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metrics", "plots")):
     """Remove what a kill left half written, and what is no longer needed to continue.
 
     Parameters
     ----------
     folder : path-like, optional
-        Where results that DVC has recorded go, and the least recently used of what is beyond `most_bytes`.
-    most_bytes : int
+        Where results that DVC has recorded go, and the least recently used of what is beyond `max_bytes`.
+    max_bytes : int
     outputs : iterable of path-like
         Where half-written files go.
     """
@@ -154,7 +162,7 @@ def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots
         for leftover in Path(output).rglob(".*.tmp"):
             if not _is_at_work(leftover.name.split(".")[-3]):
                 leftover.unlink(missing_ok=True)
-    folder = Path(folder or root())
+    folder = Path(folder or checkpoint_dir())
     for leftover in folder.rglob(".*.tmp"):
         if max(_stats("st_mtime", leftover), default=0) < time.time() - 3600:  # a younger one may be a run's at work
             leftover.unlink(missing_ok=True)
@@ -163,7 +171,7 @@ def sweep(folder=None, most_bytes=MOST_BYTES, outputs=("data", "metrics", "plots
     kept = 0
     for key in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
         kept += sum(_stats("st_size", *key.rglob("*")))
-        if kept > most_bytes or _is_recorded(key, records, dvc / "cache" / "files" / "md5"):
+        if kept > max_bytes or _is_recorded(key, records, dvc / "cache" / "files" / "md5"):
             shutil.rmtree(key, ignore_errors=True)
 
 

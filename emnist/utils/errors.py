@@ -14,11 +14,11 @@ class UserError(Exception):
     """What was expected, what was found and what to do, in one sentence."""
 
 
-class _Stopped(BaseException):
+class Interrupted(BaseException):
     """Raised by Ctrl-C and SIGTERM, so that half-written files and worker processes go before the command ends."""
 
 
-def run(main):
+def run_cli(main):
     """Run a command's ``main`` and end the process with one sentence instead of a traceback.
 
     Parameters
@@ -41,21 +41,24 @@ def run(main):
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        _end(1, f"error: no room to write {error.filename or 'a file'}: free some disk space, "
-                "then run the same command again to continue")
-    except _Stopped as stopped:
+        _end(
+            1,
+            f"error: no room to write {error.filename or 'a file'}: free some disk space, "
+            "then run the same command again to continue",
+        )
+    except Interrupted as stopped:
         _end(128 + stopped.args[0], _how_to_continue(stopped.args[0]))
     finally:
         _on_signals(signal.SIG_IGN)
 
 
-def end_at_once_on_signals():
+def exit_on_signals():
     """Let Ctrl-C and SIGTERM end the process with its sentence, for times when there is nothing to clean up."""
     _on_signals(_end_at_once)
 
 
 @contextmanager
-def deaf_to_ctrl_c():
+def workers_ignore_sigint():
     """Start worker processes that Ctrl-C, which a terminal sends to all, doesn't reach: this process ends them."""
     from multiprocessing import resource_tracker
 
@@ -79,7 +82,7 @@ def _on_signals(react):
 def _unwind(number, frame):
     _on_signals(signal.SIG_IGN)  # the cleaning up takes a moment
     warnings.simplefilter("ignore")  # of work that is cut short
-    raise _Stopped(number)
+    raise Interrupted(number)
 
 
 def _end_at_once(number, frame):

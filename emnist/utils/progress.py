@@ -22,7 +22,7 @@ def progress(iterable, description, total=None, unit="it"):
     return tqdm(iterable, description, total, unit=unit, leave=False, disable=not sys.stderr.isatty(), mininterval=0.5)
 
 
-def say(line):
+def log(line):
     """Print a line at once, above a bar if there is one."""
     tqdm.write(line)
     sys.stdout.flush()

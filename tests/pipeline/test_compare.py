@@ -27,16 +27,26 @@ def processes(folder):
 
     One that ends meanwhile shows no folder, or no command line.
     """
-    return [process for process in psutil.process_iter(["cwd", "cmdline"])
-            if str(process.info["cwd"]).startswith(str(folder))]
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "cmdline"])
+        if str(process.info["cwd"]).startswith(str(folder))
+    ]
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
     set_params(pipeline, **{"search.workers": "auto"})  # as it is by default: the comparison gives each run its share
     commit(pipeline, "As many workers as there are cores")
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
-    first = subprocess.Popen(f"exec {COMMAND}", cwd=pipeline, shell=True, env=environment(), text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    first = subprocess.Popen(
+        f"exec {COMMAND}",
+        cwd=pipeline,
+        shell=True,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert "0 of 2 runs are done" in first.stdout.readline()
     while not any("stages.pretrain" in (process.info["cmdline"] or []) for process in processes(pipeline)):
         assert first.poll() is None, first.stdout.read()
@@ -69,15 +79,20 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
 
 
 def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
-    for settings, sentence in [("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
-                               ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
-                               ("--models lenett", "did you mean lenet?"), ("-S lenet", "should be NAME=VALUE")]:
+    for settings, sentence in [
+        ("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
+        ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
+        ("--models lenett", "did you mean lenet?"),
+        ("-S lenet", "should be NAME=VALUE"),
+    ]:
         done = run(f"python -m emnist.cli.compare {settings}", pipeline, check=False)
         assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
     assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
 
 
-@pytest.mark.parametrize("size, gpu, images", [("small", False, 1000), ("small", True, 20000), ("original", False, 20000)])
+@pytest.mark.parametrize(
+    "size, gpu, images", [("small", False, 1000), ("small", True, 20000), ("original", False, 20000)]
+)
 def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "argv", f"compare --models lenet,ensnet --seeds 42 -S size={size}".split())

@@ -28,12 +28,18 @@ def one_sentence(done, word):
     """Whether the output ends in the sentence for a signal, says it once, and has no noise."""
     noise = re.search("Traceback|Warning|resource_tracker|Exception", done.stdout)
     return not noise and re.findall("^.*run the same command again.*$", done.stdout, re.M) == [
-        f"{word}: run the same command again to continue"]
+        f"{word}: run the same command again to continue"
+    ]
 
 
 def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pipeline, tmp_path):
-    moments = [("Running stage 'download'", 4), ("search: trial 1", 0.5), ("pretrain: epoch 1/", 0.5),
-               ("finetune: epoch 1/", 2), ("Running stage 'transfer_train'", 4)]
+    moments = [
+        ("Running stage 'download'", 4),
+        ("search: trial 1", 0.5),
+        ("pretrain: epoch 1/", 0.5),
+        ("finetune: epoch 1/", 2),
+        ("Running stage 'transfer_train'", 4),
+    ]
     rng = random.Random(0)
 
     def when(line):
@@ -44,7 +50,9 @@ def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pip
     runs = list(until_done("dvc repro", disturbed, when))
     assert len([done for done in runs if done.returncode == -signal.SIGKILL]) == 5
     assert max(repeated([done.stdout for done in runs])) <= 1
-    assert differences(outputs(finished_pipeline), outputs(disturbed)) == ["dvc.lock"]  # by the file that names the workers
+    assert differences(outputs(finished_pipeline), outputs(disturbed)) == [
+        "dvc.lock"
+    ]  # by the file that names the workers
     set_params(disturbed, **{"search.workers": 1})
     assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
@@ -92,14 +100,19 @@ def wait_for(condition, seconds=300):
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("number, code, word", [(signal.SIGINT, 130, "interrupted"),
-                                                (signal.SIGTERM, 143, "terminated")])
-@pytest.mark.parametrize("command, moment", [
-    ("python -X importtime -m stages.finetune", after(r"\btorch\.")),  # while it imports torch
-    ("python -m stages.download", after("rendering", 1)),
-    ("python -m stages.search", after("search: trial 1")),
-    ("python -m stages.finetune", after("finetune: epoch 1/")),
-], ids=["at-its-start", "rendering", "searching", "training"])
+@pytest.mark.parametrize(
+    "number, code, word", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+@pytest.mark.parametrize(
+    "command, moment",
+    [
+        ("python -X importtime -m stages.finetune", after(r"\btorch\.")),  # while it imports torch
+        ("python -m stages.download", after("rendering", 1)),
+        ("python -m stages.search", after("search: trial 1")),
+        ("python -m stages.finetune", after("finetune: epoch 1/")),
+    ],
+    ids=["at-its-start", "rendering", "searching", "training"],
+)
 def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
     set_params(pipeline, **{"finetune.small.epochs": 500, "search.small.trials": 100, "search.workers": 2})
     group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
@@ -112,9 +125,9 @@ def test_workers_never_hear_ctrl_c_from_their_first_instruction_on(tmp_path):
     (tmp_path / "heard.py").write_text("""
 import signal
 from joblib import Parallel, delayed
-from emnist.utils.errors import deaf_to_ctrl_c
+from emnist.utils.errors import workers_ignore_sigint
 
-with deaf_to_ctrl_c():
+with workers_ignore_sigint():
     blocked = Parallel(2, return_as="generator")(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(4))
 assert all(signal.SIGINT in mask for mask in blocked)
 assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -122,8 +135,9 @@ assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     run("python heard.py", tmp_path)
 
 
-@pytest.mark.parametrize("number, word, group", [(signal.SIGINT, "interrupted", True),
-                                                 (signal.SIGTERM, "terminated", False)])
+@pytest.mark.parametrize(
+    "number, word, group", [(signal.SIGINT, "interrupted", True), (signal.SIGTERM, "terminated", False)]
+)
 def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, group):
     set_params(pipeline, **{"finetune.small.epochs": 500})
     done = interrupted("dvc repro finetune", pipeline, after("finetune: epoch 2/"), number, whole_group=group)
@@ -135,11 +149,17 @@ def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, gr
 def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pipeline):
     set_params(pipeline, **{"finetune.small.epochs": 4})
     interrupted("python -m stages.finetune", pipeline, after("finetune: epoch 2/"))
-    full = interrupted("python -m stages.finetune", pipeline, never,
-                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
+    full = interrupted(
+        "python -m stages.finetune",
+        pipeline,
+        never,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
     assert full.returncode == 1
-    assert re.fullmatch("error: no room to write .*: free some disk space, then run the same command again to continue",
-                        full.stdout.splitlines()[-1])
+    assert re.fullmatch(
+        "error: no room to write .*: free some disk space, then run the same command again to continue",
+        full.stdout.splitlines()[-1],
+    )
     assert "Traceback" not in full.stdout
     done = interrupted("python -m stages.finetune", pipeline, never)
     assert done.returncode == 0 and re.search("finetune: continues after epoch [123]", done.stdout)
@@ -159,8 +179,17 @@ def test_two_runs_with_the_same_key_at_once_end_in_the_right_bytes(finished_pipe
 def test_two_runs_in_one_checkout_at_once_end_in_the_right_bytes(finished_pipeline, pipeline):
     (pipeline / "data/weights/finetune.safetensors").unlink()
     run("rm -rf .dvc/cache", pipeline)
-    first, second = (subprocess.Popen(["dvc", "repro", "--single-item", "finetune"], cwd=pipeline, env=environment(),
-                                      text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2))
+    first, second = (
+        subprocess.Popen(
+            ["dvc", "repro", "--single-item", "finetune"],
+            cwd=pipeline,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for _ in range(2)
+    )
     said = [process.communicate()[0] for process in (first, second)]
     assert 0 in (first.returncode, second.returncode), said
     for process, output in zip((first, second), said):
@@ -170,7 +199,7 @@ def test_two_runs_in_one_checkout_at_once_end_in_the_right_bytes(finished_pipeli
 
 def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
     lock = (pipeline / "dvc.lock").read_bytes()
-    (pipeline / "dvc.lock").write_bytes(lock[:lock.rindex(b"path:") + 5])
+    (pipeline / "dvc.lock").write_bytes(lock[: lock.rindex(b"path:") + 5])
     (pipeline / ".dvc/tmp/rwlock").write_bytes(b"")
     assert run("dvc repro check", pipeline, check=False).returncode != 0
     assert run("python -m emnist.cli.mend", pipeline).stdout.count("half written") == 2
@@ -178,8 +207,14 @@ def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
     assert run("python -m emnist.cli.mend", pipeline).stdout == ""
 
 
-@pytest.mark.parametrize("damage", [lambda lock: lock.replace(b"stages:\n", b"<<<<<<< HEAD\nstages:\n=======\n>>>>>>> other\n"),
-                                    lambda lock: lock.replace(b"'2.0'", b"'9.0'")], ids=["merge", "newer-dvc"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lock: lock.replace(b"stages:\n", b"<<<<<<< HEAD\nstages:\n=======\n>>>>>>> other\n"),
+        lambda lock: lock.replace(b"'2.0'", b"'9.0'"),
+    ],
+    ids=["merge", "newer-dvc"],
+)
 def test_a_lock_file_that_no_kill_damaged_is_left_alone(pipeline, damage):
     damaged = damage((pipeline / "dvc.lock").read_bytes())
     (pipeline / "dvc.lock").write_bytes(damaged)

@@ -25,8 +25,16 @@ def metrics(folder):
 @pytest.mark.parametrize("model", ARCHITECTURES)
 def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline, monkeypatch, model):
     """In one process, which loads PyTorch once."""
-    set_params(pipeline, **{"model": model, "split.small.train": 100, "split.small.test": 62,
-                            "search.small.trials": 1, "pretrain.small.epochs": 1})
+    set_params(
+        pipeline,
+        **{
+            "model": model,
+            "split.small.train": 100,
+            "split.small.test": 62,
+            "search.small.trials": 1,
+            "pretrain.small.epochs": 1,
+        },
+    )
     monkeypatch.chdir(pipeline)
     for part in ("train", "t10k"):
         images, labels = read_mnist(part)
@@ -51,11 +59,14 @@ def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
     assert stages_run(run("dvc repro search", pipeline).stdout) == {"search"}
 
 
-@pytest.mark.parametrize("setting, sentence", [
-    ("model=spinalnt", "did you mean spinalnet?"),
-    ("finetune.batch_size=many", "finetune.batch_size"),
-    ("split.small.train=501", "asks for 501 train images, but the source has 500"),
-])
+@pytest.mark.parametrize(
+    "setting, sentence",
+    [
+        ("model=spinalnt", "did you mean spinalnet?"),
+        ("finetune.batch_size=many", "finetune.batch_size"),
+        ("split.small.train=501", "asks for 501 train images, but the source has 500"),
+    ],
+)
 def test_a_wrong_parameter_ends_in_one_sentence_and_keeps_the_results(pipeline, setting, sentence):
     before = {name: content for name, content in outputs(pipeline).items() if name.startswith("data/weights")}
     done = run(f"dvc exp run -S {setting}", pipeline, check=False)

@@ -44,6 +44,7 @@ def array(change, **options):
         file = io.BytesIO()
         np.save(file, change(np.load(io.BytesIO(content))), **options)
         return file.getvalue()
+
     return changed
 
 
@@ -52,13 +53,14 @@ def always(content):
 
 
 def cut(content):
-    return content[:len(content) // 2]
+    return content[: len(content) // 2]
 
 
 def replaced(old, new):
     def change(content):
         assert old in content
         return content.replace(old, new, 1)
+
     return change
 
 
@@ -86,8 +88,12 @@ HOSTILE = [
     ("split", LABELS, plain(lambda content: content[:-1] + b"\x3e"), "it holds 62, not only 0 to 61"),
     ("split", LABELS, idx_file(0x801, 499, body=bytes(499)), "it has 499 for the 500 images"),
     ("evaluate", RAW.replace("train", "test"), plain(cut), "cut short"),
-    ("transfer_train", "data/raw/train-labels-idx1-ubyte.gz", plain(lambda content: content[:-1] + b"\x0a"),
-     "it holds 10, not only 0 to 9"),
+    (
+        "transfer_train",
+        "data/raw/train-labels-idx1-ubyte.gz",
+        plain(lambda content: content[:-1] + b"\x0a"),
+        "it holds 10, not only 0 to 9",
+    ),
     ("transfer", "data/raw/t10k-images-idx3-ubyte.gz", cut, "cut short"),
     ("pretrain", "data/split/train-images.npy", cut, "damaged"),
     ("pretrain", "data/split/train-images.npy", replaced(b"{", b"("), "damaged"),
@@ -132,7 +138,7 @@ def command(monkeypatch, capsys):
     def call(folder, main):
         monkeypatch.chdir(folder)
         with pytest.raises(SystemExit) as ended:
-            errors.run(main)
+            errors.run_cli(main)
         return ended.value.code, capsys.readouterr().err
 
     yield call
@@ -144,10 +150,12 @@ def stage(name):
     return importlib.import_module(f"stages.{name}").main
 
 
-@pytest.mark.parametrize("reader, name, damage, reason", HOSTILE,
-                         ids=[f"{reader}-{number}" for number, (reader, *_) in enumerate(HOSTILE)])
+@pytest.mark.parametrize(
+    "reader, name, damage, reason", HOSTILE, ids=[f"{reader}-{number}" for number, (reader, *_) in enumerate(HOSTILE)]
+)
 def test_a_hostile_file_ends_its_reader_in_one_sentence_and_nothing_is_lost(
-        pipeline, command, reader, name, damage, reason):
+    pipeline, command, reader, name, damage, reason
+):
     path = pipeline / name
     path.write_bytes(damage(path.read_bytes()))
     before = outputs(pipeline)
@@ -184,7 +192,8 @@ ARCHIVES = {
 
 @pytest.mark.parametrize("members, damage, reason", ARCHIVES.values(), ids=ARCHIVES)
 def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost(
-        pipeline, command, monkeypatch, members, damage, reason):
+    pipeline, command, monkeypatch, members, damage, reason
+):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -192,8 +201,13 @@ def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost
             archive.writestr(info, content)
     content = (damage or bytes)(file.getvalue())
     with serving(files({"/gzip.zip": content})) as (address, _):
-        set_params(pipeline, **{"source": "emnist", "download.emnist.mirrors": [
-            {"url": f"{address}/gzip.zip", "md5": hashlib.md5(content).hexdigest()}]})
+        set_params(
+            pipeline,
+            **{
+                "source": "emnist",
+                "download.emnist.mirrors": [{"url": f"{address}/gzip.zip", "md5": hashlib.md5(content).hexdigest()}],
+            },
+        )
         before = outputs(pipeline)
         code, said = command(pipeline, stage("download"))
     assert code == 1
@@ -213,7 +227,9 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("content, reason", PICTURES.values(), ids=PICTURES)
-def test_a_hostile_picture_ends_predict_in_one_sentence(finished_pipeline, tmp_path, command, monkeypatch, content, reason):
+def test_a_hostile_picture_ends_predict_in_one_sentence(
+    finished_pipeline, tmp_path, command, monkeypatch, content, reason
+):
     picture = tmp_path / "picture"
     picture.write_bytes(content)
     monkeypatch.setattr(sys, "argv", ["predict", str(picture)])

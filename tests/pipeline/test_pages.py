@@ -15,10 +15,27 @@ needs_browser = pytest.mark.skipif(not BROWSER, reason="needs Chromium")
 def drawn(page, tmp_path):
     """Give a page's HTML after its scripts have run."""
     return subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
-         f"--user-data-dir={tmp_path}/browser", "--virtual-time-budget=20000", "--dump-dom", f"file://{page}"],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=120).stdout
+        [
+            BROWSER,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            f"--user-data-dir={tmp_path}/browser",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"file://{page}",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=120,
+    ).stdout
 
 
 @pytest.fixture
@@ -46,4 +63,6 @@ def test_without_the_installed_script_the_page_asks_for_dvcs_links(page, tmp_pat
     alone = tmp_path / "alone/dvc_plots"
     shutil.copytree(page.parent, alone)
     html = drawn(alone / "index.html", tmp_path)
-    assert 'class="marks"' not in html and re.search(r'<script[^>]* src="https://[^"]*vega', html.split("</template>")[1])
+    assert 'class="marks"' not in html and re.search(
+        r'<script[^>]* src="https://[^"]*vega', html.split("</template>")[1]
+    )

@@ -41,7 +41,8 @@ def test_every_output_says_what_it_should(finished_pipeline):
     scores = metrics(finished_pipeline, "evaluate")
     for part in ("train", "test"):
         assert {"accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"} < set(
-            scores[part])
+            scores[part]
+        )
         assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "loss")
     counts = metrics(finished_pipeline, "split")["classes"]
     assert len(counts) == 62 and sum(counts.values()) == 400 and min(counts.values()) > 0
@@ -50,8 +51,15 @@ def test_every_output_says_what_it_should(finished_pipeline):
             rows = list(csv.DictReader(file))
         right = sum(row["actual"] == row["predicted"] for row in rows)
         assert right / len(rows) == pytest.approx(scores[name]["accuracy"], abs=1e-6)
-    for picture in ("confusion-train", "confusion-test", "confused-pairs", "predictions", "augmentation", "curves",
-                    "search"):
+    for picture in (
+        "confusion-train",
+        "confusion-test",
+        "confused-pairs",
+        "predictions",
+        "augmentation",
+        "curves",
+        "search",
+    ):
         Image.open(finished_pipeline / f"plots/{picture}.png").verify()
 
 
@@ -95,10 +103,15 @@ def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):
     archive = (tmp_path / "gzip.zip").read_bytes()
     served = {"/gzip.zip": archive} | {f"/{name}": (raw / name).read_bytes() for name in MNIST_NAMES}
     with serving(status(503), files(served)) as (address, _):
-        theirs = checkout(tmp_path / "checkout", source="emnist", download__emnist__mnist_mirrors=[address],
-                          download__emnist__mirrors=[
-                              {"url": f"{address}/gone.zip", "md5": "0" * 32},
-                              {"url": f"{address}/gzip.zip", "sha256": hashlib.sha256(archive).hexdigest()}])
+        theirs = checkout(
+            tmp_path / "checkout",
+            source="emnist",
+            download__emnist__mnist_mirrors=[address],
+            download__emnist__mirrors=[
+                {"url": f"{address}/gone.zip", "md5": "0" * 32},
+                {"url": f"{address}/gzip.zip", "sha256": hashlib.sha256(archive).hexdigest()},
+            ],
+        )
         # The test serves other digits than MNIST's, so their checksums are others too.
         module = theirs / "emnist/sources/archive.py"
         text = module.read_text()
@@ -120,8 +133,13 @@ def _archived(raw, folder):
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs real handwriting in ../shared/data")
 def test_real_handwriting_from_a_folder(tmp_path):
-    theirs = checkout(tmp_path, source="folder", download__folder__emnist=str(SHARED / "handwriting62"),
-                      download__folder__mnist=str(SHARED / "mnist"), split__small__train=None)
+    theirs = checkout(
+        tmp_path,
+        source="folder",
+        download__folder__emnist=str(SHARED / "handwriting62"),
+        download__folder__mnist=str(SHARED / "mnist"),
+        split__small__train=None,
+    )
     run("dvc repro split", theirs)
     assert metrics(theirs, "split")["images"]["train"] == 12_472
 

@@ -130,7 +130,7 @@ def test_a_mutated_archive_gives_a_user_error_or_the_right_content(tmp_path_fact
     for _ in range(chance.randint(1, 4)):
         content[chance.randrange(len(content))] = chance.randrange(256)
     path = tmp_path_factory.getbasetemp() / "mutated.zip"
-    path.write_bytes(content[:chance.choice([None, chance.randrange(len(content))])])
+    path.write_bytes(content[: chance.choice([None, chance.randrange(len(content))])])
     try:
         assert b"".join(archive._read_member(path, "gzip/a")) == b"a" * 50
     except UserError:
@@ -138,8 +138,10 @@ def test_a_mutated_archive_gives_a_user_error_or_the_right_content(tmp_path_fact
 
 
 def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path):
-    with (serving(files({})) as (empty, tried),
-          serving(files({f"/my/{name}": content for name, content in official_mnist.items()})) as (url, _)):
+    with (
+        serving(files({})) as (empty, tried),
+        serving(files({f"/my/{name}": content for name, content in official_mnist.items()})) as (url, _),
+    ):
         archive.download_mnist([empty, f"{url}/my/"], tmp_path / "raw", tmp_path / "work", back_off=0.001)
     assert contents(tmp_path / "raw") == official_mnist
     assert [path for path, _ in tried] == [f"/{name}" for name in MNIST_NAMES]
@@ -160,8 +162,10 @@ def test_the_checksums_are_those_of_torchvision():
 
 
 def start_download(url, md5, tmp_path):
-    code = ("from emnist.sources.archive import *; from emnist.sources.http import *; "
-            f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')")
+    code = (
+        "from emnist.sources.archive import *; from emnist.sources.http import *; "
+        f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')"
+    )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 

@@ -4,7 +4,7 @@ import torch
 from torchvision.transforms import RandomAffine
 from torchvision.transforms.functional import affine as torchvision_affine
 
-from emnist.training.augmentation import affine, draw
+from emnist.training.augmentation import affine, sample_affine
 
 RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 
@@ -12,26 +12,31 @@ RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (300, 1, 28, 28), generator=generator).float()
-    parameters = draw(300, generator, degrees=40, translate=0.3, scale=(0.6, 1.5), shear=20)
+    parameters = sample_affine(300, generator, degrees=40, translate=0.3, scale=(0.6, 1.5), shear=20)
 
     batch = affine(images, parameters)
 
-    one_by_one = torch.stack([
-        torchvision_affine(image, angle=angle, translate=[int(x), int(y)], scale=scale, shear=[shear, 0.0])
-        for image, (angle, x, y, scale, shear) in zip(images, parameters.tolist())
-    ])
+    one_by_one = torch.stack(
+        [
+            torchvision_affine(image, angle=angle, translate=[int(x), int(y)], scale=scale, shear=[shear, 0.0])
+            for image, (angle, x, y, scale, shear) in zip(images, parameters.tolist())
+        ]
+    )
     # Where a pixel's source falls on the edge between two pixels, rounding may take either.
     assert (batch != one_by_one).float().mean() < 1e-4
 
 
 def test_parameters_are_drawn_from_the_ranges_that_torchvision_draws_from():
-    ours = draw(20_000, torch.Generator().manual_seed(2), **RANGES)
+    ours = sample_affine(20_000, torch.Generator().manual_seed(2), **RANGES)
     torch.manual_seed(2)
-    theirs = torch.tensor([
-        (angle, *shift, scale, shear[0])
-        for angle, shift, scale, shear in (
-            RandomAffine.get_params([-15, 15], [0.1, 0.1], [0.9, 1.1], [-3, 3], [28, 28]) for _ in range(20_000))
-    ])
+    theirs = torch.tensor(
+        [
+            (angle, *shift, scale, shear[0])
+            for angle, shift, scale, shear in (
+                RandomAffine.get_params([-15, 15], [0.1, 0.1], [0.9, 1.1], [-3, 3], [28, 28]) for _ in range(20_000)
+            )
+        ]
+    )
     torch.testing.assert_close(ours.mean(0), theirs.mean(0), atol=0.25, rtol=0)
     torch.testing.assert_close(ours.std(0), theirs.std(0), atol=0, rtol=0.03)
     assert torch.equal(ours.amax(0).round(), theirs.amax(0).round())
@@ -39,7 +44,7 @@ def test_parameters_are_drawn_from_the_ranges_that_torchvision_draws_from():
 
 
 def test_the_same_generator_gives_the_same_distortions():
-    first, second = (draw(8, torch.Generator().manual_seed(3), **RANGES) for _ in range(2))
+    first, second = (sample_affine(8, torch.Generator().manual_seed(3), **RANGES) for _ in range(2))
     assert torch.equal(first, second)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from emnist.params import load_params
-from emnist.utils.checkpoint import Checkpoint, root, stage_key, sweep
+from emnist.utils.checkpoint import Checkpoint, checkpoint_dir, remove_stale_files, stage_key
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -25,10 +25,16 @@ def test_what_is_saved_comes_back(tmp_path):
     assert torch.equal(tensors["a"], torch.arange(4.0)) and torch.equal(tensors["b"], torch.ones(2, 2))
 
 
-@pytest.mark.parametrize("damage", [
-    lambda content: b"", lambda content: content[:40], lambda content: content[:-1],
-    lambda content: content[:-1] + bytes([content[-1] ^ 1]), lambda content: bytes(100),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:40],
+        lambda content: content[:-1],
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+        lambda content: bytes(100),
+    ],
+)
 def test_a_damaged_checkpoint_is_ignored_with_a_line_that_says_so(tmp_path, capsys, damage):
     checkpoint = Checkpoint("stage-key", tmp_path)
     checkpoint.save({"a": torch.arange(3.0)}, [])
@@ -81,9 +87,9 @@ def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path,
     workspace = tmp_path / ".dvc/tmp/exps/tmpabc/nested"
     workspace.mkdir(parents=True)
     monkeypatch.chdir(workspace)
-    assert root() == tmp_path / ".dvc/tmp/continue"
+    assert checkpoint_dir() == tmp_path / ".dvc/tmp/continue"
     monkeypatch.chdir(tmp_path)
-    assert root() == tmp_path / ".dvc/tmp/continue"
+    assert checkpoint_dir() == tmp_path / ".dvc/tmp/continue"
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def finished(tmp_path):
     (tmp_path / "curve").write_bytes(b"curve")
     checkpoint = Checkpoint("pretrain-key", tmp_path / ".dvc/tmp/continue")
     checkpoint.save({}, [])
-    checkpoint.finish(tmp_path / "weights", tmp_path / "curve")
+    checkpoint.mark_complete(tmp_path / "weights", tmp_path / "curve")
     return tmp_path, checkpoint
 
 
@@ -107,17 +113,20 @@ def record(folder, path="dvc.lock", names=("weights", "curve"), cached=True):
         (folder / name).write_text(text)
 
 
-@pytest.mark.parametrize("recorded", [
-    {},
-    {"cached": False},  # the records came with a clone
-    {"names": ["weights"]},  # another run's, with the same weights
-    {"path": ".dvc/tmp/exps/tmpabc/dvc.lock"},  # a queued experiment's, which goes with its folder
-])
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        {},
+        {"cached": False},  # the records came with a clone
+        {"names": ["weights"]},  # another run's, with the same weights
+        {"path": ".dvc/tmp/exps/tmpabc/dvc.lock"},  # a queued experiment's, which goes with its folder
+    ],
+)
 def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished, recorded):
     folder, checkpoint = finished
     if recorded:
         record(folder, **recorded)
-    sweep(folder / ".dvc/tmp/continue")
+    remove_stale_files(folder / ".dvc/tmp/continue")
     assert checkpoint.load() is not None
 
 
@@ -125,7 +134,7 @@ def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished
 def test_what_dvc_has_recorded_is_removed(finished, path):
     folder, checkpoint = finished
     record(folder, path)
-    sweep(folder / ".dvc/tmp/continue")
+    remove_stale_files(folder / ".dvc/tmp/continue")
     assert not checkpoint.folder.exists()
 
 
@@ -133,7 +142,7 @@ def test_a_damaged_list_of_outputs_counts_as_none(finished):
     folder, checkpoint = finished
     record(folder)
     (checkpoint.folder / "outputs.json").write_bytes(b"[")
-    sweep(folder / ".dvc/tmp/continue")
+    remove_stale_files(folder / ".dvc/tmp/continue")
     assert checkpoint.load() is not None
 
 
@@ -143,7 +152,7 @@ def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_pa
         leftover.parent.mkdir(exist_ok=True)
         leftover.touch()
         os.utime(leftover, (time.time() - age,) * 2)
-    sweep(tmp_path)
+    remove_stale_files(tmp_path)
     assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
 
 
@@ -152,5 +161,5 @@ def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
         checkpoint = Checkpoint(f"stage-{name}", tmp_path)
         checkpoint.save({"a": torch.zeros(1000)}, [])
         os.utime(checkpoint.path, (1e9 - age, 1e9 - age))
-    sweep(tmp_path, most_bytes=9000)
+    remove_stale_files(tmp_path, max_bytes=9000)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stage-new", "stage-older"]

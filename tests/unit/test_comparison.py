@@ -8,13 +8,18 @@ from PIL import Image
 
 from emnist.comparison import report as comparison
 
-COSTS = {"large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
-         "small": {"parameters": 1_000, "multiply-adds an image": 5_000}}
+COSTS = {
+    "large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
+    "small": {"parameters": 1_000, "multiply-adds an image": 5_000},
+}
 
 
 def runs(**accuracies):
-    rows = [{"model": model, "seed": seed, **dict.fromkeys(comparison.SCORES.values(), 0.5), "test.accuracy": accuracy}
-            for model, found in accuracies.items() for seed, accuracy in enumerate(found)]
+    rows = [
+        {"model": model, "seed": seed, **dict.fromkeys(comparison.SCORES.values(), 0.5), "test.accuracy": accuracy}
+        for model, found in accuracies.items()
+        for seed, accuracy in enumerate(found)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -29,26 +34,35 @@ def test_the_table_has_a_column_a_model_with_mean_and_standard_deviation():
 def test_one_run_of_a_model_has_no_deviation_and_no_verdict_on_differences():
     alone = runs(large=[0.9], small=[0.8])
     assert "| test accuracy (%) | 90.00 | 80.00 |" in comparison.table(alone, COSTS)
-    assert "may be noise" in comparison.verdict(alone, COSTS)
+    assert "may be noise" in comparison.summarize(alone, COSTS)
 
 
 def test_a_difference_smaller_than_the_noise_is_not_called_one_and_the_cheaper_model_is_named():
-    said = comparison.verdict(runs(large=[0.90, 0.91, 0.92], small=[0.895, 0.905, 0.92]), COSTS)
+    said = comparison.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.895, 0.905, 0.92]), COSTS)
     assert "small cannot be told from it" in said and "small costs least: 5,000" in said
 
 
 def test_a_difference_larger_than_the_noise_is_called_one():
-    said = comparison.verdict(runs(large=[0.90, 0.91, 0.92], small=[0.80, 0.81, 0.82]), COSTS)
+    said = comparison.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.80, 0.81, 0.82]), COSTS)
     assert said.startswith("large reads most: 91.00 ± 1.00 %") and "every other model reads fewer" in said
 
 
 @pytest.fixture
 def page(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    comparison.report(tmp_path / "report.html", "Two <models>", ["One & all."],
-                      comparison.table(runs(large=[0.9], small=[0.8]), COSTS), {tmp_path / "a.png": "A picture"},
-                      pd.DataFrame({"large-0": {"model": "large<", "seed": 0, "folder": None},
-                                    "small-0": {"model": "small", "seed": 0, "folder": None}}))
+    comparison.report(
+        tmp_path / "report.html",
+        "Two <models>",
+        ["One & all."],
+        comparison.table(runs(large=[0.9], small=[0.8]), COSTS),
+        {tmp_path / "a.png": "A picture"},
+        pd.DataFrame(
+            {
+                "large-0": {"model": "large<", "seed": 0, "folder": None},
+                "small-0": {"model": "small", "seed": 0, "folder": None},
+            }
+        ),
+    )
     return (tmp_path / "report.html").read_text()
 
 

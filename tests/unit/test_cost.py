@@ -2,10 +2,10 @@
 
 import torch
 
-from emnist.evaluation.cost import images_per_second, multiply_adds, parameters
+from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import ARCHITECTURES, build_model
 from emnist.params import load_params
-from emnist.training.hardware import choose
+from emnist.training.hardware import setup_hardware
 
 # LeNet: 5x5 convolutions from 1 to 6 and 6 to 16 channels, on 24x24 and 8x8 places, then 144 -> 120 -> 84 -> 62.
 LENET = 25 * 6 * 24 * 24 + 25 * 6 * 16 * 8 * 8 + 144 * 120 + 120 * 84 + 84 * 62
@@ -17,15 +17,15 @@ def test_multiply_adds_are_those_counted_by_hand():
 
 
 def test_parameters_are_those_counted_by_hand():
-    assert parameters(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))) == 3 * 2 + 2 + 2 + 2
+    assert count_parameters(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))) == 3 * 2 + 2 + 2 + 2
 
 
 def test_every_architecture_can_be_counted():
-    assert all(multiply_adds(build_model(name)) > parameters(build_model(name)) for name in ARCHITECTURES)
+    assert all(multiply_adds(build_model(name)) > count_parameters(build_model(name)) for name in ARCHITECTURES)
 
 
 def test_images_per_second_are_measured_of_training_and_of_inference():
     params = load_params()
     model = build_model("lenet")
-    hardware = choose(params.compute, model, threads=1)
+    hardware = setup_hardware(params.compute, model, threads=1)
     assert all(rate > 0 for rate in images_per_second(model, hardware, params.augmentation, 1.0, seconds=0.2))

@@ -29,7 +29,11 @@ def test_another_seed_draws_other_images():
 def test_the_parts_are_those_of_the_original():
     parts = partition(LABELS, seed=42)
     assert [len(parts[name]) for name in ("pretrain", "validation", "mini-train", "mini-validation")] == [
-        4500, 500, 400, 100]
+        4500,
+        500,
+        400,
+        100,
+    ]
     assert sorted([*parts["pretrain"], *parts["validation"]]) == list(range(5000))
     assert sorted([*parts["mini-train"], *parts["mini-validation"]]) == sorted(parts["validation"])
 
@@ -85,18 +89,23 @@ def test_what_split_wrote_is_mapped_not_copied(split):
     assert len(pretrain) == 9
 
 
-@pytest.mark.parametrize("damage, reason", [
-    (lambda folder: (folder / "train-images.npy").unlink(), "train-images.npy is missing"),
-    (lambda folder: (folder / "train-images.npy").write_bytes(b""), "train-images.npy should be"),
-    (lambda folder: (folder / "train-images.npy").write_bytes((folder / "train-images.npy").read_bytes()[:-1]),
-     "train-images.npy should be"),
-    (lambda folder: (folder / "train-labels.npy").write_bytes(b"no array"), "train-labels.npy should be"),
-    (lambda folder: write_array(folder / "train-labels.npy", np.zeros(10)), "train-labels.npy should hold"),
-    (lambda folder: write_array(folder / "train-labels.npy", np.zeros(9, np.uint8)), "don't belong together"),
-    (lambda folder: write_array(folder / "pretrain.npy", np.array([10])), "don't belong together"),
-    (lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True), "pretrain.npy should be"),
-    (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
-])
+@pytest.mark.parametrize(
+    "damage, reason",
+    [
+        (lambda folder: (folder / "train-images.npy").unlink(), "train-images.npy is missing"),
+        (lambda folder: (folder / "train-images.npy").write_bytes(b""), "train-images.npy should be"),
+        (
+            lambda folder: (folder / "train-images.npy").write_bytes((folder / "train-images.npy").read_bytes()[:-1]),
+            "train-images.npy should be",
+        ),
+        (lambda folder: (folder / "train-labels.npy").write_bytes(b"no array"), "train-labels.npy should be"),
+        (lambda folder: write_array(folder / "train-labels.npy", np.zeros(10)), "train-labels.npy should hold"),
+        (lambda folder: write_array(folder / "train-labels.npy", np.zeros(9, np.uint8)), "don't belong together"),
+        (lambda folder: write_array(folder / "pretrain.npy", np.array([10])), "don't belong together"),
+        (lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True), "pretrain.npy should be"),
+        (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
+    ],
+)
 def test_a_damaged_split_is_named(split, damage, reason):
     damage(split)
     with pytest.raises(UserError, match=reason):

@@ -14,7 +14,7 @@ from emnist.data.files import read_json, write_array, write_csv, write_json
 from emnist.models import build_model, load_model
 from emnist.models.weights import load_weights, save_weights
 from emnist.utils.atomic import write_bytes
-from emnist.utils.checkpoint import sweep
+from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import UserError
 
 
@@ -48,11 +48,11 @@ def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path,
 
 LIMITED = """
 import resource, signal, sys
-from emnist.utils.errors import run
+from emnist.utils.errors import run_cli
 from emnist.utils.atomic import write_bytes
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-run(lambda: write_bytes(sys.argv[1], bytes(2000)))
+run_cli(lambda: write_bytes(sys.argv[1], bytes(2000)))
 """
 
 
@@ -90,7 +90,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file_and_its_rest_is_swept(tmp_p
     at_work = path.parent / f".other.{os.getpid()}.x.tmp"
     at_work.write_bytes(b"of a process that still writes")
     before = path.read_bytes()
-    sweep(tmp_path / "continue", outputs=[tmp_path / "data"])
+    remove_stale_files(tmp_path / "continue", outputs=[tmp_path / "data"])
     assert set(os.listdir(path.parent)) == {"file", at_work.name} and path.read_bytes() == before
 
 

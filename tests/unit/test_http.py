@@ -106,11 +106,14 @@ def test_waits_grow_with_each_failure(path, capsys):
     assert [line.split()[-2] for line in printed.splitlines()[:-1]] == ["0.001", "0.002", "0.004", "0.008"]
 
 
-@pytest.mark.parametrize("answer", [
-    sends(PAGE, kind="text/html; charset=utf-8"),
-    sends(PAGE),
-    sends(b"<HTML lang=en>" + bytes(2 * CHUNK)),
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        sends(PAGE, kind="text/html; charset=utf-8"),
+        sends(PAGE),
+        sends(b"<HTML lang=en>" + bytes(2 * CHUNK)),
+    ],
+)
 def test_a_web_page_with_status_200_is_called_one(path, answer):
     with serving(answer) as (url, requests), pytest.raises(UserError, match="sent a web page instead"):
         fetch_quickly(path, (url, {"md5": MD5}))
@@ -131,12 +134,15 @@ def test_wrong_bytes_lead_to_the_next_mirror(path):
         assert requests == [("/gzip.zip", None)]  # nothing of the wrong bytes was kept
 
 
-@pytest.mark.parametrize("answer, received", [
-    (sends(WRONG), len(WRONG)),
-    (sends(CONTENT[:-1]), len(CONTENT) - 1),
-    (sends(CONTENT, cut=1000, length=False), 1000),
-    (sends(b""), 0),
-])
+@pytest.mark.parametrize(
+    "answer, received",
+    [
+        (sends(WRONG), len(WRONG)),
+        (sends(CONTENT[:-1]), len(CONTENT) - 1),
+        (sends(CONTENT, cut=1000, length=False), 1000),
+        (sends(b""), 0),
+    ],
+)
 def test_wrong_or_truncated_bytes_are_never_kept(path, answer, received):
     reason = f"sent {received:,} bytes of md5 [0-9a-f]+, not {MD5}"
     with serving(answer) as (url, _), pytest.raises(UserError, match=reason):
@@ -169,8 +175,10 @@ def test_a_partial_file_that_is_whole_is_recognised(path):
 
 
 def test_the_next_mirror_continues_what_one_began(path):
-    with (serving(sends(CONTENT, cut=2 * CHUNK), status(404)) as (first, _),
-          serving(sends(CONTENT)) as (second, requests)):
+    with (
+        serving(sends(CONTENT, cut=2 * CHUNK), status(404)) as (first, _),
+        serving(sends(CONTENT)) as (second, requests),
+    ):
         fetch_quickly(path, (first, {"md5": MD5}), (second, {"sha256": SHA256}))
         assert path.read_bytes() == CONTENT and requests == [("/gzip.zip", f"bytes={2 * CHUNK}-")]
 
@@ -178,15 +186,25 @@ def test_the_next_mirror_continues_what_one_began(path):
 def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path):
     with serving(status(200)) as (closed, _):
         pass
-    with (serving(status(404)) as (missing, _), serving(sends(PAGE)) as (page, _),
-          serving(lambda handler: time.sleep(0.2)) as (slow, _), pytest.raises(UserError) as error):
+    with (
+        serving(status(404)) as (missing, _),
+        serving(sends(PAGE)) as (page, _),
+        serving(lambda handler: time.sleep(0.2)) as (slow, _),
+        pytest.raises(UserError) as error,
+    ):
         urls = missing, page, slow, closed, "ftp://x", "http://"
         fetch_quickly(path, *((url, {"md5": MD5}) for url in urls), timeout=0.05)
     sentence = str(error.value)
-    for reason in (f"{missing}/gzip.zip answered 404 Not Found", f"{page}/gzip.zip sent a web page",
-                   f"{slow}/gzip.zip did not answer for 0.05 s", f"{closed}/gzip.zip could not be reached",
-                   "ftp://x/gzip.zip is not a web address", "http:///gzip.zip is not a web address",
-                   "add a mirror to params.yaml", "`source: folder`"):
+    for reason in (
+        f"{missing}/gzip.zip answered 404 Not Found",
+        f"{page}/gzip.zip sent a web page",
+        f"{slow}/gzip.zip did not answer for 0.05 s",
+        f"{closed}/gzip.zip could not be reached",
+        "ftp://x/gzip.zip is not a web address",
+        "http:///gzip.zip is not a web address",
+        "add a mirror to params.yaml",
+        "`source: folder`",
+    ):
         assert reason in sentence
     assert "\n" not in sentence
     check_nothing_is_left(path)

@@ -63,21 +63,24 @@ def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
     assert content[3:10] == bytes([0, 0, 0, 0, 0, 0, 255])  # no name, no time, no operating system
 
 
-@pytest.mark.parametrize("content, reason", [
-    (b"", "cut short"),
-    (b"\x1f", "cut short|gzip"),
-    (b"plain text, no gzip at all", "gzip"),
-    (packed(0x803, 3, 28, 28, body=IMAGES.tobytes())[:-9], "cut short"),
-    (packed(0x803, 3, 28), "cut short"),
-    (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()[:-1]), "cut short"),
-    (packed(0x803, 3, 28, 28, body=IMAGES.tobytes() + b"x"), "more bytes follow the 3 items"),
-    (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()) + b"garbage", "gzip"),
-    (packed(0x801, 3, body=LABELS.tobytes() * 9), "magic number is 0x00000801, not 0x00000803"),
-    (packed(0x803, 3, 14, 56, body=IMAGES.tobytes()), "its images are 14x56"),
-    (packed(0x803, 0, 28, 28), "declares 0 items"),
-    (packed(0x803, 2**32 - 1, 28, 28, body=IMAGES.tobytes()), "declares 4,294,967,295 items"),
-    (packed(0x803, idx.MOST_ITEMS, 28, 28), "too small for the 2,000,000 items"),
-])
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "cut short"),
+        (b"\x1f", "cut short|gzip"),
+        (b"plain text, no gzip at all", "gzip"),
+        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes())[:-9], "cut short"),
+        (packed(0x803, 3, 28), "cut short"),
+        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()[:-1]), "cut short"),
+        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes() + b"x"), "more bytes follow the 3 items"),
+        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()) + b"garbage", "gzip"),
+        (packed(0x801, 3, body=LABELS.tobytes() * 9), "magic number is 0x00000801, not 0x00000803"),
+        (packed(0x803, 3, 14, 56, body=IMAGES.tobytes()), "its images are 14x56"),
+        (packed(0x803, 0, 28, 28), "declares 0 items"),
+        (packed(0x803, 2**32 - 1, 28, 28, body=IMAGES.tobytes()), "declares 4,294,967,295 items"),
+        (packed(0x803, idx.MOST_ITEMS, 28, 28), "too small for the 2,000,000 items"),
+    ],
+)
 def test_unusable_images_end_in_one_sentence(tmp_path, content, reason):
     path = tmp_path / "images.gz"
     path.write_bytes(content)
@@ -157,7 +160,8 @@ def test_a_mutated_file_gives_a_user_error_or_the_right_array(scratch, content, 
 @given(data=st.data())
 @settings(deadline=None, max_examples=300)
 def test_a_mutated_header_under_sound_gzip_gives_a_user_error_or_the_right_array(
-        scratch, content, read, expected, data):
+    scratch, content, read, expected, data
+):
     plain = bytearray(gzip.decompress(content))
     plain[data.draw(st.integers(0, 15 if expected.ndim == 3 else 7))] = data.draw(st.integers(0, 255))
     assert_error_or_equal(scratch, gzip.compress(plain), read, expected)
@@ -181,7 +185,11 @@ def assert_error_or_equal(path, content, read, expected):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
 def test_real_files_are_read():
     folder = SHARED / "handwriting62"
-    images, labels = idx.read_pair(folder / "emnist-byclass-test-images-idx3-ubyte.gz",
-                                   folder / "emnist-byclass-test-labels-idx1-ubyte.gz", 62, transposed=True)
+    images, labels = idx.read_pair(
+        folder / "emnist-byclass-test-images-idx3-ubyte.gz",
+        folder / "emnist-byclass-test-labels-idx1-ubyte.gz",
+        62,
+        transposed=True,
+    )
     assert images.shape == (2074, 28, 28)
     assert np.bincount(labels, minlength=62).min() >= 19

@@ -14,14 +14,23 @@ LABELS = np.repeat(np.arange(5), 20)
 PREDICTIONS = np.where(RNG.random(100) < 0.8, LABELS, RNG.integers(5, size=100))
 IMAGES = RNG.random((10, 28, 28))
 CONFIDENCE = np.linspace(0.1, 1, 10)
-CURVE = {"train_loss": [2.0, 1.0], "train_accuracy": [0.5, 0.7],
-         "validation_loss": [2.1, 1.2], "validation_accuracy": [0.4, 0.6]}
+CURVE = {
+    "train_loss": [2.0, 1.0],
+    "train_accuracy": [0.5, 0.7],
+    "validation_loss": [2.1, 1.2],
+    "validation_accuracy": [0.4, 0.6],
+}
 RUN = pd.DataFrame({"epoch": [1, 2], **CURVE})
-TRIALS = pd.DataFrame({
-    "trial": [1, 2, 3, 4], "batch_size": [16, 16, 32, 32], "learning_rate": [0.1, 0.01, 0.1, 0.01],
-    "momentum": [0.0, 0.9, 0.9, 0.0], "weight_decay": [0.0, 0.0, 0.001, 0.01],
-    "validation_loss": [1.5, 0.9, np.nan, 1.1],
-})
+TRIALS = pd.DataFrame(
+    {
+        "trial": [1, 2, 3, 4],
+        "batch_size": [16, 16, 32, 32],
+        "learning_rate": [0.1, 0.01, 0.1, 0.01],
+        "momentum": [0.0, 0.9, 0.9, 0.0],
+        "weight_decay": [0.0, 0.0, 0.001, 0.01],
+        "validation_loss": [1.5, 0.9, np.nan, 1.1],
+    }
+)
 
 FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "confusion": (confusion.confusion_heat_map, (LABELS, PREDICTIONS, "0Oo1l"), (2000, 1800)),
@@ -30,13 +39,25 @@ FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "augmentation": (characters.augmentation_grid, (IMAGES.reshape(2, 5, 28, 28), "ab"), (550, 290)),
     "curves": (training.training_curves, (CURVE, CURVE), (1200, 480)),
     "search": (training.search_trials, (TRIALS,), (1360, 480)),
-    "accuracy by cost": (figures.accuracy_by_cost, ({"a": [90, 91], "b": [80]}, {
-        "a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}}), (1200, 540)),
+    "accuracy by cost": (
+        figures.accuracy_by_cost,
+        (
+            {"a": [90, 91], "b": [80]},
+            {"a": {"parameters": 1e6, "multiply-adds": 1e7}, "b": {"parameters": 1e3, "multiply-adds": 1e4}},
+        ),
+        (1200, 540),
+    ),
     "curves of models": (figures.curves_of_models, ({"a": [RUN, RUN], "b": [RUN.head(1)]},), (1200, 520)),
-    "confusions of models": (figures.confusions_of_models, (
-        {"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"), (1500, 560)),
-    "difference": (figures.confusion_difference, (
-        (LABELS, LABELS), (LABELS, PREDICTIONS), "0Oo1l", ("a", "b")), (2000, 1800)),
+    "confusions of models": (
+        figures.confusions_of_models,
+        ({"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"),
+        (1500, 560),
+    ),
+    "difference": (
+        figures.confusion_difference,
+        ((LABELS, LABELS), (LABELS, PREDICTIONS), "0Oo1l", ("a", "b")),
+        (2000, 1800),
+    ),
     "searches of models": (figures.searches_of_models, ({"a": TRIALS, "b": TRIALS.head(2)},), (1440, 520)),
 }
 
@@ -113,12 +134,13 @@ def test_what_explains_the_ranks_of_trials_is_named(tmp_path):
 def test_models_that_read_alike_do_not_differ(tmp_path):
     for name, second in [("same", PREDICTIONS), ("other", LABELS)]:
         figures.confusion_difference(tmp_path / name, (LABELS, PREDICTIONS), (LABELS, second), "0Oo1l", "ab", "title")
-    coloured = lambda name: (np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int),
-                                    axis=2) > 30).mean()
+    coloured = lambda name: (
+        np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int), axis=2) > 30
+    ).mean()
     assert coloured("same") < 0.01 < coloured("other")
 
 
 def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
     curves = {f"model {number}": [RUN] for number in range(12)}
     figures.curves_of_models(tmp_path / "curves.png", curves, "title")
-    assert len(list(figures.apart(curves))) == 12
+    assert len(list(figures.model_styles(curves))) == 12

@@ -216,8 +216,12 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_
     for name, (content, _) in bad.items():
         if content is not None:
             (tmp_path / name).write_bytes(content)
-    blank = {"white.png": Image.new("L", (50, 50), 255), "dot.png": Image.new("RGB", (1, 1)),
-             "faint.png": on_paper(glyph(), 200, 190), "clear.png": Image.new("RGBA", (9, 9))}
+    blank = {
+        "white.png": Image.new("L", (50, 50), 255),
+        "dot.png": Image.new("RGB", (1, 1)),
+        "faint.png": on_paper(glyph(), 200, 190),
+        "clear.png": Image.new("RGBA", (9, 9)),
+    }
     for name, image in blank.items():
         image.save(tmp_path / name)
         bad[name] = (None, "should show a character, but is all one colour, or nearly")
@@ -235,11 +239,17 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_
         assert line.startswith(f"error: {tmp_path / name} {reason}")
 
 
-@pytest.mark.parametrize("damage, reason", [
-    (lambda path: path.unlink(), "is missing: run `dvc repro`"),
-    (lambda path: path.write_bytes(b"\x80\x04pickle?"),
-     "should hold weights in safetensors format, but is damaged"),
-], ids=["missing", "damaged"])
+@pytest.mark.parametrize(
+    "damage, reason",
+    [
+        (lambda path: path.unlink(), "is missing: run `dvc repro`"),
+        (
+            lambda path: path.write_bytes(b"\x80\x04pickle?"),
+            "should hold weights in safetensors format, but is damaged",
+        ),
+    ],
+    ids=["missing", "damaged"],
+)
 def test_unusable_weights_end_in_one_sentence(damage, reason, four, weights, tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(weights.read_bytes())

@@ -1,4 +1,4 @@
-"""Random search: distinct draws, the same result with any number of workers, and a diverged trial only loses."""
+"""Random search: distinct configurations, the same result with any number of workers, and a diverged trial only loses."""
 
 from pathlib import Path
 
@@ -7,34 +7,42 @@ import pytest
 import yaml
 
 from emnist.params import Params
-from emnist.search import best_draw, draws, random_search
+from emnist.search import best_config, check_trials, random_search, sample_configs
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 
 VALUES = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-SPACES = VALUES["search"]["constant"]
+SPACES = VALUES["search"]["baseline"]
 SPACE = SPACES["space"]
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 62, 300).astype(np.uint8)
-SPLIT = (RNG.integers(0, 256, (300, 28, 28), dtype=np.uint8), LABELS, {"mean": 0.5, "std": 0.3},
-         np.arange(200), np.arange(200, 300))
+SPLIT = (
+    RNG.integers(0, 256, (300, 28, 28), dtype=np.uint8),
+    LABELS,
+    {"mean": 0.5, "std": 0.3},
+    np.arange(200),
+    np.arange(200, 300),
+)
 
 
 def params(trials, **space):
-    search = VALUES["search"] | {"small": {"trials": trials, "epochs": 1}, "constant": SPACES | {"space": SPACE | space}}
-    return Params.model_validate(VALUES | {"model": "lenet", "recipe": "constant", "search": search})
+    search = VALUES["search"] | {
+        "small": {"trials": trials, "epochs": 1},
+        "baseline": SPACES | {"space": SPACE | space},
+    }
+    return Params.model_validate(VALUES | {"model": "lenet", "recipe": "baseline", "search": search})
 
 
 def test_draws_are_distinct_and_from_the_space():
-    chosen = draws(SPACE, 28, seed=42)
+    chosen = sample_configs(SPACE, 28, seed=42)
     assert len({tuple(draw.items()) for draw in chosen}) == 28
     assert all(draw[name] in SPACE[name] for draw in chosen for name in SPACE)
-    assert chosen == draws(SPACE, 28, seed=42) != draws(SPACE, 28, seed=43)
+    assert chosen == sample_configs(SPACE, 28, seed=42) != sample_configs(SPACE, 28, seed=43)
 
 
 def test_each_value_is_drawn_about_as_often_as_the_others():
     for seed in range(20):
-        chosen = draws(SPACE, 8, seed)
+        chosen = sample_configs(SPACE, 8, seed)
         for name, values in SPACE.items():
             times = [sum(draw[name] == value for draw in chosen) for value in values]
             assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
@@ -44,12 +52,25 @@ def test_the_number_of_workers_does_not_change_the_result():
     assert random_search(params(4), SPLIT, workers=1) == random_search(params(4), SPLIT, workers=2)
 
 
+@pytest.mark.parametrize("recipe, combinations", [("annealed", 108), ("baseline", 144)])
+def test_more_trials_than_combinations_are_refused(recipe, combinations):
+    for trials in (combinations, combinations + 1):
+        search = VALUES["search"] | {"small": {"trials": trials, "epochs": 1}}
+        wanted = Params.model_validate(VALUES | {"recipe": recipe, "search": search})
+        if trials == combinations:
+            check_trials(wanted)
+        else:
+            with pytest.raises(UserError, match=f"at most {combinations}, .* search.{recipe}, but is {trials}"):
+                check_trials(wanted)
+
+
 def test_a_diverged_trial_only_loses():
-    trials = random_search(params(2, learning_rate=[0.01, 1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16]),
-                           SPLIT, workers=1)
+    trials = random_search(
+        params(2, learning_rate=[0.01, 1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16]), SPLIT, workers=1
+    )
     losses = {trial["learning_rate"]: trial["validation_loss"] for trial in trials}
     assert losses[1e6] is None and losses[0.01] > 0
-    assert best_draw(trials)["learning_rate"] == 0.01
+    assert best_config(trials)["learning_rate"] == 0.01
 
 
 def test_a_search_in_which_all_diverge_says_what_to_do():

@@ -8,11 +8,11 @@ from torch import nn
 
 from emnist.models import ARCHITECTURES, build_model
 from emnist.params import Augmentation, Compute
-from emnist.training.batches import Images
-from emnist.training.hardware import Hardware, choose
-from emnist.training.inference import top3
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import Hardware, setup_hardware
+from emnist.training.inference import predict_top3
 from emnist.training.loop import Diverged, fit, seed_everything, train_epoch
-from emnist.training.schedule import rate_factor
+from emnist.training.schedule import lr_multiplier
 from emnist.utils.checkpoint import Checkpoint
 
 CPU = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format, 2)
@@ -28,11 +28,11 @@ for picture, label in zip(PICTURES, LABELS):
 
 @pytest.fixture
 def images():
-    return Images(PICTURES, LABELS, CPU, STATISTICS)
+    return ImageBatches(PICTURES, LABELS, CPU, STATISTICS)
 
 
 def test_batches_are_normalised_and_in_order(images):
-    batches = list(images.batches(64))
+    batches = list(images.eval_batches(64))
     assert [len(labels) for _, labels in batches] == [64, 64, 64, 8]
     together = torch.cat([batch for batch, _ in batches])
     expected = (torch.from_numpy(PICTURES).float() / 255 - 0.2) / 0.3
@@ -42,7 +42,7 @@ def test_batches_are_normalised_and_in_order(images):
 def test_shuffled_batches_hold_each_image_once_with_its_label(images):
     still = Augmentation(degrees=0, translate=0, scale=(1, 1), shear=0)
     seen = []
-    for batch, labels in images.shuffled(50, still, torch.Generator().manual_seed(0)):
+    for batch, labels in images.train_batches(50, still, torch.Generator().manual_seed(0)):
         for image, label in zip(batch[:, 0], labels):
             original = ((image * 0.3 + 0.2) * 255).round().to(torch.uint8).numpy()
             index = np.flatnonzero((PICTURES == original).all((1, 2))).item()
@@ -52,7 +52,7 @@ def test_shuffled_batches_hold_each_image_once_with_its_label(images):
 
 
 def test_what_does_not_fill_a_batch_is_left_out(images):
-    sizes = [len(labels) for _, labels in images.shuffled(64, AUGMENTATION, torch.Generator().manual_seed(0))]
+    sizes = [len(labels) for _, labels in images.train_batches(64, AUGMENTATION, torch.Generator().manual_seed(0))]
     assert sizes == [64, 64, 64]
 
 
@@ -61,8 +61,8 @@ def test_images_stay_where_they_are_on_a_cpu(images):
 
 
 def test_only_the_chosen_images_are_used():
-    chosen = Images(PICTURES, LABELS, CPU, STATISTICS, np.array([5, 7]))
-    (batch, labels), = chosen.batches(10)
+    chosen = ImageBatches(PICTURES, LABELS, CPU, STATISTICS, np.array([5, 7]))
+    ((batch, labels),) = chosen.eval_batches(10)
     assert labels.tolist() == LABELS[[5, 7]].tolist()
 
 
@@ -81,8 +81,10 @@ def test_an_epoch_is_sgd_on_the_mean_cross_entropy_with_the_gradient_clipped():
         gradients = torch.autograd.grad(loss, (weight, bias))
         norm = sum(gradient.square().sum() for gradient in gradients).sqrt()
         assert norm > 0.01
-        weights = {name: (tensor - 0.1 * 0.01 / norm * gradient).detach()
-                   for name, tensor, gradient in zip(weights, (weight, bias), gradients)}
+        weights = {
+            name: (tensor - 0.1 * 0.01 / norm * gradient).detach()
+            for name, tensor, gradient in zip(weights, (weight, bias), gradients)
+        }
         losses.append(loss.item())
     assert scores["train_loss"] == pytest.approx(np.mean(losses))
     torch.testing.assert_close(dict(model.state_dict()), weights, atol=1e-6, rtol=1e-4)
@@ -92,8 +94,20 @@ def train(images, checkpoint=None, epochs=4, rate=0.02, **options):
     seed_everything(1, "weights")
     model = build_model("lenet")
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, fused=True)
-    history = fit("test", model, optimizer, images, epochs=epochs, batch_size=32, augmentation=AUGMENTATION,
-                  clip_norm=1.0, seed=1, checkpoint=checkpoint, quiet=True, **options)
+    history = fit(
+        "test",
+        model,
+        optimizer,
+        images,
+        epochs=epochs,
+        batch_size=32,
+        augmentation=AUGMENTATION,
+        clip_norm=1.0,
+        seed=1,
+        checkpoint=checkpoint,
+        quiet=True,
+        **options,
+    )
     return model, history
 
 
@@ -119,11 +133,21 @@ def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
     def epochs(choice):
         seed_everything(1, "weights")
         model = build_model(name)
-        hardware = choose(choice, model)
-        model = hardware.place(model)
+        hardware = setup_hardware(choice, model)
+        model = hardware.to_device(model)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
-        history = fit("test", model, optimizer, Images(PICTURES, LABELS, hardware, STATISTICS), epochs=2, batch_size=50,
-                      augmentation=AUGMENTATION, clip_norm=1.0, seed=1, quiet=True)
+        history = fit(
+            "test",
+            model,
+            optimizer,
+            ImageBatches(PICTURES, LABELS, hardware, STATISTICS),
+            epochs=2,
+            batch_size=50,
+            augmentation=AUGMENTATION,
+            clip_norm=1.0,
+            seed=1,
+            quiet=True,
+        )
         return model, history
 
     (first, history), (second, again) = epochs(compute), epochs(compute)
@@ -133,12 +157,12 @@ def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
 
 
 def test_the_best_weights_are_kept_and_patience_ends_training(images):
-    validation = Images(PICTURES, (LABELS.astype(int) + 1).astype(np.uint8) % 62, CPU, STATISTICS)
+    validation = ImageBatches(PICTURES, (LABELS.astype(int) + 1).astype(np.uint8) % 62, CPU, STATISTICS)
     model, history = train(images, epochs=30, rate=0.1, validation=validation, patience=2)
     losses = [row["validation_loss"] for row in history]
     best = int(np.argmin(losses))
     assert len(losses) == best + 3 < 30
-    classes, _, kept = top3(model, validation)
+    classes, _, kept = predict_top3(model, validation)
     assert kept.mean() == pytest.approx(losses[best], abs=1e-5)
 
 
@@ -146,20 +170,36 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("make_optimizer", [
-    lambda parameters: torch.optim.SGD(parameters, lr=0.02, momentum=0.9, fused=True),
-    lambda parameters: torch.optim.Adam(parameters, lr=0.001, fused=True),
-], ids=["sgd", "adam"])
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [
+        lambda parameters: torch.optim.SGD(parameters, lr=0.02, momentum=0.9, fused=True),
+        lambda parameters: torch.optim.Adam(parameters, lr=0.001, fused=True),
+    ],
+    ids=["sgd", "adam"],
+)
 @pytest.mark.parametrize("killed_after", [1, 3, 4])
 def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_path, make_optimizer, killed_after):
-    validation = Images(PICTURES[:50], LABELS[:50], CPU, STATISTICS)
+    validation = ImageBatches(PICTURES[:50], LABELS[:50], CPU, STATISTICS)
 
     def run(checkpoint):
         seed_everything(1, "weights")
         model = build_model("lenet")
-        history = fit("test", model, make_optimizer(model.parameters()), images, epochs=4, batch_size=32,
-                      augmentation=AUGMENTATION, clip_norm=1.0, seed=1, validation=validation, patience=9,
-                      checkpoint=checkpoint, quiet=True)
+        history = fit(
+            "test",
+            model,
+            make_optimizer(model.parameters()),
+            images,
+            epochs=4,
+            batch_size=32,
+            augmentation=AUGMENTATION,
+            clip_norm=1.0,
+            seed=1,
+            validation=validation,
+            patience=9,
+            checkpoint=checkpoint,
+            quiet=True,
+        )
         return model, history
 
     class Fragile(Checkpoint):
@@ -185,17 +225,19 @@ def test_the_three_most_probable_classes_and_their_scores(images):
         def forward(self, batch):
             return torch.tensor([[0.0, 3, 1, 2] + [-9] * 58]).repeat(len(batch), 1)
 
-    classes, confidence, losses = top3(Constant(), images)
+    classes, confidence, losses = predict_top3(Constant(), images)
     probabilities = F.softmax(torch.tensor([0.0, 3, 1, 2] + [-9] * 58), 0)
     assert (classes == [1, 3, 2]).all()
     assert np.allclose(confidence, probabilities[1])
     assert np.allclose(losses, -probabilities.log()[LABELS.astype(int)])
 
 
-@pytest.mark.parametrize("schedule, factors", [
-    ("constant", [1, 1, 1, 1]), ("one_cycle", [0.04, 0.52, 1, 0]), ("cosine", [1, 0.9455, 0.7939, 0])])
+@pytest.mark.parametrize(
+    "schedule, factors",
+    [("constant", [1, 1, 1, 1]), ("one_cycle", [0.04, 0.52, 1, 0]), ("cosine", [1, 0.9455, 0.7939, 0])],
+)
 def test_a_schedule_scales_the_learning_rate(schedule, factors):
-    assert [rate_factor(schedule, done) for done in (0, 0.15, 0.3, 1)] == pytest.approx(factors, abs=1e-4)
+    assert [lr_multiplier(schedule, done) for done in (0, 0.15, 0.3, 1)] == pytest.approx(factors, abs=1e-4)
 
 
 def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
@@ -207,6 +249,17 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
             return super().step(closure)
 
     model = build_model("lenet")
-    fit("test", model, Recorded(model.parameters(), lr=0.5), images, epochs=3, batch_size=50, augmentation=AUGMENTATION,
-        clip_norm=1.0, schedule="cosine", seed=1, quiet=True)
+    fit(
+        "test",
+        model,
+        Recorded(model.parameters(), lr=0.5),
+        images,
+        epochs=3,
+        batch_size=50,
+        augmentation=AUGMENTATION,
+        clip_norm=1.0,
+        schedule="cosine",
+        seed=1,
+        quiet=True,
+    )
     assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])

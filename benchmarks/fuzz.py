@@ -30,7 +30,7 @@ from emnist.models import build_model, load_model
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
 from emnist.reading.pictures import read_character
-from emnist.sources.archive import _read_member
+from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 

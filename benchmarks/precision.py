@@ -11,11 +11,12 @@ from emnist.data.datasets import read_emnist, read_split
 from emnist.data.files import read_json
 from emnist.models import build_model
 from emnist.params import load_params
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_everything
-from emnist.training.optimizers import sgd
+from emnist.training.optimizers import build_optimizer
 
 
 def main():
@@ -50,11 +51,11 @@ def main():
                 fit(
                     "pretrain",
                     model,
-                    sgd(model, draw),
+                    build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
                     ImageBatches(images, labels, hardware, pixels, pretrain),
                     epochs=options.epochs,
                     batch_size=draw["batch_size"],
-                    augmentation=params.augmentation,
+                    augmentations=build_augmentations(params.augmentation),
                     schedule=recipe.schedule,
                     clip_norm=params.pretrain.clip_norm,
                     seed=seed,

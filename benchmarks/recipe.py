@@ -27,11 +27,12 @@ from emnist.evaluation.tta import ShiftTTA
 from emnist.models import build_model
 from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
 from emnist.search import run_trial, sample_configs, search_space
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import cores, setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_everything
-from emnist.training.optimizers import sgd
+from emnist.training.optimizers import build_optimizer
 
 EPOCHS = 20, 5
 DRAWS = {
@@ -76,12 +77,17 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
     placed = lambda images, labels, indices=None: ImageBatches(images, labels, hardware, pixels, indices)
-    common = {"augmentation": params.augmentation, "batch_size": draw["batch_size"], "seed": seed, "quiet": True}
+    common = {
+        "augmentations": build_augmentations(params.augmentation),
+        "batch_size": draw["batch_size"],
+        "seed": seed,
+        "quiet": True,
+    }
 
     fit(
         "pretrain",
         model,
-        sgd(model, draw),
+        build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
         placed(images, labels, parts["pretrain"]),
         validation=placed(images, labels, parts["validation"]),
         epochs=epochs[0],
@@ -198,12 +204,12 @@ def rank(params, data, options):
             history = fit(
                 "pretrain",
                 model,
-                sgd(model, draw),
+                build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
                 ImageBatches(images, labels, hardware, pixels, parts["pretrain"]),
                 epochs=EPOCHS[0],
                 validation=ImageBatches(images, labels, hardware, pixels, parts["validation"]),
                 batch_size=draw["batch_size"],
-                augmentation=params.augmentation,
+                augmentations=build_augmentations(params.augmentation),
                 schedule=recipe.schedule,
                 clip_norm=params.pretrain.clip_norm,
                 seed=params.seed,

@@ -29,12 +29,12 @@ from emnist.data import idx
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
-from emnist.training import augmentation as augment
 from emnist.training import hardware
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, train_epoch
-from emnist.training.schedule import lr_multiplier
+from emnist.training.schedule import SCHEDULES
 from emnist.transfer import Features, Head
 from emnist.utils.progress import progress
 
@@ -130,14 +130,14 @@ def loop(params, options):
                 bare_sgd.step()
 
         def our_epoch():
-            batches = train.train_batches(BATCH, params.augmentation, generator)
+            batches = train.train_batches(BATCH, build_augmentations(params.augmentation), generator)
             train_epoch(
                 ours,
                 ours_sgd,
                 progress(batches, name, count // BATCH, "batch"),
                 chosen,
                 1.0,
-                lambda step: 0.01 * lr_multiplier(recipe.schedule, step * BATCH / count),
+                lambda step: 0.01 * SCHEDULES[recipe.schedule](step * BATCH / count),
             )
 
         seconds = alternate(
@@ -167,11 +167,11 @@ def augmentation(params, options):
     """Distorted images a second."""
     images = torch.rand(512, 1, 28, 28)
     generator = torch.Generator().manual_seed(0)
-    ranges = dict(params.augmentation)
+    (affine,) = build_augmentations({"affine": params.augmentation["affine"]})
     torch.set_num_threads(hardware.cores())
     seconds = alternate(
         options.rounds,
-        ours=lambda: [augment.affine(images, augment.sample_affine(512, generator, **ranges)) for _ in range(40)],
+        ours=lambda: [affine(images, generator) for _ in range(40)],
     )
     row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{hardware.cores()} threads")
 
@@ -210,7 +210,7 @@ def transfer(params, options):
 
     def ours():
         features, head = Features(model, train), Head(model)
-        fit("transfer", head, optimizer(), features, augmentation=None, **options_of_fit)
+        fit("transfer", head, optimizer(), features, augmentations=(), **options_of_fit)
         predict_top3(head, features)
 
     def plain():

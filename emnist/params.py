@@ -2,12 +2,11 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
 SIZES = ("small", "original", "full")
@@ -19,7 +18,7 @@ Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 Auto = Literal["auto"]
-Schedule = Literal["constant", "one_cycle", "cosine"]
+Options = dict[str, Any]  # of what is found by name: its room checks them
 
 
 class Section(BaseModel):
@@ -37,40 +36,6 @@ class Compute(Section):
     threads: Auto | Count
 
 
-class Sample(Section):
-    train: Count
-    test: Count
-    seed: Seed
-
-
-class Mirror(Section):
-    url: str
-    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-    @model_validator(mode="after")
-    def has_a_checksum(self):
-        if not (self.md5 or self.sha256):
-            raise ValueError("should have the md5 or the sha256 published for it")
-        return self
-
-
-class Archive(Section):
-    mirrors: list[Mirror] = Field(min_length=1)
-    mnist_mirrors: list[str] = Field(min_length=1)
-
-
-class Folder(Section):
-    emnist: str | None
-    mnist: str | None
-
-
-class Download(Section):
-    sample: Sample
-    emnist: Archive
-    folder: Folder
-
-
 class SplitSize(Section):
     train: Annotated[int, Field(ge=100, le=10**9)] | None  # fewer leave the search less than a batch
     test: Count | None
@@ -80,19 +45,6 @@ class Split(Section):
     small: SplitSize
     original: SplitSize
     full: SplitSize
-
-
-class Augmentation(Section):
-    degrees: Angle
-    translate: Fraction
-    scale: tuple[Positive, Positive] = Field(strict=False)
-    shear: Angle
-
-    @model_validator(mode="after")
-    def scale_is_a_range(self):
-        if self.scale[0] > self.scale[1]:
-            raise ValueError("scale should be a range, the smaller number first")
-        return self
 
 
 class Space(Section):
@@ -127,7 +79,7 @@ class PretrainSize(Section):
 
 
 class PretrainRecipe(Section):
-    schedule: Schedule
+    schedule: str
     early_stopping: bool
 
 
@@ -137,6 +89,7 @@ class Pretrain(Section):
     full: PretrainSize
     annealed: PretrainRecipe
     baseline: PretrainRecipe
+    optimizer: str
     clip_norm: Positive
 
 
@@ -145,7 +98,7 @@ class FinetuneSize(Section):
 
 
 class FinetuneRecipe(Section):
-    schedule: Schedule
+    schedule: str
 
 
 class Finetune(Section):
@@ -154,13 +107,14 @@ class Finetune(Section):
     full: FinetuneSize
     annealed: FinetuneRecipe
     baseline: FinetuneRecipe
+    optimizer: str
     learning_rate: Positive
     batch_size: Annotated[int, Field(ge=2, le=65536)]
     clip_norm: Positive
 
 
 class Evaluate(Section):
-    shifts: Annotated[int, Field(ge=0, le=4)]
+    tta: Annotated[int, Field(ge=0, le=4)]
 
 
 class Transfer(Section):
@@ -171,17 +125,24 @@ class Transfer(Section):
 
 
 class Params(Section):
-    """The whole of `params.yaml`; the file itself says what each key means."""
+    """The whole of `params.yaml`; the file itself says what each key means.
 
-    model: Literal[tuple(ARCHITECTURES)]
-    source: Literal["sample", "emnist", "folder"]
+    What is found by name (architectures, sources, augmentations, losses, optimizers, schedules) is checked by
+    `emnist.check`, so that a new one needs no change here.
+    """
+
+    model: str
+    source: str
     size: Literal[SIZES]
     recipe: Literal[RECIPES]
     seed: Seed
     compute: Compute
-    download: Download
+    download: dict[str, Options]
     split: Split
-    augmentation: Augmentation
+    augmentation: dict[str, Options | None]
+    loss: str
+    losses: dict[str, Options]
+    optimizers: dict[str, Options]
     search: Search
     pretrain: Pretrain
     finetune: Finetune
@@ -271,10 +232,55 @@ def check_params(values, path="params.yaml"):
     UserError
         If they are anything but what is expected.
     """
+    return _validate(Params, values, path, ())
+
+
+def check_name(name, choices, place):
+    """Raise a `UserError` with the nearest choice if `name` is not among the choices.
+
+    Parameters
+    ----------
+    name : str
+    choices : iterable of str
+    place : str
+        What is named, such as the parameter.
+    """
+    if name not in (choices := list(choices)):
+        raise UserError(f"{place} should be one of {', '.join(choices)}, but is {name!r:.60}{_nearest(name, choices)}")
+
+
+def check_options(schema, options, place, path="params.yaml"):
+    """Check the options of something that is found by name.
+
+    Parameters
+    ----------
+    schema : subclass of Section
+    options : dict
+    place : str
+        Dotted name of the parameter that holds them.
+    path : path-like
+
+    Returns
+    -------
+    instance of `schema`
+
+    Raises
+    ------
+    UserError
+        If they are anything but what the schema expects.
+    """
+    return _validate(schema, options, path, tuple(place.split(".")))
+
+
+def _validate(schema, values, path, place):
     try:
-        return Params.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(path, fault) for fault in _without_union_noise(error.errors()))) from None
+        faults = [
+            fault | {"siblings": _siblings(schema, fault["loc"]), "loc": (*place, *fault["loc"])}
+            for fault in _without_union_noise(error.errors())
+        ]
+        raise UserError("; ".join(_sentence(path, fault) for fault in faults)) from None
 
 
 def _without_union_noise(faults):
@@ -293,7 +299,7 @@ def _sentence(path, fault):
     if fault["type"] == "missing":
         return f"{path}: {name} is missing: add it"
     if fault["type"] == "extra_forbidden":
-        return f"{path}: {name} is not a parameter{_nearest(str(fault['loc'][-1]), _siblings(fault['loc']))}: remove it"
+        return f"{path}: {name} is not a parameter{_nearest(str(fault['loc'][-1]), fault['siblings'])}: remove it"
     if fault["type"] == "literal_error":
         choices = fault["ctx"]["expected"].replace("'", "")
         near = _nearest(str(fault["input"]), choices.replace(" or ", ", ").split(", "))
@@ -313,12 +319,11 @@ def _as_yaml_writes_it(value):
 
 
 def _nearest(word, choices):
-    near = difflib.get_close_matches(word, choices, n=1)
+    near = difflib.get_close_matches(str(word), choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _siblings(location):
-    section = Params
+def _siblings(section, location):
     for part in location[:-1]:
         field = getattr(section, "model_fields", {}).get(part)
         section = field.annotation if field else None

@@ -1,23 +1,26 @@
-"""Random search over the hyperparameters of SGD."""
+"""Random search over the hyperparameters of pre-training."""
 
 import math
 
 from joblib import Parallel, delayed
 
 from emnist.models import build_model
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import Diverged, fit, seed_everything
-from emnist.training.optimizers import sgd
+from emnist.training.losses import build_loss
+from emnist.training.optimizers import OPTIMIZERS, build_optimizer
 from emnist.utils.errors import UserError, workers_ignore_sigint
 from emnist.utils.progress import log, progress
 
 
 def search_space(params):
-    """Return the distinct values (list) of each hyperparameter (str) for the recipe and the model in use."""
+    """Return the distinct values (list) of each hyperparameter (str) for the recipe, the model and the optimizer in use."""
     spaces = params.search[params.recipe]
     space = spaces.resnet_space if params.model == "resnet" and spaces.resnet_space else spaces.space
-    return {name: sorted(set(values)) for name, values in space}
+    searched = {"learning_rate", "batch_size", *OPTIMIZERS[params.pretrain.optimizer].model_fields}
+    return {name: sorted(set(values)) for name, values in space if name in searched}
 
 
 def check_trials(params):
@@ -60,7 +63,7 @@ def sample_configs(space, trials, seed):
 
 
 def run_trial(config, params, images, labels, statistics, train_indices, validation_indices):
-    """Train one draw from fresh weights, and score it.
+    """Train one configuration from fresh weights, and score it.
 
     Parameters
     ----------
@@ -81,15 +84,17 @@ def run_trial(config, params, images, labels, statistics, train_indices, validat
     model = hardware.to_device(model)
     train = ImageBatches(images, labels, hardware, statistics, train_indices)
     validation = ImageBatches(images, labels, hardware, statistics, validation_indices)
+    optimizer = params.pretrain.optimizer
     try:
         history = fit(
             "search",
             model,
-            sgd(model, config),
+            build_optimizer(optimizer, params.optimizers[optimizer], model.parameters(), config),
             train,
             epochs=params.search[params.size].epochs,
             batch_size=config["batch_size"],
-            augmentation=params.augmentation,
+            augmentations=build_augmentations(params.augmentation),
+            loss=build_loss(params.loss, params.losses[params.loss]),
             schedule=params.pretrain[params.recipe].schedule,
             clip_norm=params.pretrain.clip_norm,
             seed=params.seed,

@@ -36,7 +36,7 @@ class Features:
         """Yield features (B, F) and labels (B,) in order; the last batch may be smaller."""
         yield from self._gather(self.indices, batch_size)
 
-    def train_batches(self, batch_size, augmentation, generator):
+    def train_batches(self, batch_size, augmentations, generator):
         """Yield shuffled batches; there is nothing left to augment."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         yield from self._gather(order, batch_size)

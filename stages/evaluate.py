@@ -36,9 +36,9 @@ def main():
                 for label, classes, probability in zip(labels, top, confidence)
             ),
         )
-    if params.evaluate.shifts:  # apart, since every other score here is of the images as they are
-        shifted, _, _ = predict_top3(ShiftTTA(model, params.evaluate.shifts, metadata), batches)
-        scores["test_shifted"] = classification_metrics(test_labels, shifted)
+    if params.evaluate.tta:  # apart, since every other score here is of the images as they are
+        shifted, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), batches)
+        scores["test_tta"] = classification_metrics(test_labels, shifted)
     write_csv("plots/per_class.csv", *per_class_table(test_labels, top[:, 0], CHARACTERS))
     write_json("metrics/evaluate.json", scores)
 

@@ -1,6 +1,4 @@
-"""Go on with Adam on all training images, for a fixed number of epochs."""
-
-import torch
+"""Continue the training on all training images, for a fixed number of epochs."""
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
@@ -8,9 +6,12 @@ from emnist.data.files import write_csv, write_json
 from emnist.models import load_model
 from emnist.models.weights import save_weights
 from emnist.params import load_params
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import fit
+from emnist.training.losses import build_loss
+from emnist.training.optimizers import build_optimizer
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
 from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
@@ -36,15 +37,18 @@ def main():
             {"epochs": last["epoch"], "train_loss": last["train_loss"], "train_accuracy": last["train_accuracy"]},
         )
 
-    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
+    options = params.optimizers[params.finetune.optimizer]
+    config = {"learning_rate": params.finetune.learning_rate}
+    optimizer = build_optimizer(params.finetune.optimizer, options, model.parameters(), config)
     fit(
         "finetune",
         model,
-        adam,
+        optimizer,
         ImageBatches(images, labels, hardware, pixel_stats),
         epochs=params.finetune[params.size].epochs,
         batch_size=params.finetune.batch_size,
-        augmentation=params.augmentation,
+        augmentations=build_augmentations(params.augmentation),
+        loss=build_loss(params.loss, params.losses[params.loss]),
         schedule=params.finetune[params.recipe].schedule,
         clip_norm=params.finetune.clip_norm,
         seed=params.seed,

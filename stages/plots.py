@@ -1,14 +1,17 @@
-"""Draw what the other stages found out."""
+"""Draw the pictures: confusion matrices, predictions, augmentation, curves and the search."""
+
+from collections import defaultdict
 
 import numpy as np
 import pandas as pd
 import torch
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_emnist, read_split
-from emnist.figures import characters, confusion, style, training
+from emnist.data.datasets import RAW, read_emnist, read_split
+from emnist.data.files import read_json
+from emnist.figures import characters, confusion, training
 from emnist.params import load_params
-from emnist.training.augmentation import affine, sample_affine
+from emnist.training.augmentation import build_augmentations
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import UserError, run_cli
 
@@ -18,16 +21,15 @@ TRIAL = {
     "trial": int,
     "batch_size": int,
     "learning_rate": float,
-    "momentum": float,
-    "weight_decay": float,
     "validation_loss": float,
-}
+}  # and the other hyperparameters that the search chose among, as floats
 
 
 def main():
     params = load_params()
     remove_stale_files()
-    about = f"{params.model} on {style.SOURCES[params.source]}"
+    title = read_json(RAW / "source.json")["title"]
+    about = f"{params.model} on {title}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(about)
     draw_predictions(about, *read_emnist("test", params.split[params.size].test, params.seed), rng)
@@ -85,14 +87,15 @@ def draw_augmentation(params, rng):
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
     originals = torch.from_numpy(images[chosen])[:, None] / 255
     copies = originals.repeat_interleave(9, dim=0)
-    ranges = params.augmentation
-    augmented = affine(copies, sample_affine(len(copies), torch.Generator().manual_seed(params.seed), **dict(ranges)))
+    augmentations = build_augmentations(params.augmentation)
+    augmented, generator = copies, torch.Generator().manual_seed(params.seed)
+    for augment in augmentations:
+        augmented = augment(augmented, generator)
     characters.augmentation_grid(
         "plots/augmentation.png",
         torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
         [CHARACTERS[label] for label in labels[chosen]],
-        f"Augmentation: rotation to ±{ranges.degrees:g}°, shift to ±{ranges.translate:.0%}, "
-        f"scale {ranges.scale[0]:g} to {ranges.scale[1]:g}, shear to ±{ranges.shear:g}°",
+        f"Augmentation: {', '.join(map(str, augmentations)) or 'none'}",
     )
 
 
@@ -105,9 +108,12 @@ def read_predictions(part):
 
 
 def read_table(path, **columns):
-    """Read the columns named, each of the type named."""
+    """Read a table that has the columns named, each of the type named; others are floats."""
     try:
-        return pd.read_csv(path, usecols=list(columns), dtype=columns)
+        table = pd.read_csv(path, dtype=defaultdict(lambda: float, columns))
+        if missing := columns.keys() - set(table.columns):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return table
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except ValueError as error:

@@ -6,10 +6,12 @@ from emnist.data.files import read_json, write_csv, write_json
 from emnist.models import build_model
 from emnist.models.weights import save_weights
 from emnist.params import load_params
+from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import best_epoch, fit, seed_everything
-from emnist.training.optimizers import sgd
+from emnist.training.losses import build_loss
+from emnist.training.optimizers import build_optimizer
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
 from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
@@ -19,7 +21,7 @@ def main():
     params = load_params()
     remove_stale_files()
     images, labels, pixel_stats, pretrain, held_out = read_split("pretrain", "validation")
-    best = read_json("data/search/best.json", "learning_rate", "batch_size", "momentum", "weight_decay")
+    best = read_json("data/search/best.json", "learning_rate", "batch_size")
 
     seed_everything(params.seed, "weights")
     model = build_model(params.model)
@@ -42,16 +44,19 @@ def main():
             },
         )
 
+    options = params.optimizers[params.pretrain.optimizer]
+    optimizer = build_optimizer(params.pretrain.optimizer, options, model.parameters(), best)
     size, recipe = params.pretrain[params.size], params.pretrain[params.recipe]
     fit(
         "pretrain",
         model,
-        sgd(model, best),
+        optimizer,
         ImageBatches(images, labels, hardware, pixel_stats, pretrain),
         epochs=size.epochs,
         patience=size.patience if recipe.early_stopping else None,
         batch_size=best["batch_size"],
-        augmentation=params.augmentation,
+        augmentations=build_augmentations(params.augmentation),
+        loss=build_loss(params.loss, params.losses[params.loss]),
         schedule=recipe.schedule,
         clip_norm=params.pretrain.clip_norm,
         seed=params.seed,

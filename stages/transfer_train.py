@@ -39,7 +39,7 @@ def main():
         features,
         epochs=params.transfer.epochs,
         batch_size=params.transfer.batch_size,
-        augmentation=None,
+        augmentations=(),
         clip_norm=params.transfer.clip_norm,
         seed=params.seed,
         checkpoint=checkpoint,

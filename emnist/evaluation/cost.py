@@ -29,7 +29,7 @@ def multiply_adds(model):
     return counter.get_total_flops() // 2
 
 
-def images_per_second(model, hardware, augmentation, clip_norm, seconds=5):
+def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
     """Measure how many images a second the model learns from, and how many it reads.
 
     Parameters
@@ -37,7 +37,7 @@ def images_per_second(model, hardware, augmentation, clip_norm, seconds=5):
     model : torch.nn.Module
         On `hardware`. Its weights change.
     hardware : emnist.training.hardware.Hardware
-    augmentation : emnist.params.Augmentation
+    augmentations : iterable of callables
     clip_norm : float
     seconds : float
         How long each of both is measured, about.
@@ -55,7 +55,7 @@ def images_per_second(model, hardware, augmentation, clip_norm, seconds=5):
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def learn():
-        train_epoch(model, optimizer, images.train_batches(BATCH, augmentation, generator), hardware, clip_norm)
+        train_epoch(model, optimizer, images.train_batches(BATCH, augmentations, generator), hardware, clip_norm)
 
     return tuple(len(images) * _times_a_second(work, seconds) for work in (learn, lambda: predict_top3(model, images)))
 

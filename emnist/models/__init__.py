@@ -1,20 +1,15 @@
-"""The six architectures, each in a module that is imported only when it is asked for."""
+"""Networks: building, loading, replacing a head."""
 
-import difflib
 import importlib
+import pkgutil
 
+import emnist.architectures
 from emnist.models.weights import load_weights
+from emnist.params import check_name
 from emnist.utils.errors import UserError
 
-# Module of this package -> class in it, which has `embed`, `classify` and `HEAD` as LeNet has.
-ARCHITECTURES = {
-    "lenet": "LeNet",
-    "alexnet": "AlexNet",
-    "vggnet": "VGGNet",
-    "resnet": "ResNet",
-    "spinalnet": "SpinalNet",
-    "ensnet": "EnsNet",
-}
+# The modules of emnist.architectures; each holds one class of the same name, which has `embed`, `classify` and `HEAD`.
+ARCHITECTURES = tuple(sorted(module.name for module in pkgutil.iter_modules(emnist.architectures.__path__)))
 
 
 def build_model(name, num_classes=62):
@@ -23,7 +18,7 @@ def build_model(name, num_classes=62):
     Parameters
     ----------
     name : str
-        A key of `ARCHITECTURES`.
+        One of `ARCHITECTURES`.
     num_classes : int
 
     Returns
@@ -41,13 +36,14 @@ def build_model(name, num_classes=62):
     >>> sum(parameter.numel() for parameter in build_model("lenet").parameters())
     35814
     """
-    if name not in ARCHITECTURES:
-        near = difflib.get_close_matches(str(name), ARCHITECTURES, n=1)
+    check_name(name, ARCHITECTURES, "the model")
+    module = importlib.import_module(f"emnist.architectures.{name}")
+    architecture = next((value for key, value in vars(module).items() if key.lower() == name), None)
+    if architecture is None:
         raise UserError(
-            f"the model should be one of {', '.join(ARCHITECTURES)}, but is {name!r}"
-            + (f": did you mean {near[0]}?" if near else "")
+            f"emnist/architectures/{name}.py should hold a class named as the file, but has none: rename it"
         )
-    return getattr(importlib.import_module(f"emnist.architectures.{name}"), ARCHITECTURES[name])(num_classes)
+    return architecture(num_classes)
 
 
 def replace_head(model, num_classes):

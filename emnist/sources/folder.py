@@ -1,12 +1,44 @@
-"""Files in the official layout that lie in a folder, read in full before any of them is taken over."""
+"""A person's own files in the official layout, read in full before any of them is copied."""
 
 import mmap
 from pathlib import Path
 
+from pydantic import model_validator
+
 from emnist.data.classes import CHARACTERS
 from emnist.data.idx import read_pair
+from emnist.params import Section
 from emnist.utils.atomic import write_bytes
+from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
+
+TITLE = "images from a folder"
+
+
+class Options(Section):
+    """The folder of EMNIST ByClass and that of MNIST; None for the same one."""
+
+    emnist: str | None
+    mnist: str | None
+
+    @model_validator(mode="after")
+    def is_not_the_destination(self):
+        if any(folder and Path(folder).resolve() == Path("data/raw").resolve() for folder in (self.emnist, self.mnist)):
+            raise ValueError(
+                "is data/raw, which is emptied before files are copied to it: move your files to another folder"
+            )
+        return self
+
+
+def obtain(options, raw):
+    """Copy the eight files to `raw`; relative paths are those of the checkout, also in a queued experiment."""
+    if options.emnist is None:
+        raise UserError(
+            "params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
+            "folder that holds the emnist-byclass-*.gz files"
+        )
+    emnist = repo_root() / options.emnist
+    copy_folder(emnist, repo_root() / options.mnist if options.mnist else emnist, raw)
 
 
 def emnist_files(folder):

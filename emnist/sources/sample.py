@@ -5,6 +5,7 @@ It stands in where EMNIST cannot be fetched; its figures are never EMNIST's.
 
 import functools
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -12,11 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
+from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import convert
+from emnist.params import Count, Section, Seed
 from emnist.utils.errors import workers_ignore_sigint
 from emnist.utils.progress import log, progress
 
+TITLE = "the rendered sample"
 SMALL = "abcdefghijklmnopqrstuvwxyz"
 
 # Package, file within it, and the characters that it lacks or forms as few hands do. A variable font is used
@@ -116,6 +120,27 @@ WITHIN = {"aspect": 0.10, "elastic": 0.06}
 PEN = (0.045, 0.11)  # half a stroke's width, in heights of a capital
 PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
 PRESSURE = 0.12  # of the pen, standard deviation along a stroke
+
+
+class Options(Section):
+    """Images of each part, and the seed of all random numbers of the sample."""
+
+    train: Count
+    test: Count
+    seed: Seed
+
+
+def obtain(options, raw):
+    """Render the sample, and write it and scikit-learn's digits to `raw` as the eight files."""
+    raw = Path(raw)
+    train_images, train_labels, test_images, test_labels = render(**dict(options))
+    for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
+        idx.write_images(raw / f"emnist-byclass-{part}-images-idx3-ubyte.gz", images, transposed=True)
+        idx.write_labels(raw / f"emnist-byclass-{part}-labels-idx1-ubyte.gz", labels)
+    train_images, train_labels, test_images, test_labels = digits()
+    for part, images, labels in [("train", train_images, train_labels), ("t10k", test_images, test_labels)]:
+        idx.write_images(raw / f"{part}-images-idx3-ubyte.gz", images)
+        idx.write_labels(raw / f"{part}-labels-idx1-ubyte.gz", labels)
 
 
 def render(train, test, seed, workers=-1):

@@ -1,7 +1,95 @@
-"""Random affine distortion of a whole batch at once, on the batch's device."""
+"""Random distortions of whole batches, on the batches' device."""
+
+import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
+
+from emnist.params import Angle, Fraction, Positive, Section, check_name, check_options
+
+
+class Affine(Section):
+    """Random rotation, shift, scale and shear, as torchvision's ``RandomAffine``; see `sample_affine`."""
+
+    degrees: Angle
+    translate: Fraction
+    scale: tuple[Positive, Positive] = Field(strict=False)
+    shear: Angle
+
+    @model_validator(mode="after")
+    def scale_is_a_range(self):
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale should be a range, the smaller number first")
+        return self
+
+    def __call__(self, images, generator):
+        return affine(images, sample_affine(len(images), generator, **dict(self)))
+
+    def __str__(self):
+        return (
+            f"rotation to ±{self.degrees:g}°, shift to ±{self.translate:.0%}, "
+            f"scale {self.scale[0]:g} to {self.scale[1]:g}, shear to ±{self.shear:g}°"
+        )
+
+
+class Elastic(Section):
+    """Random smooth displacement of the pixels [1]_.
+
+    Parameters
+    ----------
+    displacement : float
+        Standard deviation of how far a pixel moves each way, in pixels.
+    sigma : float
+        Standard deviation of the Gaussian that smooths the displacements, in pixels.
+
+    References
+    ----------
+    .. [1] Simard, Steinkraus and Platt, 2003, "Best practices for convolutional neural networks applied to visual
+       document analysis", ICDAR.
+    """
+
+    displacement: Positive
+    sigma: Annotated[float, Field(gt=0, le=14)]
+
+    def __call__(self, images, generator):
+        return elastic(images, generator, self.displacement, self.sigma)
+
+    def __str__(self):
+        return f"elastic displacement of {self.displacement:g} pixels, smoothed over {self.sigma:g}"
+
+
+# By their names in params.yaml. Each is called with images (N, 1, H, W) of float, 0 where there is no ink, and a
+# torch.Generator on their device; it returns new images of the same shape.
+AUGMENTATIONS = {"affine": Affine, "elastic": Elastic}
+
+
+def build_augmentations(options):
+    """Make the augmentations that params.yaml names, in its order.
+
+    Parameters
+    ----------
+    options : dict of str to (dict or None)
+        The options of each augmentation; one whose options are None is left out.
+
+    Returns
+    -------
+    list of callables
+        As in `AUGMENTATIONS`.
+
+    Raises
+    ------
+    UserError
+        If a name or an option is unknown, or a value is out of range.
+    """
+    for name in options:
+        check_name(name, AUGMENTATIONS, "an augmentation")
+    return [
+        check_options(AUGMENTATIONS[name], values, f"augmentation.{name}")
+        for name, values in options.items()
+        if values is not None
+    ]
 
 
 def sample_affine(count, generator, degrees, translate, scale, shear, size=28):
@@ -70,3 +158,20 @@ def affine(images, parameters):
         (c[:, None] * x * (2 / height))[:, None, :], (d[:, None] * y * (2 / height))[:, :, None], out=grid[..., 1]
     )
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+
+def elastic(images, generator, displacement, sigma):
+    """Move each pixel of images (N, 1, H, W) by a random field, smooth over `sigma` pixels; bilinear samples."""
+    count, _, height, width = images.shape
+    radius = math.ceil(3 * sigma)
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=images.device) ** 2) / (2 * sigma**2))
+    kernel /= kernel.square().sum().sqrt()  # white noise keeps its standard deviation of 1, each way
+    noise = torch.randn(
+        2 * count, 1, height + 2 * radius, width + 2 * radius, generator=generator, device=images.device
+    )
+    field = F.conv2d(F.conv2d(noise, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    field = field.view(count, 2, height, width) * displacement
+    x = torch.arange(width, device=images.device) - (width - 1) / 2
+    y = torch.arange(height, device=images.device) - (height - 1) / 2
+    grid = torch.stack([(x + field[:, 0]) * (2 / width), (y[:, None] + field[:, 1]) * (2 / height)], dim=3)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -3,8 +3,6 @@
 import numpy as np
 import torch
 
-from emnist.training import augmentation as augment
-
 CHUNK = 512  # images augmented at once: enough to amortise the calls, few enough to stay in the processor's cache
 
 
@@ -42,7 +40,7 @@ class ImageBatches:
         for indices in self.indices.split(batch_size):
             yield self._normalise(self.images[indices].float()), self.labels[indices].long()
 
-    def train_batches(self, batch_size, augmentation, generator):
+    def train_batches(self, batch_size, augmentations, generator):
         """Yield shuffled, augmented, normalised batches, all of the same size.
 
         What doesn't fill a last batch is left out: other images each epoch. Batch normalisation and a GPU's recorded
@@ -51,7 +49,8 @@ class ImageBatches:
         Parameters
         ----------
         batch_size : int
-        augmentation : emnist.params.Augmentation
+        augmentations : iterable of callables
+            As `emnist.training.augmentation.build_augmentations` gives them.
         generator : torch.Generator
             On the hardware's device.
         """
@@ -61,7 +60,8 @@ class ImageBatches:
         for chunk in order.split(max(CHUNK // batch_size, 1) * batch_size):
             indices = self.indices[chunk]
             images = self.images[indices].float()
-            images = augment.affine(images, augment.sample_affine(len(images), generator, **dict(augmentation)))
+            for augment in augmentations:
+                images = augment(images, generator)
             labels = self.labels[indices].long()
             yield from zip(self._normalise(images).split(batch_size), labels.split(batch_size))
 

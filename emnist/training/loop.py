@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from emnist.training.inference import validate
-from emnist.training.schedule import lr_multiplier, set_learning_rate
+from emnist.training.schedule import SCHEDULES, set_learning_rate
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 
@@ -24,7 +24,7 @@ class Diverged(UserError):
     """The loss became NaN or infinite."""
 
 
-def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=None):
+def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=None, loss_function=F.cross_entropy):
     """Train on each batch once.
 
     Parameters
@@ -37,11 +37,13 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
         Gradients with a larger norm are scaled down to it.
     learning_rate : callable, optional
         Gets the number of a batch, from 0, and returns the learning rate for it.
+    loss_function : callable
+        As `emnist.training.losses.build_loss` gives it.
 
     Returns
     -------
     dict of str to float
-        ``train_loss`` (mean cross-entropy, nats) and ``train_accuracy``, over the batches as they were trained on.
+        ``train_loss`` (the mean loss) and ``train_accuracy``, over the batches as they were trained on.
     """
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -51,7 +53,7 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
             set_learning_rate(optimizer, learning_rate(step))
         with hardware.autocast():
             logits = model(images)
-            loss = F.cross_entropy(logits, labels)
+            loss = loss_function(logits, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if clip_norm:
@@ -74,10 +76,11 @@ def fit(
     *,
     epochs,
     batch_size,
-    augmentation,
+    augmentations,
     clip_norm,
     seed,
     schedule="constant",
+    loss=F.cross_entropy,
     validation=None,
     patience=None,
     checkpoint=None,
@@ -97,10 +100,13 @@ def fit(
     epochs : int
         At most.
     batch_size : int
-    augmentation : emnist.params.Augmentation
+    augmentations : iterable of callables
+        As `emnist.training.augmentation.build_augmentations` gives them.
     clip_norm : float
     schedule : str
-        As `lr_multiplier` takes it; the optimizer's own learning rate is the highest.
+        A key of `emnist.training.schedule.SCHEDULES`; the optimizer's own learning rate is the highest.
+    loss : callable
+        As `emnist.training.losses.build_loss` gives it. Validation is always by cross-entropy.
     seed : int
         Each epoch seeds its shuffling, augmentation and dropout by this and its number, so that a run continued from
         a checkpoint draws what the undisturbed run draws.
@@ -143,14 +149,14 @@ def fit(
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
         steps = max(len(train) // batch_size, 1)
-        batches = train.train_batches(batch_size, augmentation, generator)
+        batches = train.train_batches(batch_size, augmentations, generator)
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 
         def learning_rate(step, start=(epoch - 1) / epochs, share=1 / steps / epochs):
-            return peak * lr_multiplier(schedule, start + step * share)
+            return peak * SCHEDULES[schedule](start + step * share)
 
-        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate)}
+        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate, loss)}
         if validation:
             row |= validate(model, validation)
         if not all(map(math.isfinite, row.values())):

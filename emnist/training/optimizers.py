@@ -1,14 +1,67 @@
-"""Optimizers."""
+"""Optimizers, found by name."""
 
 import torch
 
+from emnist.params import Fraction, Section, check_name, check_options
 
-def sgd(model, draw):
-    """Make the optimizer that a draw describes."""
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=draw["learning_rate"],
-        momentum=draw["momentum"],
-        weight_decay=draw["weight_decay"],
-        fused=True,
-    )
+
+class SGD(Section):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: Fraction
+    weight_decay: Fraction
+
+    def __call__(self, parameters, learning_rate):
+        return torch.optim.SGD(
+            parameters, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
+
+
+class Adam(Section):
+    """Adam (Kingma and Ba, 2014, arXiv:1412.6980); its weight decay is added to the gradient."""
+
+    weight_decay: Fraction
+
+    def __call__(self, parameters, learning_rate):
+        return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=self.weight_decay, fused=True)
+
+
+class AdamW(Section):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017, arXiv:1711.05101)."""
+
+    weight_decay: Fraction
+
+    def __call__(self, parameters, learning_rate):
+        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=self.weight_decay, fused=True)
+
+
+# By their names in params.yaml. Each is called with a network's parameters and a learning rate, and returns a
+# torch.optim.Optimizer.
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def build_optimizer(name, options, parameters, config):
+    """Make an optimizer.
+
+    Parameters
+    ----------
+    name : str
+        A key of `OPTIMIZERS`.
+    options : dict
+        Its hyperparameters but the learning rate.
+    parameters : iterable of torch.nn.Parameter
+    config : dict of str to number
+        ``learning_rate``, and values for some of the options; what is no option, such as a batch size, is passed over.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+
+    Raises
+    ------
+    UserError
+        If the name or an option is unknown, or a value is out of range.
+    """
+    check_name(name, OPTIMIZERS, "the optimizer")
+    options = options | {key: value for key, value in config.items() if key in OPTIMIZERS[name].model_fields}
+    return check_options(OPTIMIZERS[name], options, f"optimizers.{name}")(parameters, config["learning_rate"])

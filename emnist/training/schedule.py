@@ -1,4 +1,7 @@
-"""Learning-rate schedules."""
+"""Learning-rate schedules, found by name.
+
+A schedule maps the part of training that is done, 0 to 1, to the factor by which the learning rate is multiplied.
+"""
 
 import math
 
@@ -6,33 +9,35 @@ WARMUP = 0.3  # of all steps, in which the one-cycle schedule raises the rate fr
 START = 0.04
 
 
-def lr_multiplier(schedule, done):
-    """Give the factor by which a schedule scales the learning rate.
+def constant(done):
+    """Keep the rate as it is."""
+    return 1.0
 
-    Parameters
-    ----------
-    schedule : {"constant", "one_cycle", "cosine"}
-        ``one_cycle`` rises evenly to 1 over the first 30 % of training, then falls to 0 along half a cosine [1]_;
-        ``cosine`` falls from the start [2]_.
-    done : float
-        The part of training that is done, 0 to 1.
 
-    Returns
-    -------
-    float
+def one_cycle(done):
+    """Rise evenly to the peak over the first 30 % of training, then fall to 0 along half a cosine.
 
     References
     ----------
-    .. [1] Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120.
-    .. [2] Loshchilov and Hutter, 2017, "SGDR: stochastic gradient descent with warm restarts", arXiv:1608.03983.
+    Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120.
     """
-    if schedule == "constant":
-        return 1.0
-    if schedule == "one_cycle":
-        if done < WARMUP:
-            return START + (1 - START) * done / WARMUP
-        done = (done - WARMUP) / (1 - WARMUP)
+    if done < WARMUP:
+        return START + (1 - START) * done / WARMUP
+    return cosine((done - WARMUP) / (1 - WARMUP))
+
+
+def cosine(done):
+    """Fall from the peak to 0 along half a cosine.
+
+    References
+    ----------
+    Loshchilov and Hutter, 2017, "SGDR: stochastic gradient descent with warm restarts", arXiv:1608.03983.
+    """
     return (1 + math.cos(math.pi * done)) / 2
+
+
+# By their names in params.yaml.
+SCHEDULES = {"constant": constant, "one_cycle": one_cycle, "cosine": cosine}
 
 
 def set_learning_rate(optimizer, learning_rate):

@@ -14,10 +14,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from contextlib import suppress
 from fnmatch import fnmatch
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 
@@ -59,17 +61,16 @@ def stage_key(stage, params, *more):
     str
     """
     values = params.model_dump(mode="json")
-    text = Path("dvc.yaml").read_text()
-    for name in ("model", "source", "size", "recipe"):
-        text = text.replace(f"${{{name}}}", values[name])
+
+    def value_of(name):
+        return reduce(dict.__getitem__, name.split("."), values)
+
+    text = re.sub(r"\$\{([\w.]+)\}", lambda match: str(value_of(match[1])), Path("dvc.yaml").read_text())
     declared = yaml.safe_load(text)["stages"][stage]
 
     digest = hashlib.sha256()
     for name in declared.get("params", []):
-        value = values
-        for part in name.split("."):
-            value = value[part]
-        digest.update(json.dumps([name, value]).encode())
+        digest.update(json.dumps([name, value_of(name)]).encode())
     for path in declared["deps"]:
         for file in files_below(Path(path)):
             digest.update(json.dumps([file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]).encode())

@@ -78,11 +78,11 @@ def test_a_wrong_parameter_ends_in_one_sentence_and_keeps_the_results(pipeline, 
 
 def test_averaging_over_shifts_is_scored_apart_and_changes_no_other_result(pipeline):
     before = outputs(pipeline)
-    set_params(pipeline, **{"evaluate.shifts": 1})
+    set_params(pipeline, **{"evaluate.tta": 1})
     assert stages_run(run("dvc repro", pipeline).stdout) == {"check", "evaluate"}
     after = outputs(pipeline)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"dvc.lock", "metrics/evaluate.json"}
     scores = json.loads(after["metrics/evaluate.json"])
-    assert scores.pop("test_shifted").keys() == scores["test"].keys() - {"loss"}
+    assert scores.pop("test_tta").keys() == scores["test"].keys() - {"loss"}
     assert scores == json.loads(before["metrics/evaluate.json"])

@@ -1,10 +1,14 @@
-"""The batched augmentation is torchvision's RandomAffine."""
+"""The affine distortion is torchvision's RandomAffine; the elastic one moves pixels as far as it says."""
 
+from pathlib import Path
+
+import pytest
 import torch
+import yaml
 from torchvision.transforms import RandomAffine
 from torchvision.transforms.functional import affine as torchvision_affine
 
-from emnist.training.augmentation import affine, sample_affine
+from emnist.training.augmentation import AUGMENTATIONS, affine, build_augmentations, elastic, sample_affine
 
 RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 
@@ -51,3 +55,29 @@ def test_the_same_generator_gives_the_same_distortions():
 def test_no_distortion_leaves_images_as_they_are():
     images = torch.rand(4, 1, 28, 28)
     assert torch.equal(affine(images, torch.tensor([[0.0, 0, 0, 1, 0]]).repeat(4, 1)), images)
+
+
+def test_elastic_distortion_moves_pixels_by_the_displacement_asked_for():
+    ramp = torch.arange(28.0).expand(4000, 1, 28, 28)  # whose value is the column it is read from
+    moved = elastic(ramp, torch.Generator().manual_seed(0), displacement=0.7, sigma=4)[:, 0, 10:18, 10:18]
+    shift = moved - torch.arange(10.0, 18)
+    assert shift.mean().abs() < 0.02
+    assert shift.std().item() == pytest.approx(0.7, rel=0.05)
+    neighbours = torch.corrcoef(torch.stack([shift[:, 0, 0], shift[:, 0, 1]]))[0, 1]
+    assert neighbours > 0.9  # it is smooth
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_augmentation_repeats_with_its_seed_keeps_the_shape_and_says_what_it_does(name):
+    options = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["augmentation"][name]
+    (augment,) = build_augmentations({name: options or {"displacement": 0.7, "sigma": 4}})
+    images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    before = images.clone()
+    first, second = (augment(images, torch.Generator().manual_seed(2)) for _ in range(2))
+    assert torch.equal(first, second) and first.shape == images.shape
+    assert torch.equal(images, before) and not torch.equal(first, images)
+    assert len(str(augment)) > 10
+
+
+def test_what_is_null_is_left_out():
+    assert build_augmentations({"affine": None, "elastic": None}) == []

@@ -99,8 +99,8 @@ def test_a_stage_depends_on_no_code_that_it_does_not_use(stage):
 def test_a_stage_declares_the_parameters_it_reads(stage):
     files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
     text = "".join((REPOSITORY / file).read_text() for file in files)
-    used = {f"{section}.${{{part}}}" for section, part in re.findall(r"params\.(\w+)\[params\.(size|recipe)\]", text)}
-    text = re.sub(r"params\.\w+\[params\.\w+\]", "", text)
+    used = {f"{section}.${{{part}}}" for section, part in re.findall(r"params\.(\w+)\[params\.([\w.]+)\]", text)}
+    text = re.sub(r"params\.\w+\[params\.[\w.]+\]", "", text)
     used |= set(re.findall(r"(?<!emnist\.)\bparams\.(?!yaml)([a-z_]+(?:\.[a-z_]+)?)", text))
     declared = set(STAGES[stage].get("params", []))
     undeclared = {
@@ -130,7 +130,7 @@ def test_nothing_that_trains_depends_on_what_came_of_test_images():
 
 def test_raw_files_are_outputs_of_their_own():
     # Were the folder one output, each stage that reads a training file would depend on the test files too.
-    assert all(path.endswith(".gz") for path in outputs("download"))
+    assert all(path.endswith((".gz", "source.json")) for path in outputs("download"))
 
 
 def test_only_the_stages_that_use_the_model_depend_on_its_code():

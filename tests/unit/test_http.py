@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from loopback import hangs_up, sends, serving, status
 
-from emnist.sources.http import ATTEMPTS, CHUNK, Mirror, fetch
+from emnist.sources._http import ATTEMPTS, CHUNK, Mirror, fetch
 from emnist.utils.errors import UserError
 
 CONTENT = np.random.default_rng(0).bytes(5 * CHUNK + 77)
@@ -211,7 +211,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
 
 
 def start_download(url, path, **options):
-    code = f"from emnist.sources.http import *; fetch([Mirror('{url}/gzip.zip', '{MD5}')], '{path}')"
+    code = f"from emnist.sources._http import *; fetch([Mirror('{url}/gzip.zip', '{MD5}')], '{path}')"
     return subprocess.Popen([sys.executable, "-c", code], **options)
 
 
@@ -230,7 +230,7 @@ def test_progress_is_a_bar_on_a_terminal(path):
 
 
 def test_progress_is_plain_lines_elsewhere(path, monkeypatch, capfd):
-    monkeypatch.setattr("emnist.sources.http.LINE_EVERY", 2 * CHUNK)
+    monkeypatch.setattr("emnist.sources._http.LINE_EVERY", 2 * CHUNK)
     with serving(sends(CONTENT)) as (url, _):
         fetch_quickly(path, (url, {"md5": MD5}))
     lines, errors = capfd.readouterr()

@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emnist.check import check_names
 from emnist.params import load_params
 from emnist.utils.errors import UserError
 
@@ -39,6 +40,7 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(TEXT)
     params = load_params(path)
+    check_names(params)
     assert params.model == "vggnet"
     assert params.split[params.size].train == params.split.small.train
 
@@ -46,9 +48,8 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
 @pytest.mark.parametrize(
     "changes, expected",
     [
-        ({"model": "spinalnt"}, ["model", "'spinalnt'", "did you mean spinalnet?"]),
         ({"size": "smal"}, ["size", "did you mean small?"]),
-        ({"source": 3}, ["source", "sample", "3"]),
+        ({"source": 3}, ["source", "string", "3"]),
         ({"sed": 1}, ["sed is not a parameter", "did you mean seed?"]),
         ({"finetune__learning_rat": 1}, ["finetune.learning_rat is not a parameter", "learning_rate?"]),
         ({"seed": "42"}, ["seed", "integer", "'42'"]),
@@ -65,8 +66,6 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
             {"search__baseline__space__batch_size": [16, 1]},
             ["search.baseline.space.batch_size.1", "greater than or equal to 2"],
         ),
-        ({"augmentation__scale": [1.1, 0.9]}, ["augmentation", "smaller number first"]),
-        ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
         ({"transfer": None}, ["transfer", "None"]),
         ({"recipe": "aneal"}, ["recipe should be annealed or baseline", "did you mean annealed?"]),
         ({"transfer__learning_rate": "1e-3"}, ["transfer.learning_rate", "write 0.001"]),
@@ -86,6 +85,35 @@ def test_a_missing_key_is_named(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values))
     assert "finetune.batch_size is missing" in sentence(path)
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({"model": "spinalnt"}, ["model", "'spinalnt'", "did you mean spinalnet?"]),
+        ({"source": "smaple"}, ["source should be one of emnist, folder, sample", "did you mean sample?"]),
+        ({"download__smaple": {}}, ["download should be", "did you mean sample?"]),
+        ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
+        ({"download__folder__emnist": "data/raw"}, ["download.folder", "emptied"]),
+        ({"download__sample__trian": 3}, ["download.sample.trian is not a parameter", "did you mean train?"]),
+        ({"augmentation__affin": None}, ["augmentation should be one of", "did you mean affine?"]),
+        ({"augmentation__affine__scale": [1.1, 0.9]}, ["augmentation.affine", "smaller number first"]),
+        ({"augmentation__elastic": {"displacement": 1.0}}, ["augmentation.elastic.sigma is missing"]),
+        ({"loss": "cross_entrpy"}, ["loss should be one of", "did you mean cross_entropy?"]),
+        ({"losses__label_smoothing__smoothing": 1.5}, ["losses.label_smoothing.smoothing", "1.5"]),
+        ({"losses": {"label_smoothing": {"smoothing": 0.1}}}, ["loss, whose options are in losses", "label_smoothing"]),
+        ({"finetune__optimizer": "adamm"}, ["finetune.optimizer should be one of", "did you mean adam?"]),
+        ({"pretrain__optimizer": "sdg"}, ["pretrain.optimizer", "did you mean sgd?"]),
+        ({"optimizers__sgd__momentum": 1.0}, ["optimizers.sgd.momentum", "less than 1"]),
+        ({"finetune__annealed__schedule": "cosin"}, ["finetune.annealed.schedule", "did you mean cosine?"]),
+    ],
+)
+def test_a_wrong_name_or_option_is_refused_with_the_nearest(tmp_path, changes, expected):
+    with pytest.raises(UserError) as error:
+        check_names(load_params(changed(tmp_path, **changes)))
+    for part in ["params.yaml: ", *expected]:
+        assert part in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

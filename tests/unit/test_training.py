@@ -7,16 +7,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from emnist.models import ARCHITECTURES, build_model
-from emnist.params import Augmentation, Compute
+from emnist.params import Compute
+from emnist.training.augmentation import Affine
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import Hardware, setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import Diverged, fit, seed_everything, train_epoch
-from emnist.training.schedule import lr_multiplier
+from emnist.training.schedule import SCHEDULES
 from emnist.utils.checkpoint import Checkpoint
 
 CPU = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format, 2)
-AUGMENTATION = Augmentation(degrees=15, translate=0.1, scale=(0.9, 1.1), shear=3)
+AUGMENTATIONS = [Affine(degrees=15, translate=0.1, scale=(0.9, 1.1), shear=3)]
 STATISTICS = {"mean": 0.2, "std": 0.3}
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 62, 200).astype(np.uint8)
@@ -40,9 +41,9 @@ def test_batches_are_normalised_and_in_order(images):
 
 
 def test_shuffled_batches_hold_each_image_once_with_its_label(images):
-    still = Augmentation(degrees=0, translate=0, scale=(1, 1), shear=0)
+    still = Affine(degrees=0, translate=0, scale=(1, 1), shear=0)
     seen = []
-    for batch, labels in images.train_batches(50, still, torch.Generator().manual_seed(0)):
+    for batch, labels in images.train_batches(50, [still], torch.Generator().manual_seed(0)):
         for image, label in zip(batch[:, 0], labels):
             original = ((image * 0.3 + 0.2) * 255).round().to(torch.uint8).numpy()
             index = np.flatnonzero((PICTURES == original).all((1, 2))).item()
@@ -52,7 +53,7 @@ def test_shuffled_batches_hold_each_image_once_with_its_label(images):
 
 
 def test_what_does_not_fill_a_batch_is_left_out(images):
-    sizes = [len(labels) for _, labels in images.train_batches(64, AUGMENTATION, torch.Generator().manual_seed(0))]
+    sizes = [len(labels) for _, labels in images.train_batches(64, AUGMENTATIONS, torch.Generator().manual_seed(0))]
     assert sizes == [64, 64, 64]
 
 
@@ -101,7 +102,7 @@ def train(images, checkpoint=None, epochs=4, rate=0.02, **options):
         images,
         epochs=epochs,
         batch_size=32,
-        augmentation=AUGMENTATION,
+        augmentations=AUGMENTATIONS,
         clip_norm=1.0,
         seed=1,
         checkpoint=checkpoint,
@@ -143,7 +144,7 @@ def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
             ImageBatches(PICTURES, LABELS, hardware, STATISTICS),
             epochs=2,
             batch_size=50,
-            augmentation=AUGMENTATION,
+            augmentations=AUGMENTATIONS,
             clip_norm=1.0,
             seed=1,
             quiet=True,
@@ -192,7 +193,7 @@ def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_p
             images,
             epochs=4,
             batch_size=32,
-            augmentation=AUGMENTATION,
+            augmentations=AUGMENTATIONS,
             clip_norm=1.0,
             seed=1,
             validation=validation,
@@ -237,7 +238,7 @@ def test_the_three_most_probable_classes_and_their_scores(images):
     [("constant", [1, 1, 1, 1]), ("one_cycle", [0.04, 0.52, 1, 0]), ("cosine", [1, 0.9455, 0.7939, 0])],
 )
 def test_a_schedule_scales_the_learning_rate(schedule, factors):
-    assert [lr_multiplier(schedule, done) for done in (0, 0.15, 0.3, 1)] == pytest.approx(factors, abs=1e-4)
+    assert [SCHEDULES[schedule](done) for done in (0, 0.15, 0.3, 1)] == pytest.approx(factors, abs=1e-4)
 
 
 def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
@@ -256,7 +257,7 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
         images,
         epochs=3,
         batch_size=50,
-        augmentation=AUGMENTATION,
+        augmentations=AUGMENTATIONS,
         clip_norm=1.0,
         schedule="cosine",
         seed=1,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from loopback import files, sends, serving
 
-from emnist.sources import archive
-from emnist.sources.http import Mirror
+from emnist.sources import emnist as archive
+from emnist.sources._http import Mirror
 from emnist.utils.errors import UserError
 
 
@@ -163,7 +163,7 @@ def test_the_checksums_are_those_of_torchvision():
 
 def start_download(url, md5, tmp_path):
     code = (
-        "from emnist.sources.archive import *; from emnist.sources.http import *; "
+        "from emnist.sources.emnist import *; from emnist.sources._http import *; "
         f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -5,12 +5,18 @@ import stat
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
+from pydantic import Field, model_validator
+
+from emnist.params import Section
+from emnist.sources._http import Mirror, fetch
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
-from emnist.sources.http import Mirror, fetch
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
+TITLE = "EMNIST ByClass"
 LARGEST_MEMBER = 2**30  # bytes; the largest official one that is needed has a fifth of that
 
 MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
@@ -21,13 +27,42 @@ MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
 }
 
 
+class Archive(Section):
+    """Where the archive can be downloaded, with the checksums published for it."""
+
+    url: str
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def has_a_checksum(self):
+        if not (self.md5 or self.sha256):
+            raise ValueError("should have the md5 or the sha256 published for it")
+        return self
+
+
+class Options(Section):
+    """The mirrors, in the order in which they are tried."""
+
+    mirrors: list[Archive] = Field(min_length=1)
+    mnist_mirrors: list[str] = Field(min_length=1)
+
+
+def obtain(options, raw):
+    """Download the archive and MNIST, and put the eight files in `raw`."""
+    kept = Checkpoint("download-emnist")
+    download_emnist(options.mirrors, raw, kept.folder)
+    download_mnist(options.mnist_mirrors, raw, kept.folder)
+    kept.mark_complete(*sorted(Path(raw).glob("*.gz")))
+
+
 def download_emnist(mirrors, raw, work, **waits):
     """Download EMNIST's archive and put the four files of ByClass in `raw`.
 
     Parameters
     ----------
     mirrors : sequence
-        Addresses of the archive, as `emnist.sources.http.fetch` takes them.
+        Addresses of the archive, as `emnist.sources._http.fetch` takes them.
     raw : path-like
     work : path-like
         Folder that outlives a kill: the download continues from there, and what has been downloaded stays

@@ -1,0 +1,49 @@
+"""Checks of what params.yaml names."""
+
+from emnist.models import ARCHITECTURES
+from emnist.params import RECIPES, check_name, check_options
+from emnist.search import check_trials
+from emnist.sources import SOURCES, load_source
+from emnist.training.augmentation import AUGMENTATIONS, build_augmentations
+from emnist.training.losses import LOSSES
+from emnist.training.optimizers import OPTIMIZERS
+from emnist.training.schedule import SCHEDULES
+
+
+def check_names(params):
+    """Check each name in params.yaml and the options under it, used or not.
+
+    Parameters
+    ----------
+    params : emnist.params.Params
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, an option is wrong, or the search asks for more trials than there are combinations.
+    """
+    check_name(params.model, ARCHITECTURES, "params.yaml: model")
+    check_chosen(params.source, params.download, SOURCES, "source", "download")
+    for name, options in params.download.items():
+        check_options(load_source(name).Options, options, f"download.{name}")
+    for name in params.augmentation:
+        check_name(name, AUGMENTATIONS, "params.yaml: augmentation")
+    build_augmentations(params.augmentation)
+    check_chosen(params.loss, params.losses, LOSSES, "loss", "losses")
+    for name, options in params.losses.items():
+        check_options(LOSSES[name], options, f"losses.{name}")
+    for section in ("pretrain", "finetune"):
+        check_chosen(params[section].optimizer, params.optimizers, OPTIMIZERS, f"{section}.optimizer", "optimizers")
+        for recipe in RECIPES:
+            check_name(params[section][recipe].schedule, SCHEDULES, f"params.yaml: {section}.{recipe}.schedule")
+    for name, options in params.optimizers.items():
+        check_options(OPTIMIZERS[name], options, f"optimizers.{name}")
+    check_trials(params)
+
+
+def check_chosen(name, sections, known, place, section):
+    """Check a name, that of each section with options, and that the name has such a section."""
+    check_name(name, known, f"params.yaml: {place}")
+    for each in sections:
+        check_name(each, known, f"params.yaml: {section}")
+    check_name(name, sections, f"params.yaml: {place}, whose options are in {section},")

@@ -26,12 +26,16 @@ TINY = {
 }
 
 
-def checkout(folder, **changes):
+def checkout(folder, tests=False, tiny=True, **changes):
     """Copy the project's files as they are now into a new git repository, with tiny parameters.
 
     Parameters
     ----------
     folder : pathlib.Path
+    tests : bool
+        Whether to copy the tests, too.
+    tiny : bool
+        Whether to change params.yaml at all.
     **changes
         Further parameters; a dot is written as two underscores.
     """
@@ -42,12 +46,14 @@ def checkout(folder, **changes):
         capture_output=True,
         text=True,
     ).stdout
+    left_out = ("metrics/", "plots/", "dvc.lock") + (() if tests else ("tests/",))
     for name in filter(None, listed.split("\0")):
-        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
+        if (REPOSITORY / name).is_file() and not name.startswith(left_out):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
     link_environment(folder)
-    set_params(folder, **TINY | {key.replace("__", "."): value for key, value in changes.items()})
+    if tiny:
+        set_params(folder, **TINY | {key.replace("__", "."): value for key, value in changes.items()})
     run("git init -q -b main", folder)
     run("git add -A", folder)
     commit(folder, "A tiny experiment")

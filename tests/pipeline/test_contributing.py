@@ -1,0 +1,79 @@
+"""Each recipe of CONTRIBUTING.md, carried out to the letter in a clone: the pipeline runs and the fast tests pass."""
+
+import json
+import re
+
+import pytest
+from pipeline_helpers import REPOSITORY, checkout, commit, run, set_params
+
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
+RECIPES = dict(re.findall(r"^### An? ([\w ]+): (.*?)(?=^###|\Z)", TEXT, re.MULTILINE | re.DOTALL))
+FILES = {"architecture": 2, "metric": 2, "augmentation": 3, "optimizer": 3, "loss": 3, "source of images": 3}
+STEP = re.compile(
+    r"^Add `(?P<new>[^`]+)` with:\n\n```\w+\n(?P<whole>.*?)^```$"
+    r"|^In `(?P<file>[^`]+)`, (?:(?P<where>above|below) `(?P<anchor>[^`]+)`|at the end), add:\n\n```\w+\n(?P<more>.*?)^```$"
+    r"|^In `(?P<changed>[^`]+)`, replace `(?P<old>[^`]+)` with `(?P<by>[^`]+)`\.$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def carry_out(recipe, folder):
+    """Do what a recipe says, and give the files that it adds or edits."""
+    touched = set()
+    for step in STEP.finditer(recipe):
+        name = step["new"] or step["file"] or step["changed"]
+        touched.add(name)
+        path = folder / name
+        if step["new"]:
+            assert not path.exists()
+            path.write_text(step["whole"])
+            continue
+        text = path.read_text()
+        if step["changed"]:
+            assert text.count(step["old"]) == 1, f"{name} should hold {step['old']!r} once"
+            text = text.replace(step["old"], step["by"].replace("\\n", "\n"))
+        elif step["anchor"]:
+            (line,) = re.findall(rf"^{re.escape(step['anchor'])}.*\n", text, re.MULTILINE)
+            added = step["more"] + line if step["where"] == "above" else line + step["more"]
+            text = text.replace(line, added)
+        else:
+            text += step["more"]
+        path.write_text(text)
+    return touched
+
+
+def test_every_recipe_is_there_and_touches_no_more_files_than_it_says():
+    assert RECIPES.keys() == FILES.keys()
+    words = {2: "two files", 3: "three files"}
+    for kind, recipe in RECIPES.items():
+        named = {step["new"] or step["file"] or step["changed"] for step in STEP.finditer(recipe)}
+        assert len(named) == FILES[kind] and recipe.startswith(words[FILES[kind]])
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A clone in which all recipes have been carried out, one after the other."""
+    folder = checkout(tmp_path_factory.mktemp("extended"), tests=True, tiny=False)
+    for recipe in RECIPES.values():
+        carry_out(recipe, folder)
+    run("git add -A", folder)
+    commit(folder, "Extensions")
+    return folder
+
+
+def test_the_fast_tests_and_lint_pass_with_all_recipes_carried_out(extended):
+    run("python -m ruff check . && python -m ruff format --check .", extended)
+    run("python -m pytest -q -n 2 tests/unit", extended)
+
+
+def test_the_pipeline_runs_with_what_the_recipes_add(extended):
+    set_params(
+        extended,
+        **{"model": "tinynet", "source": "stripes", "loss": "focal", "finetune.optimizer": "rmsprop"},
+        **{"split.small.train": 1000, "split.small.test": 300, "search.small.trials": 2, "search.workers": 1},
+        **{"pretrain.small.epochs": 4, "finetune.small.epochs": 1, "transfer.epochs": 1},
+    )
+    run("dvc repro", extended)
+    scores = json.loads((extended / "metrics/evaluate.json").read_text())["test"]
+    assert 0 <= scores["balanced_accuracy"] <= 1
+    assert json.loads((extended / "metrics/split.json").read_text())["source"] == "stripes"

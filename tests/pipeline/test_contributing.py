@@ -56,13 +56,14 @@ def extended(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("extended"), tests=True, tiny=False)
     for recipe in RECIPES.values():
         carry_out(recipe, folder)
+    run("make format", folder)
     run("git add -A", folder)
     commit(folder, "Extensions")
     return folder
 
 
 def test_the_fast_tests_and_lint_pass_with_all_recipes_carried_out(extended):
-    run("python -m ruff check . && python -m ruff format --check .", extended)
+    run("make lint", extended)
     run("python -m pytest -q -n 2 tests/unit", extended)
 
 

@@ -53,7 +53,7 @@ def test_no_writer_is_in_both_parts_or_twice():
 def test_a_writer_is_consistent_and_differs_from_others():
     (one, _), (other, _) = sample.writers(train=50, test=20, seed=3)[0]
     page = np.repeat(np.arange(62, dtype=np.uint8), 2)
-    mine, theirs = (sample.write(seed, page).astype(float) for seed in (one, other))
+    mine, theirs = (sample.render_writer(seed, page).astype(float) for seed in (one, other))
     within = np.abs(mine[::2] - mine[1::2]).mean()
     between = np.abs(mine[::2] - theirs[::2]).mean()
     assert 0 < within < 0.8 * between

@@ -76,7 +76,10 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     model = build_model(name)
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
-    placed = lambda images, labels, indices=None: ImageBatches(images, labels, hardware, pixels, indices)
+
+    def placed(images, labels, indices=None):
+        return ImageBatches(images, labels, hardware, pixels, indices)
+
     common = {
         "augmentations": build_augmentations(params.augmentation),
         "batch_size": draw["batch_size"],

@@ -18,7 +18,11 @@ from emnist.params import load_params
 from emnist.sources import sample
 from emnist.training.hardware import cores
 
-without = lambda quality: {name: getattr(sample, name) | {quality: 0.0} for name in ("BETWEEN", "WITHIN")}
+
+def without(quality):
+    return {name: getattr(sample, name) | {quality: 0.0} for name in ("BETWEEN", "WITHIN")}
+
+
 NONE = {"aspect": 0.0, "elastic": 0.0}
 STILL = dict(PEN=(0.075, 0.075), PEN_JITTER=0.0, PRESSURE=0.0)
 WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away

@@ -129,7 +129,10 @@ def with_settings(settings):
 def finish(wanted, values, jobs):
     """Queue the runs that are missing, wait until all have ended, and give the experiment of each."""
     found = find(values)
-    state = lambda key: found[key]["state"] if key in found else "failed"
+
+    def state(key):
+        return found[key]["state"] if key in found else "failed"
+
     for experiment in found.values():
         if experiment["state"] == "dead":
             dvc("queue", "kill", experiment["name"])  # which only notes that its process is gone
@@ -286,7 +289,10 @@ def show(params, found, special, speed):
     runs, curves, trials, read, settings = [], {}, {}, {}, {}
     for (model, seed), experiment in found.items():
         files = DVCFileSystem(rev=experiment["rev"])
-        table = lambda path, **types: pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
+
+        def table(path, **types):
+            return pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
+
         metrics = {Path(path).stem: each["data"] for path, each in experiment["metrics"].items()}
         scores = {
             "train": metrics["evaluate"]["train"],

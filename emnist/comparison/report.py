@@ -103,7 +103,10 @@ def report(path, title, sentences, markdown, pictures, settings):
         The parameters, a column a run.
     """
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.strip().split("\n")]
-    cells = lambda tag, row: "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+
+    def cells(tag, row):
+        return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+
     values = settings.map(str)
     alike = values.nunique(axis=1) == 1
     figures = "".join(

@@ -26,7 +26,10 @@ class Hardware:
 
     def as_dict(self):
         """Give the choice as JSON values."""
-        name = lambda value: str(value).removeprefix("torch.")
+
+        def name(value):
+            return str(value).removeprefix("torch.")
+
         return {
             "device": self.device.type,
             "precision": name(self.precision),

@@ -134,9 +134,12 @@ def test_what_explains_the_ranks_of_trials_is_named(tmp_path):
 def test_models_that_read_alike_do_not_differ(tmp_path):
     for name, second in [("same", PREDICTIONS), ("other", LABELS)]:
         figures.confusion_difference(tmp_path / name, (LABELS, PREDICTIONS), (LABELS, second), "0Oo1l", "ab", "title")
-    coloured = lambda name: (
-        np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int), axis=2) > 30
-    ).mean()
+
+    def coloured(name):
+        return (
+            np.ptp(np.asarray(Image.open(tmp_path / name).convert("RGB"))[300:1500, 300:1300].astype(int), axis=2) > 30
+        ).mean()
+
     assert coloured("same") < 0.01 < coloured("other")
 
 

@@ -1,22 +1,49 @@
-# make repro: the whole pipeline, from nothing.  make test: the whole test suite.
+# `make help` lists the commands.
 PYTHON ?= python3
+SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+SYSTEM_PYTHON = PATH="$(SYSTEM_PATH)" $(PYTHON)
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: repro test
-repro: .venv/installed
+.PHONY: help repro test test-fast lint format check-project
+
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+repro: .venv/installed  ## Rebuild all results, from nothing or from where a run was interrupted
 	@python -m emnist.cli.mend
 	dvc repro
 	@python -m emnist.cli.summary
 
-test: .venv/installed
+test: lint  ## Run lint and all tests: about 10 minutes
 	python -m pytest
 
-.venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("error: Python 3.11 to 3.13 is needed, \
-	but $(PYTHON) is " + sys.version.split()[0] + ": name another, as in make $(or $(MAKECMDGOALS),repro) PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: less than a minute
+	python -m pytest tests/unit
+
+lint: .venv/installed  ## Check the code's style
+	ruff check .
+	ruff format --check .
+
+format: .venv/installed  ## Put the code into that style
+	ruff check --fix .
+	ruff format .
+
+# Before anything else, so that what is missing is said in one sentence.
+check-project:
+	@PATH="$(SYSTEM_PATH)"; command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) should be a Python from 3.11 to 3.13, but is not found:" \
+	"install one, name it with \`export PYTHON=python3.12\`, then run \`make $(MAKECMDGOALS)\` again" >&2; exit 1; }
+	@$(SYSTEM_PYTHON) tools/check_setup.py project $(MAKECMDGOALS)
+
+# .venv/installing marks an installation that was interrupted: it starts afresh. Your own .venv is never removed.
+.venv/installed: requirements.lock pyproject.toml | check-project
+	@if [ -e .venv/installing ]; then echo "The last installation was interrupted: this one starts afresh."; rm -r .venv; fi
+	@$(SYSTEM_PYTHON) tools/check_setup.py installation $(MAKECMDGOALS)
+	@if [ -e $@ ] || [ ! -e .venv ]; then mkdir -p .venv; touch .venv/installing; fi
+	$(SYSTEM_PYTHON) -m venv .venv
 	@echo "Installing what requirements.lock pins: up to 6 GB and some minutes ..."
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	.venv/bin/python -c 'import vl_convert; print(vl_convert.javascript_bundle())' > .venv/vega.js
+	@rm -f .venv/installing
 	@touch $@

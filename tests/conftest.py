@@ -15,11 +15,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
-    """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed."""
+    """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed.
+
+    Its folder has such a name as a person's may have.
+    """
     shared = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         shared = shared.parent  # by the processes in which test files run side by side
-    folder, done = shared / "pipeline", shared / "pipeline.done"
+    folder, done = shared / "émnist copy (1)", shared / "pipeline.done"
     with FileLock(shared / "pipeline.lock"):
         if not done.exists():
             folder.mkdir()

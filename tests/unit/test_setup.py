@@ -182,3 +182,8 @@ def count_tests(folder):
 
 def test_two_thirds_of_the_tests_are_fast():
     assert count_tests(REPOSITORY / "tests/unit") >= 2 / 3 * count_tests(REPOSITORY / "tests")
+
+
+def test_a_clone_has_a_folder_for_data():
+    listed = subprocess.run(["git", "ls-files", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert listed.stdout == "data/.gitignore\n"

@@ -29,6 +29,9 @@ def check_names(params):
     for name in params.augmentation:
         check_name(name, AUGMENTATIONS, "params.yaml: augmentation")
     build_augmentations(params.augmentation)
+    for recipe in RECIPES:
+        for name in params.dropout[recipe]:
+            check_name(name, ARCHITECTURES, f"params.yaml: dropout.{recipe}")
     check_chosen(params.loss, params.losses, LOSSES, "loss", "losses")
     for name, options in params.losses.items():
         check_options(LOSSES[name], options, f"losses.{name}")

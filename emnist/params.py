@@ -113,6 +113,11 @@ class Finetune(Section):
     clip_norm: Positive
 
 
+class Dropout(Section):
+    annealed: dict[str, Fraction]
+    baseline: dict[str, Fraction]
+
+
 class Evaluate(Section):
     tta: Annotated[int, Field(ge=0, le=4)]
 
@@ -140,6 +145,7 @@ class Params(Section):
     download: dict[str, Options]
     split: Split
     augmentation: dict[str, Options | None]
+    dropout: Dropout
     loss: str
     losses: dict[str, Options]
     optimizers: dict[str, Options]

@@ -4,7 +4,7 @@ import math
 
 from joblib import Parallel, delayed
 
-from emnist.models import build_model
+from emnist.models import build_model, set_dropout
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
@@ -80,6 +80,7 @@ def run_trial(config, params, images, labels, statistics, train_indices, validat
     # One thread a trial, however many run side by side: the sums of two threads round differently.
     seed_everything(params.seed, "search")
     model = build_model(params.model)
+    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
     train = ImageBatches(images, labels, hardware, statistics, train_indices)

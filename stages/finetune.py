@@ -3,7 +3,7 @@
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
 from emnist.data.files import write_csv, write_json
-from emnist.models import load_model
+from emnist.models import load_model, set_dropout
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
@@ -23,6 +23,7 @@ def main():
     images, labels, pixel_stats = read_split()
 
     model, _ = load_model("data/weights/pretrain.safetensors")
+    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
     log(f"finetune: {params.model} on {len(labels):,} images; {hardware}")

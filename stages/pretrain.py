@@ -3,7 +3,7 @@
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
 from emnist.data.files import read_json, write_csv, write_json
-from emnist.models import build_model
+from emnist.models import build_model, set_dropout
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
@@ -25,6 +25,7 @@ def main():
 
     seed_everything(params.seed, "weights")
     model = build_model(params.model)
+    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
     log(f"pretrain: {params.model} on {len(pretrain):,} images with {best}; {hardware}")

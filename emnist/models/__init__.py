@@ -46,6 +46,22 @@ def build_model(name, num_classes=62):
     return architecture(num_classes)
 
 
+def set_dropout(model, rate):
+    """Set the rate of all dropout layers of a model, in place.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    rate : float or None
+        The part of the units that is left out in training; None leaves each layer's own.
+    """
+    from torch import nn
+
+    for module in model.modules():
+        if rate is not None and isinstance(module, nn.Dropout):
+            module.p = rate
+
+
 def replace_head(model, num_classes):
     """Copy a model, with a fresh head on the same features, frozen.
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emnist.models import ARCHITECTURES, build_model, load_model, replace_head
+from emnist.models import ARCHITECTURES, build_model, load_model, replace_head, set_dropout
 from emnist.models.weights import save_weights
 from emnist.utils.errors import UserError
 
@@ -331,6 +331,14 @@ def test_new_head_is_all_that_learns(name, images):
     head = {key for key, parameter in new.named_parameters() if parameter.grad is not None}
     assert head == {key for key in new.state_dict() if key.startswith(new.HEAD)} != set(new.state_dict())
     assert head == HEADS.get(name, head)
+
+
+def test_dropout_is_set_in_all_layers_or_left_as_it_is():
+    images = torch.rand(8, 1, 28, 28)
+    for rate, same in [(0.0, True), (None, False)]:
+        model = build_model("lenet").train()
+        set_dropout(model, rate)
+        assert torch.equal(model(images), model(images)) == same
 
 
 def test_replacing_the_head_leaves_the_model_as_it_was():

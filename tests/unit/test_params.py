@@ -99,6 +99,7 @@ def test_a_missing_key_is_named(tmp_path):
         ({"augmentation__affin": None}, ["augmentation should be one of", "did you mean affine?"]),
         ({"augmentation__affine__scale": [1.1, 0.9]}, ["augmentation.affine", "smaller number first"]),
         ({"augmentation__elastic": {"displacement": 1.0}}, ["augmentation.elastic.sigma is missing"]),
+        ({"dropout__annealed": {"lennet": 0.1}}, ["dropout.annealed should be one of", "did you mean lenet?"]),
         ({"loss": "cross_entrpy"}, ["loss should be one of", "did you mean cross_entropy?"]),
         ({"losses__label_smoothing__smoothing": 1.5}, ["losses.label_smoothing.smoothing", "1.5"]),
         ({"losses": {"label_smoothing": {"smoothing": 0.1}}}, ["loss, whose options are in losses", "label_smoothing"]),

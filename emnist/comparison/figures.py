@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from emnist.figures.confusion import kind, name_classes, row_percent
 from emnist.figures.style import GREY, legend, save, styled
@@ -52,7 +52,12 @@ def accuracy_by_cost(path, accuracies, costs, title):
             lambda height: 101 - np.exp(-height),
         ),
     )
-    ax.yaxis.set_major_locator(FixedLocator([0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]))
+    labelled = [0, 20, 40, 60, 70, 80, 85, 90, 95, 98, 100]
+    low, high = ax.get_ylim()
+    if sum(low <= accuracy <= high for accuracy in labelled) > 1:
+        ax.yaxis.set_major_locator(FixedLocator(labelled))
+    for each in figure.axes:
+        _label_sparsely(each.xaxis)
     figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
     legend(figure, ax, len(accuracies), "the mean of each model's runs; the bar is their standard deviation")
     figure.suptitle(title)
@@ -215,6 +220,17 @@ def searches_of_models(path, trials, title):
     legend(figure, ax, len(trials))
     figure.suptitle(title)
     save(path, figure)
+
+
+def _label_sparsely(axis):
+    """Label a logarithmic axis so that no labels overlap, whether it spans many powers of ten or a part of one."""
+    low, high = axis.get_view_interval()
+    if high < 10 * low:
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    else:
+        axis.set_major_locator(LogLocator(subs=[1, 2, 5] if high < 100 * low else [1]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(EngFormatter())
 
 
 def model_styles(models):

@@ -139,3 +139,21 @@ def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
     curves = {f"model {number}": [RUN] for number in range(12)}
     figures.curves_of_models(tmp_path / "curves.png", curves, "title")
     assert len(list(figures.model_styles(curves))) == 12
+
+
+@pytest.mark.parametrize("factor", [1, 1.01, 1.3, 5, 11, 90, 1e5])
+@pytest.mark.parametrize("difference", [0, 0.1, 3, 60])
+def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(tmp_path, monkeypatch, factor, difference):
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda path, figure: drawn.append(figure))
+    costs = {"a": {"parameters": 35_814}, "b": {"parameters": 35_814 * factor}}
+    figures.accuracy_by_cost(tmp_path / "cost.png", {"a": [91], "b": [91 - difference]}, costs, "title")
+    (ax,) = drawn[0].axes
+    drawn[0].draw_without_rendering()
+    for axis, side in [(ax.xaxis, "x"), (ax.yaxis, "y")]:
+        low, high = axis.get_view_interval()
+        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text()]
+        edges = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
+        assert len(edges) > 1 and all(end < start for (_, end), (start, _) in zip(edges, edges[1:]))
+        assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())

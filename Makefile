@@ -11,9 +11,9 @@ help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 repro: .venv/installed  ## Rebuild all results, from nothing or from where a run was interrupted
-	@python -m emnist.cli.mend
+	@emnist repair
 	dvc repro
-	@python -m emnist.cli.summary
+	@emnist summary
 
 test: lint  ## Run lint and all tests: about 10 minutes
 	python -m pytest

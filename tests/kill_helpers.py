@@ -81,7 +81,7 @@ def after(pattern, delay=0.0):
 def until_done(command, folder, when):
     """Run a command again and again, each time killed at the moment that `when` gives, until it ends by itself.
 
-    Where DVC was killed while it wrote its own files, they are mended as `make repro` mends them.
+    Where DVC was killed while it wrote its own files, they are repaired as `make repro` repairs them.
 
     Yields
     ------
@@ -93,9 +93,9 @@ def until_done(command, folder, when):
         if done.returncode == 0:
             return
         if done.returncode != -signal.SIGKILL:
-            mended = interrupted("python -m emnist.cli.mend", folder, lambda line: None)
-            assert "half written" in mended.stdout, done.stdout
-            yield mended
+            repaired = interrupted("emnist repair", folder, lambda line: None)
+            assert "half written" in repaired.stdout, done.stdout
+            yield repaired
 
 
 def stage_named(said):

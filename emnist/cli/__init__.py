@@ -1,0 +1,65 @@
+"""The command line: ``emnist COMMAND``. Not stages: nothing here decides a result.
+
+Each command is a module of this package with an ``EXAMPLE``, ``add_arguments(parser)`` and ``main(options)``. It is
+imported when it is asked for, and imports what is slow to import (PyTorch, pandas) only when it runs.
+"""
+
+import argparse
+import difflib
+import importlib
+import sys
+
+from emnist.utils.errors import UserError
+
+COMMANDS = {  # a module of this package: what it does
+    "predict": "Recognise the character in each picture.",
+    "compare": "Run every architecture that has not run yet, wait, and write the report.",
+    "report": "Write the report from the runs that are there, and run nothing.",
+    "repair": "Fix what keeps DVC from running, such as a file that a kill left half written.",
+    "summary": "Print the results of the last run.",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message):
+        raise UserError(f"{message}: `{self.prog} --help` shows what it takes")
+
+
+def main():
+    """Run the command that the first argument names."""
+    parser = Parser(
+        prog="emnist",
+        usage="emnist COMMAND ...",
+        description="Handwritten-character recognition on EMNIST ByClass.",
+        epilog="\n".join(
+            [
+                "commands:",
+                *(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items()),
+                "",
+                "`emnist COMMAND --help` shows an example and the options of each.",
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    name = parser.parse_args(sys.argv[1:2]).command
+    if name is None:
+        parser.print_help()
+        return
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        raise UserError(
+            f"the command should be one of {', '.join(COMMANDS)}, but is {name!r}"
+            + (f": did you mean {near[0]}?" if near else ": `emnist --help` explains each")
+        )
+    command = importlib.import_module(f"emnist.cli.{name}")
+    parser = Parser(
+        prog=f"emnist {name}",
+        description=COMMANDS[name],
+        epilog=f"example:\n  {command.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    command.main(parser.parse_args(sys.argv[2:]))

@@ -1,43 +1,48 @@
-"""Read characters from a person's image files: ``python -m emnist.cli.predict IMAGE...``."""
+"""Predictions for a person's own pictures."""
 
-import argparse
 import json
 import sys
 
-from emnist.reading.pictures import read_character
-from emnist.utils.errors import UserError, run_cli
+from emnist.utils.errors import UserError
 
+EXAMPLE = "emnist predict photo.png scan.jpg"
 WEIGHTS = "data/weights/finetune.safetensors"
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m emnist.cli.predict",
-        description="Read the character in each image, dark on light or light on dark.",
+def add_arguments(parser):
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a picture of one character, of any size, dark on light or light on dark",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a picture of one character, of any size")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--weights", default=WEIGHTS, help="the trained model (default: %(default)s)")
-    parser.add_argument("--top", type=int, default=3, help="how many guesses an image (default: %(default)s)")
-    arguments = parser.parse_args()
-    if arguments.top < 1:
-        parser.error("--top should be at least 1")
+    parser.add_argument(
+        "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
+    )
 
-    from emnist.models import load_model  # torch takes seconds to import, --help need not wait for it
 
-    model, about = load_model(arguments.weights)
+def main(options):
+    if options.top < 1:
+        raise UserError(f"--top should be at least 1, but is {options.top}")
+
+    from emnist.models import load_model
+    from emnist.reading.pictures import read_character
+
+    model, about = load_model(options.weights)
     readings, failed = [], False
-    for path in arguments.images:
+    for path in options.images:
         try:
-            guesses = predict(model, about, read_character(path))[: arguments.top]
+            guesses = predict(model, about, read_character(path))[: options.top]
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
             continue
         readings.append({"file": path, "predictions": [{"character": c, "probability": p} for c, p in guesses]})
-        if not arguments.json:
+        if not options.json:
             print(f"{path}:", ", ".join(f"{c} {p:.1%}" for c, p in guesses))
-    if arguments.json:
+    if options.json:
         print(json.dumps(readings, indent=2))
     sys.exit(failed)
 
@@ -65,7 +70,3 @@ def predict(model, about, image):
         probabilities = model(pixels[None, None]).softmax(dim=1)[0].double()
     order = probabilities.argsort(descending=True, stable=True).tolist()
     return [(about["classes"][label], probabilities[label].item()) for label in order]
-
-
-if __name__ == "__main__":
-    run_cli(main)

@@ -1,11 +1,16 @@
-"""Say in a few lines what the last run found out. Not a stage: it writes nothing."""
+"""Summary of the last run."""
 
-from emnist.data.files import read_json
-from emnist.params import load_params
-from emnist.utils.errors import run_cli
+EXAMPLE = "emnist summary"
 
 
-def main():
+def add_arguments(parser):
+    pass
+
+
+def main(options):
+    from emnist.data.files import read_json
+    from emnist.params import load_params
+
     params = load_params()
     split, scores, transfer = (read_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
     test = scores["test"]
@@ -19,8 +24,4 @@ def main():
 Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
-          python -m emnist.cli.predict IMAGE    read characters from your own pictures""")
-
-
-if __name__ == "__main__":
-    run_cli(main)
+          emnist predict IMAGE              read characters from your own pictures""")

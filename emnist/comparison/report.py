@@ -1,13 +1,22 @@
-"""Runs of several models side by side: a table, what can be said, and one page that holds it all."""
+"""The report of a comparison: its table, its sentences and its files."""
 
-import base64
-import html
 from pathlib import Path
 
+import pandas as pd
 from scipy.stats import ttest_ind
 
+from emnist.comparison import figures
+from emnist.comparison.experiments import read_results
+from emnist.comparison.page import write_page
+from emnist.data.classes import CHARACTERS
+from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
+from emnist.models import build_model
+from emnist.sources import load_source
+from emnist.training.augmentation import build_augmentations
+from emnist.training.hardware import setup_hardware
 from emnist.utils.atomic import write_bytes
 
+FOLDER = Path("plots/comparison")
 SCORES = {  # a row of the table: the column of a run
     "training accuracy": "train.accuracy",
     "training precision": "train.precision",
@@ -22,7 +31,7 @@ SCORES = {  # a row of the table: the column of a run
     "test, ByMerge's 47 classes": "test.bymerge_accuracy",
     "transfer, test accuracy": "transfer.accuracy",
 }
-ALPHA = 0.05  # a difference that chance makes larger more often than this is not called one
+ALPHA = 0.05  # the level of significance
 
 
 def table(runs, costs):
@@ -51,12 +60,12 @@ def table(runs, costs):
 
 
 def summarize(runs, costs):
-    """Say which model reads best, which others cannot be told from it, and which of these costs least.
+    """Name the most accurate model, those that are not significantly worse, and the cheapest of these.
 
     Parameters
     ----------
     runs, costs
-        As `table` takes them; only of models that were trained alike.
+        As `table` takes them; only of models that ran with the same settings.
 
     Returns
     -------
@@ -65,87 +74,149 @@ def summarize(runs, costs):
 
     Notes
     -----
-    Two models differ if Welch's t-test of their runs' test accuracies says so at the 5 % level. That takes at least
-    two runs of each.
+    A model is significantly worse if Welch's t-test of the runs' test accuracies says so at the 5 % level. That takes
+    at least two runs of each model.
     """
     accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
     best = max(accuracies, key=lambda model: accuracies[model].mean())
-    said = f"{best} reads most: {_mean(accuracies[best])} % of the test images. "
+    sentence = f"The most accurate model is {best}: {_mean(accuracies[best])} % of the test images. "
     if min(map(len, accuracies.values())) < 2:
-        return said + "With a single run of a model, a difference of a point or two may be noise."
+        return sentence + "With a single run of a model, a difference of a point or two may be noise."
     alike = [
         model
         for model, found in accuracies.items()
         if model != best and not ttest_ind(accuracies[best], found, equal_var=False).pvalue < ALPHA
     ]
     if not alike:
-        return said + "By Welch's t-test every other model reads fewer (p < 0.05)."
+        return sentence + "All other models are significantly worse (Welch's t-test, p < 0.05)."
     cheapest = min([best, *alike], key=lambda model: costs[model]["multiply-adds an image"])
     return (
-        said + f"By Welch's t-test {' and '.join(alike)} cannot be told from it (p ≥ 0.05). "
-        f"Of these {cheapest} costs least: {costs[cheapest]['multiply-adds an image']:,} multiply-adds an image."
+        sentence + f"Not significantly worse (Welch's t-test, p ≥ 0.05): {', '.join(alike)}. "
+        f"The cheapest of these is {cheapest}: {costs[cheapest]['multiply-adds an image']:,} multiply-adds an image."
     )
 
 
-def report(path, title, sentences, markdown, pictures, settings):
-    """Write one HTML page that needs nothing else.
+def write_report(plan, found, speed=False):
+    """Write the table, the pictures and the page of a comparison into `FOLDER`.
 
     Parameters
     ----------
-    path : path-like
-    title : str
-    sentences : list of str
-    markdown : str
-        The table, as `table` gives it.
-    pictures : dict of path-like to str
-        PNG files, and what each shows.
-    settings : pandas.DataFrame
-        The parameters, a column a run.
+    plan : emnist.comparison.runs.Plan
+    found : dict of (str, int) to dict
+        The experiment of each run that is complete, by model and seed.
+    speed : bool
+        Whether to measure images a second too. Throughput varies between machines, so it is returned and put on the
+        page only.
+
+    Returns
+    -------
+    str
+        The table and the sentences, to be printed.
     """
-    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.strip().split("\n")]
+    runs, curves, trials, predictions, parameters = [], {}, {}, {}, {}
+    for (model, seed), experiment in found.items():
+        metrics, curve, searched, predicted = read_results(experiment)
+        scores = {
+            "train": metrics["evaluate"]["train"],
+            "test": metrics["evaluate"]["test"],
+            "transfer": metrics["transfer"]["test"],
+            "search": metrics["search"]["best"],
+            "pretrain": metrics["pretrain"],
+        }
+        runs.append(flatten({"model": model, "seed": seed, **scores}))
+        parameters[experiment["name"]] = flatten(
+            experiment["params"] | {"found by the search": metrics["search"]["best"]}
+        )
+        curves.setdefault(model, []).append(curve)
+        trials.setdefault(model, []).append(searched)
+        predictions.setdefault(model, []).append(predicted)
+    runs = pd.DataFrame(runs)
+    trials = {model: pd.concat(tables) for model, tables in trials.items()}
+    predictions = {
+        model: [pd.concat(tables)[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
+        for model, tables in predictions.items()
+    }
+    models = {model: build_model(model) for model in predictions}
+    costs = {
+        model: {"parameters": count_parameters(built), "multiply-adds an image": multiply_adds(built)}
+        for model, built in models.items()
+    }
+    accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
+    comparable = [model for model in accuracies if not plan.special[model]]
+    best = sorted(comparable, key=lambda model: -accuracies[model].mean())[:2]
 
-    def cells(tag, row):
-        return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+    title = _title(accuracies, load_source(plan.params.source).TITLE)
+    sentences = [summarize(runs[runs["model"].isin(comparable)], costs)] if len(best) == 2 else []
+    sentences += [
+        f"{model} cannot be compared with the others, because it ran with {', '.join(plan.special[model])}."
+        for model in accuracies
+        if plan.special[model]
+    ]
+    pictures = {
+        "cost": (figures.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
+        "curves": (figures.curves_of_models, (curves,), "Validation while the models were pre-trained"),
+        "search": (figures.searches_of_models, (trials,), "What mattered in the search for SGD's hyperparameters"),
+        "confusion": (figures.confusions_of_models, (predictions, CHARACTERS), "What each model takes for what"),
+    }
+    if len(best) == 2:
+        pictures["difference"] = (
+            figures.confusion_difference,
+            (*(predictions[model] for model in best), CHARACTERS, best),
+            f"Where {best[1]} and {best[0]}, the best two, differ",
+        )
+    else:
+        (FOLDER / "difference.png").unlink(missing_ok=True)
+    for name, (draw, what_to_draw, caption) in pictures.items():
+        draw(FOLDER / f"{name}.png", *what_to_draw, f"{caption}: {title}")
+    heading = title[0].upper() + title[1:]
+    markdown = table(runs, costs)
+    write_bytes(FOLDER / "table.md", "\n\n".join([f"**{heading}**", markdown, *sentences, ""]).encode())
+    write_bytes(FOLDER / "runs.csv", runs.to_csv(index=False, lineterminator="\n").encode())
+    if speed:
+        _measure_speed(models, plan.params, costs)
+        markdown = table(runs, costs)
+    write_page(
+        FOLDER / "report.html",
+        heading,
+        sentences,
+        markdown,
+        {FOLDER / f"{name}.png": caption for name, (_, _, caption) in pictures.items()},
+        pd.DataFrame(parameters),
+    )
+    return "\n".join(
+        [
+            "",
+            markdown,
+            *sentences,
+            f"The table, the pictures and the parameters of all runs are in {FOLDER}/report.html, one file to send; "
+            f"commit the rest of {FOLDER}.",
+        ]
+    )
 
-    values = settings.map(str)
-    alike = values.nunique(axis=1) == 1
-    figures = "".join(
-        f'<figure><img alt="{html.escape(shows)}" src="data:image/png;base64,'
-        f'{base64.b64encode(Path(picture).read_bytes()).decode()}"><figcaption>{html.escape(shows)}</figcaption></figure>'
-        for picture, shows in pictures.items()
+
+def flatten(values, prefix=""):
+    """Give nested values under dotted names."""
+    flattened = {}
+    for name, value in values.items():
+        flattened |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flattened
+
+
+def _title(accuracies, source):
+    fewest, most = (choose(map(len, accuracies.values())) for choose in (min, max))
+    number = f"{fewest} run" if fewest == most else f"{fewest} to {most} run"
+    return (
+        f"{len(accuracies)} architecture{'s' * (len(accuracies) > 1)} on {source}, {number}{'s' * (most > 1)} of each"
     )
-    write_bytes(
-        path,
-        f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{html.escape(title)}</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }}
-table {{ border-collapse: collapse }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .2em .7em; text-align: right; white-space: nowrap }}
-th:first-child, td:first-child {{ text-align: left }}
-.dataframe td {{ white-space: normal }}
-figure {{ margin: 2em 0 }}
-img {{ max-width: 100% }}
-div {{ overflow-x: auto }}
-</style>
-</head>
-<body>
-<h1>{html.escape(title)}</h1>
-{"".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)}
-<div><table><thead><tr>{cells("th", header)}</tr></thead>
-<tbody>{"".join(f"<tr>{cells('td', row)}</tr>" for row in rows)}</tbody></table></div>
-{figures}
-<h2>Parameters in which the runs differ</h2>
-<div>{values[~alike].T.to_html(border=0)}</div>
-<h2>Parameters of all runs</h2>
-<div>{values[alike].iloc[:, 0].to_frame("all runs").to_html(border=0)}</div>
-</body>
-</html>
-""".encode(),
-    )
+
+
+def _measure_speed(models, params, costs):
+    for model, built in models.items():
+        hardware = setup_hardware(params.compute, built)
+        training, inference = images_per_second(
+            hardware.to_device(built), hardware, build_augmentations(params.augmentation), params.pretrain.clip_norm
+        )
+        costs[model] |= {"images a second, training": training, "images a second, inference": inference}
 
 
 def _mean(values):

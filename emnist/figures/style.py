@@ -12,7 +12,6 @@ BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and tells 0 from O and 1, I and l apart
 DPI = 100
-SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}  # in titles
 # "default" first: a person's own matplotlibrc must not change the bytes.
 styled = plt.style.context(
     [

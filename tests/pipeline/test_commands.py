@@ -13,7 +13,7 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
 ELSEWHERE = {  # what runs the commands that are too long for here, or need a network
     "make repro": "conftest.finished_pipeline",
     "make test": "whoever runs this",
-    "python -m emnist.cli.compare": "test_compare.py",
+    "emnist compare": "test_compare.py",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
     "python -m benchmarks.speed": "a benchmark",

@@ -3,7 +3,6 @@
 import csv
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
@@ -12,9 +11,9 @@ import pytest
 from PIL import Image
 from pipeline_helpers import REPOSITORY, commit, environment, run, set_params
 
-from emnist.cli import compare
+from emnist.comparison import runs
 
-COMMAND = "python -m emnist.cli.compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
+COMMAND = "emnist compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
 
 
 def experiments(folder):
@@ -60,15 +59,15 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
                 process.kill()
 
     said = run(COMMAND, pipeline).stdout
-    assert "| test accuracy (%) |" in said and "spinalnet does not compare with the others" in said
+    assert "| test accuracy (%) |" in said and "spinalnet cannot be compared with the others" in said
     done = experiments(pipeline)
     assert set(done) == {"lenet-42", "lenet-42-2", "spinalnet-42"}
     assert done["lenet-42"]["seed"] == "7"
     folder = pipeline / "plots/comparison"
     with open(folder / "runs.csv") as file:
-        runs = list(csv.DictReader(file))
-    assert [(row["model"], row["seed"]) for row in runs] == [("lenet", "42"), ("spinalnet", "42")]
-    for row, name in zip(runs, ["lenet-42-2", "spinalnet-42"]):
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["seed"]) for row in rows] == [("lenet", "42"), ("spinalnet", "42")]
+    for row, name in zip(rows, ["lenet-42-2", "spinalnet-42"]):
         assert row["transfer.accuracy"] == done[name]["metrics/transfer.json:test.accuracy"]
     for name in ("cost", "curves", "search", "confusion"):
         Image.open(folder / f"{name}.png").verify()
@@ -76,6 +75,11 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert "runs are done" not in run(COMMAND, pipeline).stdout  # nothing to run
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+    said = run("emnist report --models lenet,alexnet --seeds 42,43", pipeline).stdout
+    assert "1 architecture on the rendered sample, 1 run of each" in (folder / "report.html").read_text()
+    assert "without lenet with seed 43, alexnet with seed 42, alexnet with seed 43" in said.splitlines()[-1]
+    assert "Queued" not in run("dvc queue status", pipeline).stdout
 
 
 def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
@@ -85,8 +89,15 @@ def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline
         ("--models lenett", "did you mean lenet?"),
         ("-S lenet", "should be NAME=VALUE"),
     ]:
-        done = run(f"python -m emnist.cli.compare {settings}", pipeline, check=False)
+        done = run(f"emnist compare {settings}", pipeline, check=False)
         assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
+    assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
+
+
+def test_a_report_without_a_complete_run_ends_in_one_sentence_and_queues_nothing(pipeline):
+    done = run("emnist report --models lenet --seeds 42,43", pipeline, check=False)
+    assert done.returncode == 1 and done.stdout.count("\n") == 1
+    assert "(lenet with seed 42, lenet with seed 43): run `emnist compare` with the same options" in done.stdout
     assert "No experiment tasks in the queue" in run("dvc queue status", pipeline).stdout
 
 
@@ -95,19 +106,15 @@ def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline
 )
 def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
     monkeypatch.chdir(REPOSITORY)
-    monkeypatch.setattr(sys, "argv", f"compare --models lenet,ensnet --seeds 42 -S size={size}".split())
-    monkeypatch.setattr(compare.torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(compare, "finish", lambda wanted, values, jobs: values)
-    shown = []
-    monkeypatch.setattr(compare, "show", lambda *asked: shown.extend(asked))
-    compare.main()
-    params, values, special, _ = shown
-    assert params.size == size and values["lenet", 42]["split"]["small"]["train"] == 20000
-    assert values["ensnet", 42]["split"]["small"]["train"] == images and bool(special["ensnet"]) == (images == 1000)
+    monkeypatch.setattr(runs.torch.cuda, "is_available", lambda: gpu)
+    plan = runs.plan_runs(["lenet", "ensnet"], [42], [(None, f"size={size}")])
+    assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 20000
+    assert plan.values["ensnet", 42]["split"]["small"]["train"] == images
+    assert bool(plan.special["ensnet"]) == (images == 1000)
 
 
 def test_runs_side_by_side_share_the_cores(monkeypatch):
-    monkeypatch.setattr(compare, "cores", lambda: 8)
+    monkeypatch.setattr(runs, "cores", lambda: 8)
     values = {"compute": {"threads": "auto"}, "search": {"workers": 3}}
-    assert compare.shares(values, jobs=2) == ["compute.threads=4"]  # workers were chosen by a person
-    assert compare.shares(values, jobs=1) == []
+    assert runs.threads_per_run(values, jobs=2) == ["compute.threads=4"]  # workers were chosen by a person
+    assert runs.threads_per_run(values, jobs=1) == []

@@ -202,9 +202,9 @@ def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
     (pipeline / "dvc.lock").write_bytes(lock[: lock.rindex(b"path:") + 5])
     (pipeline / ".dvc/tmp/rwlock").write_bytes(b"")
     assert run("dvc repro check", pipeline, check=False).returncode != 0
-    assert run("python -m emnist.cli.mend", pipeline).stdout.count("half written") == 2
+    assert run("emnist repair", pipeline).stdout.count("half written") == 2
     run("dvc repro check", pipeline)
-    assert run("python -m emnist.cli.mend", pipeline).stdout == ""
+    assert run("emnist repair", pipeline).stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -218,5 +218,5 @@ def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
 def test_a_lock_file_that_no_kill_damaged_is_left_alone(pipeline, damage):
     damaged = damage((pipeline / "dvc.lock").read_bytes())
     (pipeline / "dvc.lock").write_bytes(damaged)
-    assert run("python -m emnist.cli.mend", pipeline).stdout == ""
+    assert run("emnist repair", pipeline).stdout == ""
     assert (pipeline / "dvc.lock").read_bytes() == damaged

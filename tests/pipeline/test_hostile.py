@@ -20,7 +20,7 @@ from idx_fixtures import EMNIST_NAMES
 from loopback import files, serving
 from pipeline_helpers import outputs, set_params
 
-from emnist.cli import predict
+from emnist import cli
 from emnist.models import build_model
 from emnist.models.weights import save_weights
 from emnist.utils import errors
@@ -232,7 +232,7 @@ def test_a_hostile_picture_ends_predict_in_one_sentence(
 ):
     picture = tmp_path / "picture"
     picture.write_bytes(content)
-    monkeypatch.setattr(sys, "argv", ["predict", str(picture)])
-    code, said = command(finished_pipeline, predict.main)
+    monkeypatch.setattr(sys, "argv", ["emnist", "predict", str(picture)])
+    code, said = command(finished_pipeline, cli.main)
     assert code == 1
     assert re.fullmatch(f"error: {picture} {re.escape(reason)}.*\n", said), said

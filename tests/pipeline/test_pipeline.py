@@ -71,7 +71,7 @@ def test_outputs_hold_no_path_and_no_date(finished_pipeline):
 
 
 def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipeline):
-    said = run("python -m emnist.cli.summary", finished_pipeline).stdout
+    said = run("emnist summary", finished_pipeline).stdout
     assert f"{metrics(finished_pipeline, 'evaluate')['test']['accuracy']:.2%}" in said
     assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
 
@@ -81,7 +81,7 @@ def test_prediction_reads_a_picture_with_the_trained_model(finished_pipeline, tm
     picture = Image.open(tmp_path / "one.png")
     picture.paste(0, (25, 10, 33, 80))
     picture.save(tmp_path / "one.png")
-    said = run(f"python -m emnist.cli.predict --json {tmp_path}/one.png", finished_pipeline).stdout
+    said = run(f"emnist predict --json {tmp_path}/one.png", finished_pipeline).stdout
     (answer,) = json.loads(said)
     assert len(answer["predictions"]) == 3
 

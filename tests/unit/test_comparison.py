@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from emnist.comparison import report as comparison
+from emnist.comparison import report
+from emnist.comparison.page import write_page
 
 COSTS = {
     "large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
@@ -16,7 +17,7 @@ COSTS = {
 
 def runs(**accuracies):
     rows = [
-        {"model": model, "seed": seed, **dict.fromkeys(comparison.SCORES.values(), 0.5), "test.accuracy": accuracy}
+        {"model": model, "seed": seed, **dict.fromkeys(report.SCORES.values(), 0.5), "test.accuracy": accuracy}
         for model, found in accuracies.items()
         for seed, accuracy in enumerate(found)
     ]
@@ -24,37 +25,39 @@ def runs(**accuracies):
 
 
 def test_the_table_has_a_column_a_model_with_mean_and_standard_deviation():
-    lines = comparison.table(runs(large=[0.90, 0.92], small=[0.8, 0.8]), COSTS).splitlines()
+    lines = report.table(runs(large=[0.90, 0.92], small=[0.8, 0.8]), COSTS).splitlines()
     assert lines[:2] == ["|  | large | small |", "| --- | --- | --- |"]
     assert "| test accuracy (%) | 91.00 ± 1.41 | 80.00 ± 0.00 |" in lines
     assert "| multiply-adds an image | 9,000,000 | 5,000 |" in lines
-    assert len(lines) == 2 + len(comparison.SCORES) + 2 + 1
+    assert len(lines) == 2 + len(report.SCORES) + 2 + 1
 
 
-def test_one_run_of_a_model_has_no_deviation_and_no_verdict_on_differences():
+def test_one_run_of_a_model_has_no_deviation_and_no_test_of_differences():
     alone = runs(large=[0.9], small=[0.8])
-    assert "| test accuracy (%) | 90.00 | 80.00 |" in comparison.table(alone, COSTS)
-    assert "may be noise" in comparison.summarize(alone, COSTS)
+    assert "| test accuracy (%) | 90.00 | 80.00 |" in report.table(alone, COSTS)
+    assert "may be noise" in report.summarize(alone, COSTS)
 
 
 def test_a_difference_smaller_than_the_noise_is_not_called_one_and_the_cheaper_model_is_named():
-    said = comparison.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.895, 0.905, 0.92]), COSTS)
-    assert "small cannot be told from it" in said and "small costs least: 5,000" in said
+    said = report.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.895, 0.905, 0.92]), COSTS)
+    assert "Not significantly worse (Welch's t-test, p ≥ 0.05): small." in said
+    assert "The cheapest of these is small: 5,000 multiply-adds an image." in said
 
 
 def test_a_difference_larger_than_the_noise_is_called_one():
-    said = comparison.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.80, 0.81, 0.82]), COSTS)
-    assert said.startswith("large reads most: 91.00 ± 1.00 %") and "every other model reads fewer" in said
+    said = report.summarize(runs(large=[0.90, 0.91, 0.92], small=[0.80, 0.81, 0.82]), COSTS)
+    assert said.startswith("The most accurate model is large: 91.00 ± 1.00 %")
+    assert "All other models are significantly worse" in said
 
 
 @pytest.fixture
 def page(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    comparison.report(
+    write_page(
         tmp_path / "report.html",
         "Two <models>",
         ["One & all."],
-        comparison.table(runs(large=[0.9], small=[0.8]), COSTS),
+        report.table(runs(large=[0.9], small=[0.8]), COSTS),
         {tmp_path / "a.png": "A picture"},
         pd.DataFrame(
             {

@@ -174,7 +174,7 @@ def four(tmp_path):
 
 
 def predict(*arguments, weights):
-    command = [sys.executable, "-m", "emnist.cli.predict", "--weights", weights, *arguments]
+    command = [sys.executable, "-m", "emnist", "predict", "--weights", weights, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 

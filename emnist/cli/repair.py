@@ -1,23 +1,34 @@
-"""Make DVC run again where a kill left its own files half written. Not a stage: `make repro` runs it first."""
+"""Repairs of what keeps DVC from running. `make repro` runs them first."""
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
-from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
 
+EXAMPLE = "emnist repair && dvc repro"
 
-def main():
-    """Move them aside: DVC makes them again, and finds in its run cache what is already computed."""
+
+def add_arguments(parser):
+    pass
+
+
+def main(options):
+    """Move half-written files aside.
+
+    DVC makes them again, and finds in its run cache what is already computed.
+    """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
         try:
             json.loads(lock.read_bytes())
         except ValueError:
             move_aside(lock)
-    done = subprocess.run(["dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     lock = Path("dvc.lock")
-    if done.returncode and "dvc.lock" in done.stderr and is_cut_short(lock.read_text()):
+    if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock.read_text()):
         move_aside(lock)
 
 
@@ -30,7 +41,3 @@ def is_cut_short(text):
 def move_aside(path):
     path.replace(f".dvc/tmp/{path.name}.half-written")
     log(f"{path} was half written when DVC was killed, so it is moved to .dvc/tmp: DVC makes it again")
-
-
-if __name__ == "__main__":
-    run_cli(main)

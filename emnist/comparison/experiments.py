@@ -1,0 +1,173 @@
+"""DVC's records of experiments."""
+
+import copy
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from functools import reduce
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from dvc.api import DVCFileSystem
+
+from emnist.utils.errors import UserError
+
+STATES = ["failed", "dead", "queued", "running", "success"]  # a later one counts for more
+SECONDS = 60  # that DVC may take to list its experiments
+
+
+def list_experiments():
+    """List the experiments that start from this commit, as `dvc exp show` knows them.
+
+    Yields
+    ------
+    dict
+        ``name``, ``rev``, ``state`` (one of `STATES`), ``metrics`` and ``params``.
+    """
+    records = None
+    while not records:  # it can wait for ever for a file of a run that ends while it looks
+        with suppress(subprocess.TimeoutExpired):
+            records = json.loads(run_dvc("exp", "show", "--json", seconds=SECONDS))
+    for shown in records[1]["experiments"] or []:
+        revision, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
+        data, state = revision["data"] or {}, executor["state"]
+        # What ends is still said to run until a worker has fetched its results, and for ever if no worker is left.
+        if state == "running" and executor["local"] and not is_process_alive(executor["local"]["pid"]):
+            state = "running" if count_workers() else "dead"
+        yield {
+            "name": shown["name"],
+            "rev": revision["rev"],
+            "state": state,
+            "metrics": data.get("metrics"),
+            "params": data["params"]["params.yaml"]["data"] if data.get("params") else {},
+        }
+
+
+def match_experiments(wanted):
+    """Find the experiment of each run.
+
+    Parameters
+    ----------
+    wanted : dict of hashable to dict
+        The parameters of each run, as `params.yaml` holds them.
+
+    Returns
+    -------
+    dict of hashable to dict
+        What `list_experiments` gives, of the runs that have an experiment. Of several the one whose state counts for
+        most.
+    """
+    found = {}
+    for experiment in sorted(list_experiments(), key=lambda each: STATES.index(each["state"])):
+        for key, values in wanted.items():
+            if drop_compute_params(experiment["params"]) == drop_compute_params(values) and (
+                experiment["state"] != "success" or is_complete(experiment["rev"], values)
+            ):
+                found[key] = experiment
+    return {key: found[key] for key in wanted if key in found}
+
+
+def drop_compute_params(values):
+    """Copy parameters without those that change only how numbers are rounded."""
+    values = copy.deepcopy(values)
+    values.pop("compute", None)
+    values.get("search", {}).pop("workers", None)
+    return values
+
+
+def is_complete(rev, values):
+    """Tell whether every stage of an experiment ran with these parameters, and on what the stage before it wrote."""
+    lock = yaml.safe_load(subprocess.run(["git", "show", f"{rev}:dvc.lock"], stdout=subprocess.PIPE, check=True).stdout)
+    stages = lock["stages"].values()
+    made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    ran_with = {
+        name: value
+        for stage in stages
+        for name, value in stage.get("params", {}).get("params.yaml", {}).items()
+        if name != "compute"
+    }
+    return all(value == reduce(dict.get, name.split("."), values) for name, value in ran_with.items()) and all(
+        dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"]
+    )
+
+
+def read_results(experiment):
+    """Read what an experiment wrote.
+
+    Returns
+    -------
+    metrics : dict
+        By the name of their file.
+    curve, trials, predictions : pandas.DataFrame
+        ``plots/pretrain.csv``, ``plots/trials.csv`` and ``data/predictions/test.csv``.
+    """
+    files = DVCFileSystem(rev=experiment["rev"])
+
+    def table(path, **types):
+        return pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
+
+    return (
+        {Path(path).stem: each["data"] for path, each in experiment["metrics"].items()},
+        table("plots/pretrain.csv"),
+        table("plots/trials.csv"),
+        table("data/predictions/test.csv", actual=str, predicted=str),
+    )
+
+
+def experiment_refs():
+    """Give git's references to finished experiments, as git prints them: they change when a run ends."""
+    return subprocess.run(["git", "for-each-ref", "refs/exps"], stdout=subprocess.PIPE, check=True).stdout
+
+
+def count_workers():
+    """Count the workers of DVC's queue."""
+    return sum(map(int, re.search(r"Worker status: (\d+) active, (\d+) idle", run_dvc("queue", "status")).groups()))
+
+
+def is_process_alive(pid):
+    """Tell whether a process of this number runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def run_dvc(*command, seconds=None):
+    """Run DVC.
+
+    Parameters
+    ----------
+    *command : str
+    seconds : float, optional
+        How long it may take, before `subprocess.TimeoutExpired` is raised.
+
+    Returns
+    -------
+    str
+        What it printed.
+
+    Raises
+    ------
+    UserError
+        If it fails.
+    """
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
+        # Not pipes, which the workers that `dvc queue start` leaves behind would hold open.
+        code = subprocess.run(
+            [sys.executable, "-m", "dvc", *command],
+            stdout=printed,
+            stderr=said,
+            timeout=seconds,
+        ).returncode
+        for file in (printed, said):
+            file.seek(0)
+        if code:
+            raise UserError(f"`dvc {' '.join(command)}` failed: {' '.join(said.read().split())[-500:]}")
+        return printed.read()

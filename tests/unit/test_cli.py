@@ -1,0 +1,83 @@
+"""The command `emnist`: what its help shows, and what it answers to a wrong name."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emnist.cli import COMMANDS
+
+HEAVY = ["dvc", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "torch", "yaml"]
+
+
+def emnist(*arguments, command=(sys.executable, "-m", "emnist")):
+    return subprocess.run([*command, *arguments], capture_output=True, text=True)
+
+
+def test_the_help_lists_each_command_with_what_it_does():
+    done = emnist("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name, purpose in COMMANDS.items():
+        assert any(line.split() == [name, *purpose.split()] for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_shows_what_it_does_and_an_example(name):
+    done = emnist(name, "--help")
+    assert done.returncode == 0 and done.stdout.startswith(f"usage: emnist {name} ")
+    said = " ".join(done.stdout.split())
+    assert COMMANDS[name] in said and f"example: emnist {name}" in said
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=lambda arguments: " ".join(arguments))
+def test_the_help_imports_nothing_that_is_slow_to_import(arguments):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import atexit, sys\n"
+            f"atexit.register(lambda: print('imported:', set({HEAVY}) & set(sys.modules) or 'nothing'))\n"
+            "from emnist.__main__ import emnist\n"
+            f"sys.argv = ['emnist', *{arguments}, '--help']\n"
+            "emnist()",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("usage: emnist") and done.stdout.endswith("imported: nothing\n")
+
+
+def test_the_installed_script_and_the_module_are_the_same_command():
+    script = emnist("--help", command=[f"{sys.prefix}/bin/emnist"])
+    assert script.returncode == 0 and script.stdout == emnist("--help").stdout == emnist().stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["compair"], "'compair': did you mean compare?"),
+        (["mend"], "but is 'mend'"),
+        (["x"], "the command should be one of predict, compare, report, repair, summary, but is 'x'"),
+        (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),
+        (["predict"], "IMAGE: `emnist predict --help` shows"),
+        (["predict", "--top", "0", "photo.png"], "--top should be at least 1"),
+        (["compare", "--jobs", "0"], "--jobs should be at least 1"),
+        (["compare", "--seeds", "a"], "'a' should be whole numbers"),
+        (["report", "-S", "lenet"], "'lenet' should be NAME=VALUE"),
+        (["repair", "all"], "unrecognized arguments: all"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
+    done = emnist(*arguments)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and sentence in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_nothing_but_the_command_itself_imports_the_command_line():
+    root = Path(__file__).parents[2]
+    files = {*root.glob("stages/*.py"), *root.glob("emnist/**/*.py")} - {root / "emnist/__main__.py"}
+    importers = [file for file in files if re.search(r"^ *(from|import) emnist\.cli\b", file.read_text(), re.M)]
+    assert {file.parent for file in importers} <= {root / "emnist/cli"}

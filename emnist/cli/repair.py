@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from emnist.utils import git
 from emnist.utils.progress import log
 
 EXAMPLE = "emnist repair && dvc repro"
@@ -15,9 +16,9 @@ def add_arguments(parser):
 
 
 def main(options):
-    """Move half-written files aside.
+    """Move half-written files aside, and give this checkout an identity if git has none.
 
-    DVC makes them again, and finds in its run cache what is already computed.
+    DVC makes its files again, and finds in its run cache what is already computed.
     """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
         try:
@@ -30,6 +31,11 @@ def main(options):
     lock = Path("dvc.lock")
     if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock.read_text()):
         move_aside(lock)
+    if Path(".git").exists() and git.configure_identity():
+        log(
+            "git has no user.name or no user.email, which DVC needs for experiments: this checkout now uses "
+            f"{git.config('user.name')} <{git.config('user.email')}>, until you set yours with `git config`"
+        )
 
 
 def is_cut_short(text):

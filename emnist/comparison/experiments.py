@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
 
+from emnist.utils import git
 from emnist.utils.errors import UserError
 
 STATES = ["failed", "dead", "queued", "running", "success"]  # a later one counts for more
@@ -165,6 +166,7 @@ def run_dvc(*command, seconds=None):
             stdout=printed,
             stderr=said,
             timeout=seconds,
+            env=git.environment_with_identity(),
         ).returncode
         for file in (printed, said):
             file.seek(0)

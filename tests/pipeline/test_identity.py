@@ -1,0 +1,54 @@
+"""Experiments with real git and DVC where git knows no name and no address of the person.
+
+DVC asks for them when the workspace has changes, as it has after each experiment.
+"""
+
+import pytest
+from pipeline_helpers import run, set_params
+
+from emnist.utils import git
+
+
+@pytest.fixture
+def unknown(tmp_path):
+    """The beginning of a command that runs where no identity is configured."""
+    names = " ".join(f"-u GIT_{role}_{part.upper()}" for role in git.ROLES for part in git.FALLBACK)
+    return f"env {names} -u XDG_CONFIG_HOME GIT_CONFIG_NOSYSTEM=1 HOME={tmp_path}"
+
+
+def test_a_comparison_runs_and_leaves_gits_configuration_alone(pipeline, unknown):
+    set_params(pipeline, seed=7)
+    before = (pipeline / ".git/config").read_bytes()
+    said = run(f"{unknown} emnist compare --models lenet --seeds 42", pipeline).stdout
+    assert "0 of 1 runs are done" in said and "| test accuracy (%) |" in said
+    assert (pipeline / ".git/config").read_bytes() == before
+
+
+def test_dvc_queues_experiments_once_repair_has_given_the_checkout_an_identity(pipeline, unknown):
+    set_params(pipeline, seed=7)
+    queue = f"{unknown} dvc exp run --queue -S seed=8"
+    assert "name and email must be configured" in run(queue, pipeline, check=False).stdout
+    (said,) = run(f"{unknown} emnist repair", pipeline).stdout.splitlines()
+    assert "EMNIST pipeline <emnist@localhost>" in said and "`git config" in said
+    assert "Queued experiment" in run(queue, pipeline).stdout
+    assert run(f"{unknown} emnist repair", pipeline).stdout == ""
+
+
+def test_repair_keeps_the_part_of_an_identity_that_a_person_configured(pipeline, unknown):
+    run("git config user.name Ada", pipeline)
+    assert "Ada <emnist@localhost>" in run(f"{unknown} emnist repair", pipeline).stdout
+    assert run("git config user.name", pipeline).stdout == "Ada\n"
+
+
+def test_repair_leaves_the_configuration_alone_where_git_has_an_identity(pipeline):
+    before = (pipeline / ".git/config").read_bytes()
+    assert run("emnist repair", pipeline).stdout == ""  # the tests' environment names one
+    assert (pipeline / ".git/config").read_bytes() == before
+
+
+def test_repair_configures_no_repository_around_a_project_without_git(pipeline, unknown):
+    around = pipeline.parent
+    run(f"git init -q {around} && rm -r .git", pipeline)
+    before = (around / ".git/config").read_bytes()
+    run(f"{unknown} emnist repair", pipeline)
+    assert (around / ".git/config").read_bytes() == before

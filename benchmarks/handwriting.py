@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--weights", default="data/weights/finetune.safetensors")
     options = parser.parse_args()
     model, about = load_model(options.weights)
-    chosen = hardware.choose(load_params().compute, model)
+    chosen = hardware.setup_hardware(load_params().compute, model)
     model = chosen.to_device(model)
     for name, (images, labels), classes in [
         ("MNIST test, among the ten digits", read_mnist("t10k", options.mnist), 10),

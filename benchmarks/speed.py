@@ -108,7 +108,7 @@ def loop(params, options):
     recipe = params.pretrain[params.recipe]
     for name in options.models:
         model = build_model(name)
-        chosen = hardware.choose(params.compute, model)
+        chosen = hardware.setup_hardware(params.compute, model)
         count = ENOUGH.get(name, 1280)
         images, labels = characters(count)
         ours, bare = (chosen.to_device(build_model(name)) for _ in range(2))
@@ -200,7 +200,7 @@ def transfer(params, options):
     """Features computed once against the whole network at each step, five epochs, vggnet."""
     images, labels = characters(2000, classes=10)
     model = replace_head(build_model("vggnet"), 10)
-    chosen = hardware.choose(params.compute, model)
+    chosen = hardware.setup_hardware(params.compute, model)
     model = chosen.to_device(model)
     train = ImageBatches(images, labels, chosen, PIXELS)
     options_of_fit = dict(epochs=5, batch_size=32, clip_norm=None, seed=0, quiet=True)

@@ -1,24 +1,90 @@
-"""The README's commands, run as they stand there in one shell, on the tiny pipeline."""
+"""The documents: each command block runs, each error is what the command says, each link leads somewhere."""
 
 import csv
 import re
+from itertools import groupby
 
 import pytest
 from PIL import Image
 from pipeline_helpers import REPOSITORY, run, stages_run
 from test_experiments import DEPENDS_ON_THE_MODEL
 
-README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-ELSEWHERE = {  # what runs the commands that are too long for here, or need a network
+PAGES = [
+    page
+    for page in [
+        *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+        *sorted((REPOSITORY / "docs").glob("*.md")),
+    ]
+    if page.exists()
+]
+TEXTS = {page.relative_to(REPOSITORY).as_posix(): page.read_text() for page in PAGES}
+ELSEWHERE = {  # what runs the commands that are too long for here, or need a network or files of one's own
     "make repro": "conftest.finished_pipeline",
-    "make test": "whoever runs this",
+    "make test": "whoever runs this; `make test-fast` runs a part of it",
+    "make lint": "`make test`, which begins with it",
     "emnist compare": "test_compare.py",
+    "emnist report": "test_compare.py",
+    "dvc exp run -S source=emnist": "test_pipeline.py, with an archive from a server on loopback",
+    "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
+    "python -m benchmarks.handwriting": "a benchmark",
+    "python -m benchmarks.precision": "a benchmark",
+    "python -m benchmarks.recipe": "a benchmark",
     "python -m benchmarks.speed": "a benchmark",
-    "dvc exp run -S source=emnist": "test_pipeline.py, with an archive from a server on loopback",
 }
+TROUBLE = "docs/troubleshooting.md"
+CAUSES = {  # a section of troubleshooting.md: what brings its error about in the tiny pipeline
+    "dvc: command not found": "PATH=/usr/bin:/bin; dvc repro",
+    "The folder is not a git repository": "rm -rf .git; dvc repro",
+    "A wrong name or value": "dvc exp run -S model=spinalnt",
+    "A wrong parameter": "dvc exp run -S pretrain.small.epoch=5",
+    "There is no model yet": "rm data/weights/*; emnist predict photo.png",
+    "DVC cannot read its own files": """
+        echo "{" > .dvc/tmp/rwlock
+        dvc repro -f check
+        head -c 300 dvc.lock > cut && mv cut dvc.lock
+        dvc repro
+    """,
+    "Another run is at work": """
+        echo "{\\"write\\": {\\"$PWD/data/checked\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock
+        dvc repro -f check
+    """,
+    "HEAD is detached after a killed experiment": "git switch --quiet --detach; git status",
+    "`dvc exp apply` replaced uncommitted changes": """
+        dvc exp run --temp -n other -S seed=7 check
+        echo mine >> README.md
+        dvc exp apply other
+    """,
+    "A new architecture fails in the queue": """
+        cp emnist/architectures/lenet.py emnist/architectures/mynet.py
+        dvc exp run --temp -S model=mynet
+    """,
+    "A merge conflict in dvc.lock": """
+        git switch --quiet -c theirs
+        sed -i.old '1,12s/md5: ../md5: aa/' dvc.lock
+        git commit -qam theirs
+        git switch --quiet main
+        sed -i.old '1,12s/md5: ../md5: bb/' dvc.lock
+        git commit -qam ours
+        git merge theirs
+        dvc repro
+    """,
+    "An experiment cannot be compared": "dvc metrics diff main spinalnet",
+}
+CAUSES_ELSEWHERE = {
+    "`make` refuses to install": "tests/unit/test_setup.py",
+    "EMNIST cannot be downloaded": "tests/unit/test_http.py",
+    "The disk is full": "test_crash.py",
+    "Results differ slightly from the committed ones": "no test: it takes another machine",
+}
+
+
+SECTIONS = dict(section.split("\n", 1) for section in re.split(r"^## ", TEXTS[TROUBLE], flags=re.M)[1:])
+
+
+def blocks(text):
+    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
 
 
 def commands(block):
@@ -26,17 +92,37 @@ def commands(block):
     return [line for line in lines if line and not line.startswith("#")]
 
 
-HERE = [[line for line in commands(block) if not line.startswith(tuple(ELSEWHERE))] for block in BLOCKS]
+def to_run(block):
+    """List the commands of a block that are run here; none if they would only set up a shell."""
+    lines = [line for line in commands(block) if not line.startswith(tuple(ELSEWHERE))]
+    return lines if any(not line.startswith(("source ", "export ")) for line in lines) else []
 
 
-@pytest.mark.parametrize("lines", [lines for lines in HERE if lines], ids=lambda lines: lines[0])
-def test_the_commands_of_a_block_run_one_after_the_other(pipeline, lines):
+def run_script(folder, *lines, **options):
+    script = folder.parent / "script.sh"
+    script.write_text("\n".join(lines))
+    return run(f"bash {script}", folder, **options).stdout
+
+
+def pictures(folder):
     for name in ("photo.png", "scan.jpg"):
         picture = Image.new("L", (60, 90), 255)
         picture.paste(0, (25, 10, 33, 80))
-        picture.save(pipeline / name)
-    (pipeline / "block.sh").write_text("\n".join(["set -euo pipefail", *lines]))
-    said = run("bash block.sh", pipeline).stdout  # all of it: the queue's workers, too, write to it until they end
+        picture.save(folder / name)
+
+
+BLOCKS = [(name, block) for name, text in TEXTS.items() for block in blocks(text)]
+FIXES = {block for title in CAUSES for block in blocks(SECTIONS[title])}  # run after what they fix
+HERE = [(name, to_run(block)) for name, block in BLOCKS if block not in FIXES and to_run(block)]
+
+
+@pytest.mark.parametrize("name, lines", HERE, ids=[f"{name}-{lines[-1]}" for name, lines in HERE])
+def test_the_commands_of_a_block_run_one_after_the_other(pipeline, name, lines):
+    pictures(pipeline)
+    if "git checkout plots/comparison" in lines:
+        run("mkdir plots/comparison && touch plots/comparison/table.md && git add plots", pipeline)
+    # All that is said: the queue's workers, too, write to it until they end.
+    said = run_script(pipeline, "set -euo pipefail", *lines)
     assert "ERROR" not in said and "error:" not in said, said
     if "dvc exp run -n spinalnet -S model=spinalnet" in lines:
         first = said.split("dvc exp run")[0].split("Ran experiment(s): spinalnet")[0]
@@ -50,11 +136,67 @@ def test_the_commands_of_a_block_run_one_after_the_other(pipeline, lines):
         assert "bymerge_accuracy" in run("dvc metrics show", pipeline).stdout
 
 
-def test_every_command_that_is_run_elsewhere_is_in_the_readme():
-    found = [line for block in BLOCKS for line in commands(block)]
+@pytest.mark.parametrize("title", CAUSES)
+def test_an_error_of_troubleshooting_is_what_the_command_says_and_its_fix_runs(pipeline, title):
+    if "predict" in CAUSES[title]:
+        pictures(pipeline)
+    said = run_script(pipeline, CAUSES[title], check=False)
+    messages = re.findall(r"```\n(.*?)```", SECTIONS[title], re.DOTALL)
+    expected = [line for message in messages for line in message.splitlines() if "`make repro`" not in line]
+    assert expected
+    for line in expected:
+        pattern = re.sub(r"\b(FOLDER|NUMBER|COMMAND|COMMIT)\b", ".*", re.escape(line))
+        assert re.search(pattern, said), said
+    for block in blocks(SECTIONS[title]):
+        run_script(pipeline, "set -euo pipefail", block)
+    if "apply" in title:
+        assert (pipeline / "README.md").read_text().endswith("mine\n")
+    if "own files" in title or "conflict" in title:
+        assert not stages_run(run("dvc repro check", pipeline).stdout)
+
+
+def test_every_section_of_troubleshooting_is_tried_here_or_elsewhere():
+    assert set(SECTIONS) == {*CAUSES, *CAUSES_ELSEWHERE} and len(SECTIONS) >= 10
+
+
+def test_every_command_that_is_run_elsewhere_is_in_a_block():
+    found = [line for _, block in BLOCKS for line in commands(block)]
     assert [command for command in ELSEWHERE if not any(line.startswith(command) for line in found)] == []
 
 
-def test_the_readme_shows_the_comparison_as_it_was_made():
-    made = (REPOSITORY / "plots/comparison/table.md").read_text().splitlines()[2:]
-    assert [line for line in made if line not in README.splitlines()] == []
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"]) <= 8000
+
+
+def anchors(text):
+    """Give the anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_relative_link_leads_to_a_file_and_a_heading(name):
+    text = re.sub(r"```.*?```", "", TEXTS[name], flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    for link in [link for link in links if "://" not in link]:
+        path, _, anchor = link.partition("#")
+        target = (REPOSITORY / name).parent / path if path else REPOSITORY / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def rows(lines):
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def test_the_comparison_is_shown_as_it_was_made():
+    made = (REPOSITORY / "plots/comparison/table.md").read_text().splitlines()
+    assert [line for line in made if line.startswith("|") and line not in TEXTS["docs/results.md"].splitlines()] == []
+    (_, *models), _, *scores = rows(made)
+    scores = {name: dict(zip(models, cells)) for name, *cells in scores}
+    tables = [
+        rows(lines) for table, lines in groupby(TEXTS["README.md"].splitlines(), lambda line: line[:1] == "|") if table
+    ]
+    ((_, *columns), _, *shown) = next(table for table in tables if "test accuracy (%)" in table[0])
+    assert [model for model, *_ in shown] == models
+    assert [cells for _, *cells in shown] == [[scores[column][model] for column in columns] for model in models]

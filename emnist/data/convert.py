@@ -1,4 +1,4 @@
-"""A grey image of one character, of any size, made into 28x28 pixels as EMNIST's images were."""
+"""Conversion of a grey image of one character to EMNIST's 28x28 format."""
 
 import numpy as np
 from PIL import Image
@@ -9,8 +9,8 @@ from emnist.utils.errors import UserError
 SIDE = 28  # pixels
 BORDER = 2  # pixels left clear on every side
 BLUR = 1  # pixels, standard deviation
-REACH = 4 * BLUR  # pixels, how far the filter spreads ink
-INK = 0.1  # of the brightest pixel: what is fainter is the blur's tail or the paper
+PADDING = 4 * BLUR  # pixels around the image, as far as the filter spreads ink
+INK_THRESHOLD = 0.1  # of the brightest pixel: anything fainter is the tail of the blur, or paper
 
 
 def convert(image):
@@ -19,17 +19,17 @@ def convert(image):
     Parameters
     ----------
     image : numpy.ndarray of uint8, shape (height, width)
-        White stroke on black, at least 1x1; EMNIST's originals are 128x128.
+        White strokes on black, at least 1x1; EMNIST's originals are 128x128.
 
     Returns
     -------
     numpy.ndarray of uint8, shape (28, 28)
-        The longer side of the ink spans 24 pixels, its brightest pixel is 255.
+        Centred; the longer side of the ink spans 24 pixels, and the brightest pixel is 255.
 
     Raises
     ------
     UserError
-        If the image is not such an array, or holds no ink.
+        If the image is not a two-dimensional uint8 array, or is blank.
 
     References
     ----------
@@ -44,14 +44,14 @@ def convert(image):
     if image.ndim != 2 or image.dtype != np.uint8:
         raise UserError(
             "a character should be a two-dimensional uint8 image, but is "
-            f"{image.ndim}-dimensional {image.dtype}: make it grey levels from 0 to 255"
+            f"{image.ndim}-dimensional {image.dtype}: convert it to grey levels from 0 to 255"
         )
     if not image.any():
-        raise UserError("a character should be white on black, but the image is blank: give one with ink")
+        raise UserError("a character should be white on black, but the image is blank: use one that shows a character")
 
-    # Ink that touches the frame needs room to soften.
-    blurred = gaussian_filter(np.pad(image.astype(np.float32), REACH), BLUR, mode="constant")
-    ink = blurred >= INK * blurred.max()
+    # Padded, so that ink at the edge of the image is blurred like any other.
+    blurred = gaussian_filter(np.pad(image.astype(np.float32), PADDING), BLUR, mode="constant")
+    ink = blurred >= INK_THRESHOLD * blurred.max()
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     character = blurred[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
@@ -60,5 +60,5 @@ def convert(image):
     square = np.pad(character, [(b, side - length - b) for b, length in zip(before, character.shape)])
     content = SIDE - 2 * BORDER
     small = np.asarray(Image.fromarray(square).resize((content, content), Image.Resampling.BICUBIC))
-    # Bicubic interpolation overshoots, so the range is set after it.
+    # Bicubic interpolation overshoots, so the range is scaled and clipped after it.
     return np.pad(np.rint(np.clip(small / small.max(), 0, 1) * 255).astype(np.uint8), BORDER)

@@ -1,4 +1,4 @@
-"""From the files in `data/raw` to the arrays that training reads."""
+"""Reading the images and labels in data/raw and data/split."""
 
 from pathlib import Path
 
@@ -21,9 +21,11 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
     ----------
     part : {"train", "test"}
     count : int, optional
-        How many images to draw; all of them if None.
+        Size of the subset; None for all images.
     seed : int
+        Of the random subset.
     folder : path-like
+        Holds the files in EMNIST's official layout.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
     Raises
     ------
     UserError
-        If a file is damaged, or holds fewer than `count` images.
+        If a file is missing or damaged, or holds fewer than `count` images.
     """
     stem = f"{folder}/emnist-byclass-{part}"
     images, labels = idx.read_pair(
@@ -44,21 +46,38 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
     if count > len(labels):
         raise UserError(
             f"params.yaml asks for {count:,} {part} images, but the source has {len(labels):,}: "
-            f"ask for at most that many, or for null to take all"
+            f"set at most that many, or null for all"
         )
     chosen = np.sort(stratified(labels, count, np.random.default_rng(seed)))
     return images[chosen], labels[chosen]
 
 
 def read_mnist(part, folder=RAW):
-    """Read the ten-digit images of the transfer, ``"train"`` or ``"t10k"``; returns as `read_emnist`."""
+    """Read MNIST, the ten digits that the transfer stages use.
+
+    Parameters
+    ----------
+    part : {"train", "t10k"}
+    folder : path-like
+        Holds the files in MNIST's official layout.
+
+    Returns
+    -------
+    images : numpy.ndarray of uint8, shape (N, 28, 28)
+    labels : numpy.ndarray of uint8, shape (N,)
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged.
+    """
     return idx.read_pair(
         f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz", classes=10, transposed=False
     )
 
 
 def read_split(*parts, folder=SPLIT):
-    """Read what `split` wrote.
+    """Read the output of the stage `split`.
 
     Parameters
     ----------
@@ -69,17 +88,22 @@ def read_split(*parts, folder=SPLIT):
     Returns
     -------
     images : numpy.memmap of uint8, shape (N, 28, 28)
-        All training images, upright; in memory only as far as they are read.
+        All training images, upright; memory-mapped, so that only the pages accessed are loaded.
     labels : numpy.memmap of uint8, shape (N,)
-    statistics : dict
-        Their ``mean`` and ``std``.
+    pixel_stats : dict of str to float
+        ``mean`` and ``std`` of the pixels in [0, 1].
     *indices : numpy.memmap of int64
-        One for each of `parts`.
+        Indices into images and labels, one array for each of `parts`.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or the files come from different splits.
     """
     images = read_array(f"{folder}/train-images.npy", np.uint8, 3)
     labels = read_array(f"{folder}/train-labels.npy", np.uint8, 1)
     indices = [read_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
-    within = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
-    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not within:
+    in_range = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
+    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not in_range:
         raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
     return images, labels, read_json(f"{folder}/statistics.json", "mean", "std"), *indices

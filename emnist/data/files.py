@@ -1,4 +1,4 @@
-"""Files that are never half written, and never run code when they are read."""
+"""Reading and writing files atomically and without pickle."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from emnist.utils.errors import UserError
 
 
 def write_json(path, value):
-    """Write `value` as indented JSON; NaN and infinity are refused."""
+    """Write `value` as indented JSON; raise `ValueError` for NaN and infinity, which JSON lacks."""
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -24,7 +24,11 @@ def read_json(path, *numbers):
     ----------
     path : path-like
     *numbers : str
-        Keys that it must have, each with a finite number.
+        Keys that the file must have, each with a finite number.
+
+    Returns
+    -------
+    dict, or another JSON value if no `numbers` are given
 
     Raises
     ------
@@ -36,7 +40,7 @@ def read_json(path, *numbers):
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} should be JSON, but {error}: delete it and run `dvc repro`") from None
+        raise UserError(f"{path} should be JSON, but is damaged ({error}): delete it and run `dvc repro`") from None
     for name in numbers:
         number = value.get(name) if isinstance(value, dict) else None
         if not isinstance(number, (int, float)) or not math.isfinite(number):
@@ -47,14 +51,14 @@ def read_json(path, *numbers):
 
 
 def write_csv(path, header, rows):
-    """Write `rows` under `header` as comma-separated values."""
+    """Write `header` (iterable) and `rows` (iterable of iterables) as comma-separated values."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     write_bytes(path, text.getvalue().encode())
 
 
 def write_array(path, array):
-    """Write a NumPy array as ``.npy``."""
+    """Write a NumPy array of any shape and numeric dtype as ``.npy``."""
     array = np.ascontiguousarray(array)
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
@@ -62,15 +66,15 @@ def write_array(path, array):
 
 
 def read_array(path, dtype, ndim):
-    """Map a ``.npy`` file into memory; what is written to the array stays in memory.
+    """Map a ``.npy`` file into memory, copy-on-write: changes to the array do not reach the file.
 
     Parameters
     ----------
     path : path-like
     dtype : dtype-like
-        What the file must hold.
+        The data type that the file must hold.
     ndim : int
-        The number of dimensions it must have.
+        The number of dimensions that the array must have.
 
     Returns
     -------
@@ -79,14 +83,14 @@ def read_array(path, dtype, ndim):
     Raises
     ------
     UserError
-        If the file is missing, damaged, or holds something else.
+        If the file is missing, damaged, or holds another type or number of dimensions.
     """
     remedy = "delete it and run `dvc repro`"
     try:
         array = np.load(path, mmap_mode="c", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except Exception as error:  # the header is a Python literal: NumPy lets through what the tokenizer says of it
+    except Exception as error:  # NumPy parses the header as a Python literal and lets the parser's errors through
         raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
         raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")

@@ -1,4 +1,7 @@
-"""Gzipped IDX files, the format in which MNIST and EMNIST are published, read without trusting them."""
+"""Gzipped IDX files, the format in which MNIST and EMNIST are published.
+
+Files are untrusted: sizes in the header are checked before memory is allocated.
+"""
 
 import gzip
 import io
@@ -14,9 +17,9 @@ from emnist.utils.errors import UserError
 
 SIDE = 28
 UNSIGNED_BYTES = 0x0800  # magic number of IDX, to which the number of dimensions is added
-MOST_ITEMS = 2_000_000  # EMNIST ByClass has 814,255
+MAX_ITEMS = 2_000_000  # EMNIST ByClass has 814,255
 BLOCK_ITEMS = 1024
-DEFLATE_RATIO = 1032  # no deflate stream grows more than this when it is decompressed
+DEFLATE_RATIO = 1032  # the most by which decompression can enlarge a deflate stream
 
 
 def read_images(path, transposed=False):
@@ -37,9 +40,9 @@ def read_images(path, transposed=False):
     Raises
     ------
     UserError
-        If the file is missing, damaged, or holds anything else.
+        If the file is missing, damaged, or holds anything but such images.
     """
-    blocks = _blocks(path, "images", (SIDE, SIDE))
+    blocks = _read_blocks(path, "images", (SIDE, SIDE))
     images = np.empty((next(blocks), SIDE, SIDE), np.uint8)
     start = 0
     for block in blocks:
@@ -56,7 +59,7 @@ def read_labels(path, classes):
     path : path-like
         Gzipped IDX file of labels.
     classes : int
-        Every label must be below it.
+        The number of classes; labels are 0 to ``classes - 1``.
 
     Returns
     -------
@@ -65,37 +68,52 @@ def read_labels(path, classes):
     Raises
     ------
     UserError
-        As `read_images` does.
+        If the file is missing, damaged, or holds anything but such labels.
     """
-    _, *blocks = _blocks(path, "labels", ())
+    _, *blocks = _read_blocks(path, "labels", ())
     labels = np.concatenate(blocks)
     if labels.max() >= classes:
-        raise _unusable(path, "labels", f"it holds {labels.max()}, not only 0 to {classes - 1}")
+        raise _format_error(path, "labels", f"it holds {labels.max()}, not only 0 to {classes - 1}")
     return labels
 
 
 def read_pair(images_path, labels_path, classes, transposed=False):
-    """Read images and their labels, and check that there are as many of the one as of the other.
+    """Read images and their labels, and check that their numbers agree.
 
-    Parameters are those of `read_images` and `read_labels`, as are the two arrays returned; a `UserError` is
-    raised if either file is unusable or their counts disagree.
+    Parameters
+    ----------
+    images_path, labels_path : path-like
+    classes : int
+        As for `read_labels`.
+    transposed : bool
+        As for `read_images`.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (N, 28, 28)
+    labels : ndarray of uint8, shape (N,)
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or the numbers differ.
     """
     labels = read_labels(labels_path, classes)
     images = read_images(images_path, transposed)
     if len(images) != len(labels):
-        raise _unusable(
+        raise _format_error(
             labels_path, "labels", f"it has {len(labels):,} for the {len(images):,} images of {images_path}"
         )
     return images, labels
 
 
 def write_images(path, images, transposed=False):
-    """Write upright images (uint8, shape (N, 28, 28)) for `read_images`; equal arrays give equal bytes."""
+    """Write upright images (uint8, shape (N, 28, 28)) as gzipped IDX; equal arrays give equal bytes."""
     _write(path, images.swapaxes(1, 2) if transposed else images)
 
 
 def write_labels(path, labels):
-    """Write labels (uint8, shape (N,)) for `read_labels`; equal arrays give equal bytes."""
+    """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
     _write(path, labels)
 
 
@@ -107,43 +125,43 @@ def _write(path, array):
     write_bytes(path, compressed.getbuffer())
 
 
-def _blocks(path, kind, shape):
-    """Yield the number of items, then the items in blocks; raise `UserError` at the first thing wrong."""
+def _read_blocks(path, kind, shape):
+    """Yield the number of items, then the items in blocks; raise `UserError` at the first fault."""
     item_size = math.prod(shape)
     expected_magic = UNSIGNED_BYTES | 1 + len(shape)
     header = struct.Struct(f">{2 + len(shape)}I")
     try:
         with gzip.open(path) as file:
-            magic, count, *found_shape = header.unpack(_read(file, header.size))
+            magic, count, *found_shape = header.unpack(_read_exactly(file, header.size))
             if magic != expected_magic:
-                raise _unusable(path, kind, f"its magic number is {magic:#010x}, not {expected_magic:#010x}")
+                raise _format_error(path, kind, f"its magic number is {magic:#010x}, not {expected_magic:#010x}")
             if tuple(found_shape) != shape:
-                raise _unusable(path, kind, f"its images are {'x'.join(map(str, found_shape))}")
-            if not 1 <= count <= MOST_ITEMS:
-                raise _unusable(path, kind, f"it declares {count:,} items, not 1 to {MOST_ITEMS:,}")
+                raise _format_error(path, kind, f"its images are {'x'.join(map(str, found_shape))}")
+            if not 1 <= count <= MAX_ITEMS:
+                raise _format_error(path, kind, f"it declares {count:,} items, not 1 to {MAX_ITEMS:,}")
             if count * item_size > DEFLATE_RATIO * os.path.getsize(path):
-                raise _unusable(path, kind, f"it is too small for the {count:,} items it declares")
+                raise _format_error(path, kind, f"it is too small for the {count:,} items it declares")
             yield count
             for start in range(0, count, BLOCK_ITEMS):
                 items = min(BLOCK_ITEMS, count - start)
-                yield np.frombuffer(_read(file, items * item_size), np.uint8).reshape(items, *shape)
-            if file.read(1):  # also makes gzip compare its checksum
-                raise _unusable(path, kind, f"more bytes follow the {count:,} items it declares")
+                yield np.frombuffer(_read_exactly(file, items * item_size), np.uint8).reshape(items, *shape)
+            if file.read(1):  # reading to the end also makes gzip verify its checksum
+                raise _format_error(path, kind, f"more bytes follow the {count:,} items it declares")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: put the {kind} there") from None
     except EOFError:
-        raise _unusable(path, kind, "it is cut short") from None
+        raise _format_error(path, kind, "it is cut short") from None
     except (OSError, zlib.error) as error:
-        raise _unusable(path, kind, getattr(error, "strerror", None) or str(error)) from None
+        raise _format_error(path, kind, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _read(file, size):
+def _read_exactly(file, size):
     content = file.read(size)
     if len(content) < size:
         raise EOFError
     return content
 
 
-def _unusable(path, kind, reason):
+def _format_error(path, kind, reason):
     shape = f"{SIDE}x{SIDE} images" if kind == "images" else kind
-    return UserError(f"{path} should hold {shape} in gzipped IDX format, but {reason}: get the file again")
+    return UserError(f"{path} should hold {shape} in gzipped IDX format, but {reason}: replace it by a sound copy")

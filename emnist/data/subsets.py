@@ -1,4 +1,4 @@
-"""Stratified subsets, the split of the training images, and their pixel statistics."""
+"""Stratified subsets, the split of the training images, and pixel statistics."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from emnist.utils.errors import UserError
 
 
 def stratified(labels, count, rng):
-    """Draw `count` indices with the classes in the proportions of `labels`.
+    """Draw a random subset with the class proportions of `labels`.
 
     Parameters
     ----------
     labels : numpy.ndarray of int, shape (N,)
     count : int
-        At most N.
+        Size of the subset, at most N.
     rng : numpy.random.Generator
 
     Returns
     -------
     numpy.ndarray of int64, shape (count,)
-        Each class has its proportional share, give or take one.
+        Distinct indices into `labels`; each class has its proportional share to within one.
 
     References
     ----------
@@ -30,7 +30,7 @@ def stratified(labels, count, rng):
 
 
 def partition(labels, seed):
-    """Split training images as the original does, each part stratified by class.
+    """Split the training images as the original experiment does, stratified by class.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def partition(labels, seed):
     Returns
     -------
     dict of str to numpy.ndarray of int64
-        ``pretrain``: 90 % of the indices; ``validation``: the other 10 %, the "mini" set, which stops pre-training
-        early and which the random search splits into ``mini-train`` (80 %) and ``mini-validation`` (20 %).
+        Sorted indices into `labels`. ``pretrain``: 90 %. ``validation``: the other 10 %, by which pre-training is
+        stopped early. ``mini-train`` and ``mini-validation``: 80 % and 20 % of ``validation``, for the random search.
     """
     rng = np.random.default_rng(seed)
     validation = np.sort(stratified(labels, max(len(labels) // 10, 2), rng))
@@ -55,7 +55,7 @@ def partition(labels, seed):
 
 
 def statistics(images):
-    """Compute the mean and standard deviation of pixels in [0, 1], a chunk at a time.
+    """Compute the mean and standard deviation of the pixels, scaled to [0, 1].
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def statistics(images):
     Returns
     -------
     dict of str to float
-        ``mean`` and ``std``.
+        ``mean`` and ``std``, to 6 decimals.
 
     Raises
     ------
     UserError
-        If all pixels are the same.
+        If all pixels are equal.
     """
     counts = sum(np.bincount(images[i : i + 8192].ravel(), minlength=256) for i in range(0, len(images), 8192))
     values = np.arange(256) / 255

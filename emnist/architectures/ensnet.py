@@ -1,4 +1,4 @@
-"""EnsNet: one convolutional network whose feature maps are shared out among eleven voters."""
+"""EnsNet: a convolutional network whose feature maps are divided among an ensemble of classifiers."""
 
 import torch
 from torch import nn
@@ -7,8 +7,8 @@ from torch import nn
 class EnsNet(nn.Module):
     """Six wide convolutions and eleven weighted linear classifiers; 25,939,701 parameters with 62 classes.
 
-    The 2,000 feature maps are dealt to the ten `classifiers`, 200 each; `classifier_major` votes on the first
-    200. Unlike its siblings it starts from torch's own initialisation.
+    Each of the ten `classifiers` gets 200 of the 2,000 feature maps; `classifier_major` gets the first 200 as well.
+    Unlike the other architectures, EnsNet starts from PyTorch's default initialisation.
 
     References
     ----------
@@ -46,19 +46,19 @@ class EnsNet(nn.Module):
         return self.classify(self.embed(images))
 
     def embed(self, images):
-        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 18000)."""
+        """Map images (N, 1, 28, 28) to features (N, 18000), the input of the head."""
         return self.features(images)
 
     def classify(self, features):
-        """Apply the head: features (N, 18000) to logits (N, num_classes)."""
-        shares = features.chunk(10, dim=1)
-        votes = [self.classifier_major(shares[0])]
-        votes += [classifier(share) for classifier, share in zip(self.classifiers, shares)]
+        """Map features (N, 18000) to logits (N, num_classes), by the head alone."""
+        groups = features.chunk(10, dim=1)
+        votes = [self.classifier_major(groups[0])]
+        votes += [classifier(group) for classifier, group in zip(self.classifiers, groups)]
         return (self.weights[:, None, None] * torch.stack(votes)).sum(dim=0)
 
 
 class _AverageThirds(nn.Module):
-    """What ``nn.AdaptiveAvgPool2d(3)`` makes of 5x5 maps, whose gradient repeats bit for bit on a GPU too."""
+    """``nn.AdaptiveAvgPool2d(3)`` for 5x5 maps, with a gradient that is deterministic on a GPU, too."""
 
     def forward(self, maps):
         for dim in (-2, -1):

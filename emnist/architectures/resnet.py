@@ -1,4 +1,4 @@
-"""ResNet-18's layout at a quarter of its width, for 28x28 grey images."""
+"""ResNet-18 at a quarter of its width, for 28x28 grey images."""
 
 from torch import nn
 
@@ -36,16 +36,16 @@ class ResNet(nn.Module):
         return self.model(images)
 
     def embed(self, images):
-        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 128)."""
+        """Map images (N, 1, 28, 28) to features (N, 128), the input of the head."""
         return self.model[:-1](images)
 
     def classify(self, features):
-        """Apply the head: features (N, 128) to logits (N, num_classes)."""
+        """Map features (N, 128) to logits (N, num_classes), by the head alone."""
         return self.model[-1](features)
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which projects where the shape changes."""
+    """Residual block: two 3x3 convolutions and a shortcut, a projection where the shape changes."""
 
     def __init__(self, inputs, outputs, stride=1):
         super().__init__()

@@ -1,4 +1,4 @@
-"""SpinalNet: a small convolutional network whose classifier takes its input piece by piece."""
+"""SpinalNet: a convolutional network whose hidden layers take half of the features each."""
 
 import torch
 from torch import nn
@@ -40,19 +40,19 @@ class SpinalNet(nn.Module):
         return self.classify(self.embed(images))
 
     def embed(self, images):
-        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 200)."""
+        """Map images (N, 1, 28, 28) to features (N, 200), the input of the head."""
         upper, lower = self.features(images).chunk(2, dim=1)
-        x1 = self._vertebra(self.spinal_layer1, upper)
-        x2 = self._vertebra(self.spinal_layer2, lower, x1)
-        x3 = self._vertebra(self.spinal_layer3, upper, x2)
-        x4 = self._vertebra(self.spinal_layer4, lower, x3)
+        x1 = self._hidden(self.spinal_layer1, upper)
+        x2 = self._hidden(self.spinal_layer2, lower, x1)
+        x3 = self._hidden(self.spinal_layer3, upper, x2)
+        x4 = self._hidden(self.spinal_layer4, lower, x3)
         return torch.cat([x1, x2, x3, x4], dim=1)
 
     def classify(self, features):
-        """Apply the head: features (N, 200) to logits (N, num_classes)."""
+        """Map features (N, 200) to logits (N, num_classes), by the head alone."""
         return self.classifier(features)
 
-    def _vertebra(self, layer, *inputs):
+    def _hidden(self, layer, *inputs):
         return self.dropout(F.relu(layer(torch.cat(inputs, dim=1))))
 
 

@@ -49,11 +49,11 @@ class VGGNet(nn.Module):
         return self.classifier(self.features(images))
 
     def embed(self, images):
-        """Compute what the head sees: images (N, 1, 28, 28) to features (N, 512)."""
+        """Map images (N, 1, 28, 28) to features (N, 512), the input of the head."""
         return self.classifier[:-1](self.features(images))
 
     def classify(self, features):
-        """Apply the head: features (N, 512) to logits (N, num_classes)."""
+        """Map features (N, 512) to logits (N, num_classes), by the head alone."""
         return self.classifier[-1](features)
 
 

@@ -1,4 +1,4 @@
-"""Networks: building, loading, replacing a head."""
+"""Building and loading models, and replacing their heads."""
 
 import importlib
 import pkgutil
@@ -8,12 +8,13 @@ from emnist.models.weights import load_weights
 from emnist.params import check_name
 from emnist.utils.errors import UserError
 
-# The modules of emnist.architectures; each holds one class of the same name, which has `embed`, `classify` and `HEAD`.
+# The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
+# and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.
 ARCHITECTURES = tuple(sorted(module.name for module in pkgutil.iter_modules(emnist.architectures.__path__)))
 
 
 def build_model(name, num_classes=62):
-    """Build an architecture with fresh weights, drawn from torch's global generator.
+    """Build an architecture with random weights, drawn from PyTorch's global generator.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def build_model(name, num_classes=62):
     architecture = next((value for key, value in vars(module).items() if key.lower() == name), None)
     if architecture is None:
         raise UserError(
-            f"emnist/architectures/{name}.py should hold a class named as the file, but has none: rename it"
+            f"emnist/architectures/{name}.py should define a class with the name of the file, but has none: "
+            "rename the class"
         )
     return architecture(num_classes)
 
@@ -63,28 +65,28 @@ def set_dropout(model, rate):
 
 
 def replace_head(model, num_classes):
-    """Copy a model, with a fresh head on the same features, frozen.
+    """Copy a model with frozen features and a newly initialised head.
 
     Parameters
     ----------
     model : torch.nn.Module
         As built by `build_model`.
     num_classes : int
-        How many outputs the new head has.
+        Number of outputs of the new head.
 
     Returns
     -------
     torch.nn.Module
-        Same architecture; only its head's parameters require a gradient. Keep it in ``eval()`` mode while the
+        The same architecture; only the parameters of its head require a gradient. Keep it in ``eval()`` mode while the
         head is trained: ``train()`` would let dropout and BatchNorm's running statistics change the features.
     """
-    fresh = type(model)(num_classes)
+    copy = type(model)(num_classes)
     weights = model.state_dict().items()
     features = {name: tensor for name, tensor in weights if not name.startswith(model.HEAD)}
-    fresh.load_state_dict(fresh.state_dict() | features)
-    for name, parameter in fresh.named_parameters():
+    copy.load_state_dict(copy.state_dict() | features)
+    for name, parameter in copy.named_parameters():
         parameter.requires_grad_(name.startswith(model.HEAD))
-    return fresh
+    return copy
 
 
 def load_model(path):
@@ -93,13 +95,13 @@ def load_model(path):
     Parameters
     ----------
     path : path-like
-        Weights in safetensors format, saved with what they are about.
+        Weights and metadata in safetensors format, as written by `emnist.models.weights.save_weights`.
 
     Returns
     -------
     model : torch.nn.Module
         In ``eval()`` mode.
-    about : dict
+    metadata : dict
         ``model`` (str), ``classes`` (str, one character an output), ``mean`` and ``std`` (float, of pixels in
         [0, 1]).
 
@@ -108,22 +110,22 @@ def load_model(path):
     UserError
         If the file is missing, damaged, or holds anything but all the weights of its architecture.
     """
-    weights, about = load_weights(path)
+    weights, metadata = load_weights(path)
     try:
-        model = build_model(about["model"], len(about["classes"]))
-        about = about | {"mean": float(about["mean"]), "std": float(about["std"])}
+        model = build_model(metadata["model"], len(metadata["classes"]))
+        metadata = metadata | {"mean": float(metadata["mean"]), "std": float(metadata["std"])}
     except (UserError, KeyError, TypeError, ValueError):
         raise UserError(
-            f"{path} should say which model, classes, mean and std it was trained with, but says "
-            f"{about!r:.200}: delete it and run `dvc repro`"
+            f"{path} should say which model, classes, mean and std it was trained with, but its metadata is "
+            f"{metadata!r:.200}: delete it and run `dvc repro`"
         ) from None
     if _shapes(weights) != _shapes(model.state_dict()):
         raise UserError(
-            f"{path} should hold the weights of {about['model']}, but other names or shapes are "
-            "in it: delete it and run `dvc repro`"
+            f"{path} should hold the weights of {metadata['model']}, but has other parameter names or "
+            "shapes: delete it and run `dvc repro`"
         )
     model.load_state_dict(weights)
-    return model.eval(), about
+    return model.eval(), metadata
 
 
 def _shapes(weights):

@@ -1,4 +1,4 @@
-"""How the weights of all architectures but EnsNet begin."""
+"""Weight initialisation, the same for all architectures but EnsNet."""
 
 from functools import partial
 
@@ -8,19 +8,19 @@ kaiming_normal_ = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity=
 
 
 def initialise_(model, linear=partial(nn.init.normal_, std=0.01)):
-    """Draw the weights of a model's convolutions and linear layers, in place; biases become zero.
+    """Initialise a model's convolutions and linear layers in place; their biases become zero.
 
-    BatchNorm is left as torch makes it, with scale 1 and shift 0.
+    BatchNorm keeps PyTorch's initialisation, scale 1 and shift 0.
 
     Parameters
     ----------
     model : torch.nn.Module
     linear : callable
-        Fills a linear layer's weight in place.
+        Initialises the weight of a linear layer in place.
 
     References
     ----------
-    He et al., 2015, "Delving deep into rectifiers", arXiv:1502.01852: the draw for convolutions.
+    He et al., 2015, "Delving deep into rectifiers", arXiv:1502.01852: the initialisation of convolutions.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Trained weights in safetensors format."""
+"""Saving and loading weights in safetensors format."""
 
 import json
 
@@ -6,42 +6,46 @@ from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError
 
 
-def save_weights(path, model, /, **about):
+def save_weights(path, model, /, **metadata):
     """Write a model's ``state_dict`` as safetensors.
 
     Parameters
     ----------
     path : path-like
     model : torch.nn.Module
-    **about
-        JSON values kept beside the weights, such as the architecture and the normalisation.
+    **metadata
+        JSON values saved with the weights, such as the architecture and the pixel statistics.
     """
-    from safetensors.torch import save  # torch is slow to import, and most stages' files need none
+    from safetensors.torch import save  # which imports torch, slowly: not every user of this package needs it
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    # One metadata key: safetensors writes several in an order that changes from run to run.
-    write_bytes(path, save(tensors, metadata={"about": json.dumps(about, sort_keys=True)}))
+    # A single key, since safetensors writes several in an order that changes from run to run.
+    write_bytes(path, save(tensors, metadata={"about": json.dumps(metadata, sort_keys=True)}))
 
 
 def load_weights(path):
     """Read weights written by `save_weights`.
 
+    Parameters
+    ----------
+    path : path-like
+
     Returns
     -------
     state_dict : dict of str to torch.Tensor
-    about : dict
+    metadata : dict
 
     Raises
     ------
     UserError
-        If the file is missing or is not such a file.
+        If the file is missing, damaged, or lacks the metadata.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about
+            metadata = json.loads((file.metadata() or {})["about"])
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to train the model") from None
     except (SafetensorError, KeyError, ValueError, OSError) as error:

@@ -53,7 +53,7 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
 
 
 def read_mnist(part, folder=RAW):
-    """Read MNIST, the ten digits that the transfer stages use.
+    """Read the digits of the transfer stages: MNIST or, in the rendered sample, images in its format.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Random distortions of whole batches, on the batches' device."""
+"""Data augmentation of whole batches, on their device."""
 
 import math
 from typing import Annotated
@@ -40,9 +40,9 @@ class Elastic(Section):
     Parameters
     ----------
     displacement : float
-        Standard deviation of how far a pixel moves each way, in pixels.
+        Standard deviation of a pixel's displacement along each axis, in pixels.
     sigma : float
-        Standard deviation of the Gaussian that smooths the displacements, in pixels.
+        Standard deviation of the Gaussian filter that smooths the displacements, in pixels.
 
     References
     ----------
@@ -66,17 +66,17 @@ AUGMENTATIONS = {"affine": Affine, "elastic": Elastic}
 
 
 def build_augmentations(options):
-    """Make the augmentations that params.yaml names, in its order.
+    """Build the augmentations that params.yaml names, in its order.
 
     Parameters
     ----------
     options : dict of str to (dict or None)
-        The options of each augmentation; one whose options are None is left out.
+        The options of each augmentation by name; None leaves it out.
 
     Returns
     -------
-    list of callables
-        As in `AUGMENTATIONS`.
+    list of callable
+        As described at `AUGMENTATIONS`.
 
     Raises
     ------
@@ -93,18 +93,19 @@ def build_augmentations(options):
 
 
 def sample_affine(count, generator, degrees, translate, scale, shear, size=28):
-    """Draw the parameters of `count` distortions, as torchvision's ``RandomAffine`` does.
+    """Draw the parameters of random affine distortions, as torchvision's ``RandomAffine`` does.
 
     Parameters
     ----------
     count : int
+        Number of distortions.
     generator : torch.Generator
     degrees : float
         Angles are uniform in [-degrees, degrees].
     translate : float
-        Shifts are uniform up to this part of the side, rounded to whole pixels.
+        Shifts are uniform up to this fraction of the side, then rounded to whole pixels.
     scale : (float, float)
-        Factors are uniform in this range.
+        Scale factors are uniform in this range.
     shear : float
         Horizontal shear angles, in degrees, are uniform in [-shear, shear].
     size : int
@@ -116,32 +117,32 @@ def sample_affine(count, generator, degrees, translate, scale, shear, size=28):
         Angle (degrees), horizontal and vertical shift (pixels), scale, shear (degrees).
     """
     uniform = torch.rand(count, 5, generator=generator, device=generator.device)
-    reach = translate * size
-    low = torch.tensor([-degrees, -reach, -reach, scale[0], -shear], device=generator.device)
-    high = torch.tensor([degrees, reach, reach, scale[1], shear], device=generator.device)
+    max_shift = translate * size
+    low = torch.tensor([-degrees, -max_shift, -max_shift, scale[0], -shear], device=generator.device)
+    high = torch.tensor([degrees, max_shift, max_shift, scale[1], shear], device=generator.device)
     parameters = low + uniform * (high - low)
     parameters[:, 1:3].round_()
     return parameters
 
 
 def affine(images, parameters):
-    """Distort each image by its own parameters.
+    """Apply an affine distortion to each image, with its own parameters.
 
     Parameters
     ----------
     images : torch.Tensor of float, shape (N, 1, H, W)
     parameters : torch.Tensor of float32, shape (N, 5)
-        As `sample_affine` gives them.
+        As returned by `sample_affine`.
 
     Returns
     -------
     torch.Tensor, shape (N, 1, H, W)
-        Nearest-neighbour samples; what comes from outside an image is 0.
+        Sampled by nearest neighbour; pixels from outside an image are 0.
 
     Notes
     -----
     The same map as ``torchvision.transforms.functional.affine``: rotation and horizontal shear about the centre, then
-    scale, then the shift. Its inverse tells for each output pixel where in the input to look.
+    scale, then the shift. The inverse gives each output pixel's position in the input.
     """
     angle, shift_x, shift_y, scale, shear = parameters.unbind(1)
     angle, shear = torch.deg2rad(angle), torch.deg2rad(shear)
@@ -151,7 +152,7 @@ def affine(images, parameters):
     height, width = images.shape[-2:]
     x = torch.arange(width, device=images.device) - (width - 1) / 2 - shift_x[:, None]
     y = torch.arange(height, device=images.device) - (height - 1) / 2 - shift_y[:, None]
-    # grid_sample's coordinates run from -1 to 1 over the side, so that a pixel is 2 / side.
+    # grid_sample's coordinates run from -1 to 1 over the side, so a pixel is 2 / side.
     grid = images.new_empty(len(images), height, width, 2)
     torch.add((a[:, None] * x * (2 / width))[:, None, :], (b[:, None] * y * (2 / width))[:, :, None], out=grid[..., 0])
     torch.add(
@@ -161,11 +162,25 @@ def affine(images, parameters):
 
 
 def elastic(images, generator, displacement, sigma):
-    """Move each pixel of images (N, 1, H, W) by a random field, smooth over `sigma` pixels; bilinear samples."""
+    """Displace the pixels of each image by a smooth random field.
+
+    Parameters
+    ----------
+    images : torch.Tensor of float, shape (N, 1, H, W)
+    generator : torch.Generator
+        On the device of the images.
+    displacement, sigma : float
+        As in `Elastic`.
+
+    Returns
+    -------
+    torch.Tensor, shape (N, 1, H, W)
+        Sampled by bilinear interpolation; pixels from outside an image are 0.
+    """
     count, _, height, width = images.shape
     radius = math.ceil(3 * sigma)
     kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=images.device) ** 2) / (2 * sigma**2))
-    kernel /= kernel.square().sum().sqrt()  # white noise keeps its standard deviation of 1, each way
+    kernel /= kernel.square().sum().sqrt()  # so that smoothing keeps the noise's standard deviation of 1
     noise = torch.randn(
         2 * count, 1, height + 2 * radius, width + 2 * radius, generator=generator, device=images.device
     )

@@ -3,24 +3,24 @@
 import numpy as np
 import torch
 
-CHUNK = 512  # images augmented at once: enough to amortise the calls, few enough to stay in the processor's cache
+CHUNK = 512  # images augmented at once: enough to amortise the calls, few enough to fit into the processor's cache
 
 
 class ImageBatches:
-    """Labelled images that stay uint8 until a batch is made of them.
+    """Labelled images, stored as uint8 on the device, and their normalised batches.
 
     Parameters
     ----------
     images : numpy.ndarray or numpy.memmap of uint8, shape (M, 28, 28)
     labels : numpy.ndarray of uint8, shape (M,)
     indices : numpy.ndarray of int64, shape (N,), optional
-        Which of them to use, all by default. On a CPU nothing is copied; a GPU gets the chosen ones once.
+        The images to use, all by default. On a CPU nothing is copied; to a GPU these images are copied once.
     hardware : emnist.training.hardware.Hardware
-    statistics : dict of str to float
-        ``mean`` and ``std`` of pixels in [0, 1].
+    pixel_stats : dict of str to float
+        ``mean`` and ``std`` of the pixels in [0, 1], by which batches are normalised.
     """
 
-    def __init__(self, images, labels, hardware, statistics, indices=None):
+    def __init__(self, images, labels, hardware, pixel_stats, indices=None):
         self.hardware = hardware
         indices = np.arange(len(labels)) if indices is None else np.asarray(indices)
         if hardware.device.type == "cuda":
@@ -29,30 +29,41 @@ class ImageBatches:
         self.images = torch.from_numpy(images).unsqueeze(1).to(hardware.device)
         self.labels = torch.from_numpy(np.asarray(labels)).to(hardware.device)
         self.indices = torch.from_numpy(indices).to(hardware.device)
-        self.shift = 255 * statistics["mean"]
-        self.factor = 1 / (255 * statistics["std"])
+        self.shift = 255 * pixel_stats["mean"]
+        self.factor = 1 / (255 * pixel_stats["std"])
 
     def __len__(self):
         return len(self.indices)
 
     def eval_batches(self, batch_size):
-        """Yield normalised images (B, 1, 28, 28) and labels (B,) in order; the last batch may be smaller."""
+        """Yield normalised batches in order; the last one may be smaller.
+
+        Yields
+        ------
+        images : torch.Tensor of float32, shape (B, 1, 28, 28)
+        labels : torch.Tensor of int64, shape (B,)
+        """
         for indices in self.indices.split(batch_size):
             yield self._normalise(self.images[indices].float()), self.labels[indices].long()
 
     def train_batches(self, batch_size, augmentations, generator):
         """Yield shuffled, augmented, normalised batches, all of the same size.
 
-        What doesn't fill a last batch is left out: other images each epoch. Batch normalisation and a GPU's recorded
-        steps both want full batches.
+        Images that do not fill a last batch are left out, different ones each epoch: a small batch would disturb
+        batch normalisation.
 
         Parameters
         ----------
         batch_size : int
         augmentations : iterable of callables
-            As `emnist.training.augmentation.build_augmentations` gives them.
+            As returned by `emnist.training.augmentation.build_augmentations`.
         generator : torch.Generator
             On the hardware's device.
+
+        Yields
+        ------
+        images, labels
+            As from `eval_batches`.
         """
         batch_size = min(batch_size, len(self))
         order = torch.randperm(len(self), generator=generator, device=generator.device)

@@ -1,4 +1,4 @@
-"""What the arithmetic runs on, chosen for the machine found."""
+"""Device, precision and thread selection."""
 
 import os
 from contextlib import nullcontext
@@ -8,13 +8,13 @@ import torch
 
 from emnist.utils.errors import UserError
 
-# cuBLAS repeats bit for bit only with a fixed workspace; it reads this when it starts.
+# cuBLAS is deterministic only with a fixed workspace; it reads this variable when it is initialised.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Device, precision, memory format and threads of one process."""
+    """Device, precision, memory format and number of threads of one process."""
 
     device: torch.device
     precision: torch.dtype
@@ -25,24 +25,20 @@ class Hardware:
         return ", ".join(map(str, self.as_dict().values())) + (" thread" if self.threads == 1 else " threads")
 
     def as_dict(self):
-        """Give the choice as JSON values."""
-
-        def name(value):
-            return str(value).removeprefix("torch.")
-
+        """Return the fields as JSON values."""
         return {
             "device": self.device.type,
-            "precision": name(self.precision),
-            "memory_format": name(self.memory_format),
+            "precision": str(self.precision).removeprefix("torch."),
+            "memory_format": str(self.memory_format).removeprefix("torch."),
             "threads": self.threads,
         }
 
     def to_device(self, model):
-        """Move a model to the device, in the memory format."""
+        """Move a model to the device and into the memory format; return it."""
         return model.to(self.device, memory_format=self.memory_format)
 
     def autocast(self):
-        """Give the context in which forward passes run in this precision."""
+        """Return the context manager in which forward passes run in this precision."""
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self.precision)
@@ -54,13 +50,14 @@ def cores():
 
 
 def setup_hardware(compute, model, threads=None):
-    """Choose the hardware and set PyTorch up for it, repeatable bit for bit.
+    """Choose the hardware and configure PyTorch for it, with deterministic algorithms only.
 
     Parameters
     ----------
     compute : emnist.params.Compute
     model : torch.nn.Module
-        Networks with few channels gain nothing from bfloat16.
+        With precision ``auto``, only models that have a convolution of at least 32 channels use bfloat16: others gain
+        nothing from it.
     threads : int, optional
         Overrides `compute.threads`.
 
@@ -71,7 +68,7 @@ def setup_hardware(compute, model, threads=None):
     Raises
     ------
     UserError
-        If a GPU is asked for and none is there.
+        If `compute.device` is ``cuda`` and PyTorch finds no GPU.
     """
     device = compute.device
     if device == "auto":
@@ -80,13 +77,17 @@ def setup_hardware(compute, model, threads=None):
         raise UserError("params.yaml: compute.device is cuda, but PyTorch finds no GPU: use auto or cpu")
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms, but without loading its compiler
-    wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))
-    low = wide and _has_fast_bfloat16(device) if compute.precision == "auto" else compute.precision == "bfloat16"
+    torch.set_deterministic_debug_mode(
+        "error"
+    )  # as use_deterministic_algorithms(True), which also imports torch's compiler
+    use_bfloat16 = compute.precision == "bfloat16"
+    if compute.precision == "auto":
+        is_wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))
+        use_bfloat16 = is_wide and _has_fast_bfloat16(device)
     return Hardware(
         torch.device(device),
-        torch.bfloat16 if low else torch.float32,
-        torch.channels_last if low or device == "cuda" else torch.contiguous_format,
+        torch.bfloat16 if use_bfloat16 else torch.float32,
+        torch.channels_last if use_bfloat16 or device == "cuda" else torch.contiguous_format,
         threads,
     )
 

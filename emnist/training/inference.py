@@ -1,4 +1,4 @@
-"""Predictions of a trained network, in one pass over images."""
+"""Inference: top-3 predictions and validation."""
 
 import numpy as np
 import torch
@@ -7,20 +7,20 @@ import torch.nn.functional as F
 
 @torch.inference_mode()
 def predict_top3(model, images, batch_size=256):
-    """Find the three most probable classes of each image, in one pass.
+    """Predict the three most probable classes of each image.
 
     Parameters
     ----------
     model : torch.nn.Module
-    images : ImageBatches
+    images : emnist.training.batches.ImageBatches
     batch_size : int
 
     Returns
     -------
     classes : numpy.ndarray of int64, shape (N, 3)
-        The most probable first.
+        The most probable class first.
     confidence : numpy.ndarray of float32, shape (N,)
-        Probability of the first.
+        Probability of the first class.
     losses : numpy.ndarray of float32, shape (N,)
         Cross-entropy of the true class, in nats.
     """
@@ -30,15 +30,26 @@ def predict_top3(model, images, batch_size=256):
         with images.hardware.autocast():
             logits = model(batch)
         log_probabilities = F.log_softmax(logits.float(), dim=1)
-        best, order = log_probabilities.topk(3)
-        classes.append(order)
-        confidence.append(best[:, 0].exp())
+        top3, top3_classes = log_probabilities.topk(3)
+        classes.append(top3_classes)
+        confidence.append(top3[:, 0].exp())
         losses.append(-log_probabilities.gather(1, labels[:, None])[:, 0])
     return tuple(torch.cat(parts).cpu().numpy() for parts in (classes, confidence, losses))
 
 
 def validate(model, images):
-    """Give ``validation_loss`` (mean cross-entropy, nats) and ``validation_accuracy``."""
+    """Score a model on validation images.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    images : emnist.training.batches.ImageBatches
+
+    Returns
+    -------
+    dict of str to float
+        ``validation_loss`` (mean cross-entropy, in nats) and ``validation_accuracy`` (0 to 1).
+    """
     classes, _, losses = predict_top3(model, images)
     labels = images.labels[images.indices].cpu().numpy()
     return {

@@ -1,4 +1,4 @@
-"""The training loop, and the single pass that evaluation needs."""
+"""The training loop."""
 
 import hashlib
 import math
@@ -13,41 +13,55 @@ from emnist.utils.progress import log, progress
 
 
 def seed_everything(seed, *labels):
-    """Seed torch's global generator by `seed` and what the random numbers are for, and return the seed used."""
+    """Seed PyTorch's global generator.
+
+    Parameters
+    ----------
+    seed : int
+    *labels : str or int
+        What the random numbers are for; other labels give another seed.
+
+    Returns
+    -------
+    int
+        The seed derived from all arguments.
+    """
     digest = hashlib.sha256(repr((seed, *labels)).encode()).digest()
-    value = int.from_bytes(digest[:4], "little")
-    torch.manual_seed(value)
-    return value
+    derived = int.from_bytes(digest[:4], "little")
+    torch.manual_seed(derived)
+    return derived
 
 
 class Diverged(UserError):
-    """The loss became NaN or infinite."""
+    """Raised when the loss is NaN or infinite."""
 
 
 def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=None, loss_function=F.cross_entropy):
-    """Train on each batch once.
+    """Train a model for one epoch.
 
     Parameters
     ----------
     model : torch.nn.Module
     optimizer : torch.optim.Optimizer
     batches : iterable of (torch.Tensor, torch.Tensor)
+        Images (or features) and labels.
     hardware : emnist.training.hardware.Hardware
     clip_norm : float or None
         Gradients with a larger norm are scaled down to it.
     learning_rate : callable, optional
-        Gets the number of a batch, from 0, and returns the learning rate for it.
+        Maps the number of a batch, from 0, to its learning rate.
     loss_function : callable
-        As `emnist.training.losses.build_loss` gives it.
+        As returned by `emnist.training.losses.build_loss`.
 
     Returns
     -------
     dict of str to float
-        ``train_loss`` (the mean loss) and ``train_accuracy``, over the batches as they were trained on.
+        ``train_loss`` (mean over the images) and ``train_accuracy`` (0 to 1), computed during training on the
+        augmented batches.
     """
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    losses, hits = [], []  # kept where they are computed: reading a value back would make each step wait for it
+    losses, correct = [], []  # left on the device: copying a value to the CPU would make each step wait for the GPU
     for step, (images, labels) in enumerate(batches):
         if learning_rate:
             set_learning_rate(optimizer, learning_rate(step))
@@ -60,11 +74,11 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         optimizer.step()
         losses.append(loss.detach() * len(labels))
-        hits.append(logits.detach().argmax(1) == labels)
-    hits = torch.cat(hits)
+        correct.append(logits.detach().argmax(1) == labels)
+    correct = torch.cat(correct)
     return {
-        "train_loss": torch.stack(losses).double().sum().item() / len(hits),
-        "train_accuracy": hits.double().mean().item(),
+        "train_loss": torch.stack(losses).double().sum().item() / len(correct),
+        "train_accuracy": correct.double().mean().item(),
     }
 
 
@@ -87,62 +101,64 @@ def fit(
     report=None,
     quiet=False,
 ):
-    """Train for some epochs, or until validation stops improving, and leave the best weights in the model.
+    """Train a model for several epochs, with optional early stopping, and leave the best weights in it.
 
     Parameters
     ----------
     name : str
-        What is printed and which random numbers are drawn.
+        Name of the training, in log lines and in the seeds of its random numbers.
     model : torch.nn.Module
         On the hardware of `train`.
     optimizer : torch.optim.Optimizer
-    train : ImageBatches
+    train : emnist.training.batches.ImageBatches
     epochs : int
-        At most.
+        Maximum number of epochs.
     batch_size : int
     augmentations : iterable of callables
-        As `emnist.training.augmentation.build_augmentations` gives them.
-    clip_norm : float
+        As returned by `emnist.training.augmentation.build_augmentations`.
+    clip_norm : float or None
+        As for `train_epoch`.
     schedule : str
-        A key of `emnist.training.schedule.SCHEDULES`; the optimizer's own learning rate is the highest.
+        A key of `emnist.training.schedule.SCHEDULES`; the optimizer's learning rate is the peak.
     loss : callable
-        As `emnist.training.losses.build_loss` gives it. Validation is always by cross-entropy.
+        As returned by `emnist.training.losses.build_loss`. The validation loss is always cross-entropy.
     seed : int
-        Each epoch seeds its shuffling, augmentation and dropout by this and its number, so that a run continued from
-        a checkpoint draws what the undisturbed run draws.
-    validation : ImageBatches, optional
-        If given, the best weights are those of the epoch with the lowest validation loss; else the last ones.
+        Shuffling, augmentation and dropout of each epoch are seeded by this and the epoch's number, so that a run
+        resumed from a checkpoint draws the same random numbers as an uninterrupted one.
+    validation : emnist.training.batches.ImageBatches, optional
+        The best weights are those of the epoch with the lowest validation loss; without validation, the last ones.
     patience : int, optional
-        Stop after so many epochs without a lower validation loss.
+        Number of epochs without a lower validation loss after which training stops.
     checkpoint : emnist.utils.checkpoint.Checkpoint, optional
-        Written after each epoch, and continued from.
+        Saved after each epoch, and resumed from.
     report : callable, optional
-        Gets the history so far, after each epoch.
+        Called with the history after each epoch.
     quiet : bool
-        Whether to print nothing.
+        Whether to omit the progress bar and the line for each epoch.
 
     Returns
     -------
     list of dict of str to float
-        One for each epoch: ``epoch``, what `train_epoch` returns, and what `validate` returns.
+        The history, one dict for each epoch: ``epoch`` (from 1) and the values that `train_epoch` and `validate`
+        return, to 6 decimals.
 
     Raises
     ------
     Diverged
-        If the loss is no longer finite.
+        If a loss is NaN or infinite.
     """
     hardware = train.hardware
     history, best = [], None
     peak = optimizer.param_groups[0]["lr"]
-    kept = checkpoint and checkpoint.load()
-    if kept:
-        tensors, history = kept
+    saved = checkpoint and checkpoint.load()
+    if saved:
+        tensors, history = saved
         model.load_state_dict(strip_prefix("model.", tensors))
         _load_optimizer(optimizer, strip_prefix("optimizer.", tensors))
         best = strip_prefix("best.", tensors)
         log(f"{name}: continues after epoch {len(history)}")
     while True:
-        if report and history:  # here, so that a run that has nothing left to do reports, too
+        if report and history:  # at the start of the loop, so that a resumed run with nothing left to do reports, too
             report(history)
         if len(history) >= epochs or should_stop(history, patience):
             break
@@ -153,8 +169,8 @@ def fit(
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 
-        def learning_rate(step, start=(epoch - 1) / epochs, share=1 / steps / epochs):
-            return peak * SCHEDULES[schedule](start + step * share)
+        def learning_rate(step, start=(epoch - 1) / epochs, per_step=1 / steps / epochs):
+            return peak * SCHEDULES[schedule](start + step * per_step)
 
         row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate, loss)}
         if validation:
@@ -185,24 +201,27 @@ def fit(
 
 
 def best_epoch(history):
-    """Give the number, from 1, of the epoch with the lowest validation loss."""
+    """Return the number, from 1, of the epoch with the lowest validation loss."""
     return min(history, key=lambda row: row["validation_loss"])["epoch"]
 
 
 def should_stop(history, patience):
+    """Tell whether the validation loss has not improved for `patience` epochs (int, or None for never)."""
     return bool(patience and history) and len(history) - best_epoch(history) >= patience
 
 
 def add_prefix(prefix, tensors):
+    """Return a dict of tensors with `prefix` before each name."""
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def strip_prefix(prefix, tensors):
+    """Return the tensors whose names start with `prefix`, under the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _optimizer_state(optimizer):
-    """Flatten an optimizer's tensors to ``"<parameter>.<name>"``."""
+    """Return an optimizer's tensors in one flat dict, named ``"<number of parameter>.<name>"``."""
     state = optimizer.state_dict()["state"]
     return {
         f"{index}.{name}": tensor
@@ -213,6 +232,7 @@ def _optimizer_state(optimizer):
 
 
 def _load_optimizer(optimizer, tensors):
+    """Restore tensors that `_optimizer_state` returned."""
     state = {}
     for key, tensor in tensors.items():
         index, name = key.split(".")

@@ -1,4 +1,4 @@
-"""Losses, found by name."""
+"""Loss functions, looked up by name."""
 
 import torch.nn.functional as F
 
@@ -13,7 +13,7 @@ class CrossEntropy(Section):
 
 
 class LabelSmoothing(Section):
-    """Cross-entropy with a part of each label spread over all classes (Szegedy et al., 2015, arXiv:1512.00567)."""
+    """Cross-entropy with a fraction of each label spread over all classes (Szegedy et al., 2015, arXiv:1512.00567)."""
 
     smoothing: Fraction
 
@@ -27,18 +27,19 @@ LOSSES = {"cross_entropy": CrossEntropy, "label_smoothing": LabelSmoothing}
 
 
 def build_loss(name, options):
-    """Make a loss.
+    """Build a loss function.
 
     Parameters
     ----------
     name : str
         A key of `LOSSES`.
     options : dict
+        Values for all fields of its class.
 
     Returns
     -------
     callable
-        As in `LOSSES`.
+        As described at `LOSSES`.
 
     Raises
     ------

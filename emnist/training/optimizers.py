@@ -1,4 +1,4 @@
-"""Optimizers, found by name."""
+"""Optimizers, looked up by name."""
 
 import torch
 
@@ -41,17 +41,17 @@ OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
 def build_optimizer(name, options, parameters, config):
-    """Make an optimizer.
+    """Build an optimizer.
 
     Parameters
     ----------
     name : str
         A key of `OPTIMIZERS`.
     options : dict
-        Its hyperparameters but the learning rate.
+        Values for all fields of its class: the hyperparameters other than the learning rate.
     parameters : iterable of torch.nn.Parameter
     config : dict of str to number
-        ``learning_rate``, and values for some of the options; what is no option, such as a batch size, is passed over.
+        ``learning_rate``, and values that replace those in `options`; other keys, such as ``batch_size``, are ignored.
 
     Returns
     -------

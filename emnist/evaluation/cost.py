@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, and images a second on this machine."""
+"""Cost of a network: parameters, multiply-adds and throughput."""
 
 import time
 
@@ -14,14 +14,14 @@ BATCH = 64
 
 
 def count_parameters(model):
-    """Count the numbers that training sets."""
+    """Return the number of a model's parameters."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def multiply_adds(model):
-    """Count the multiplications, each with an addition, that one image takes.
+    """Return the number of multiply-adds in a forward pass of one 28x28 image.
 
-    Those of convolutions and of linear layers; what else there is takes next to nothing.
+    Only convolutions and linear layers are counted; the rest is negligible.
     """
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
@@ -30,21 +30,23 @@ def multiply_adds(model):
 
 
 def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
-    """Measure how many images a second the model learns from, and how many it reads.
+    """Measure the throughput of training and of inference on random images.
 
     Parameters
     ----------
     model : torch.nn.Module
-        On `hardware`. Its weights change.
+        On `hardware`. The measurement changes its weights.
     hardware : emnist.training.hardware.Hardware
     augmentations : iterable of callables
+        As returned by `emnist.training.augmentation.build_augmentations`.
     clip_norm : float
     seconds : float
-        How long each of both is measured, about.
+        Approximate duration of each of the two measurements.
 
     Returns
     -------
     training, inference : float
+        Images a second.
     """
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(8 * BATCH, 28, 28), dtype=np.uint8)
@@ -54,16 +56,18 @@ def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
     generator = torch.Generator(hardware.device).manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
-    def learn():
+    def train():
         train_epoch(model, optimizer, images.train_batches(BATCH, augmentations, generator), hardware, clip_norm)
 
-    return tuple(len(images) * _times_a_second(work, seconds) for work in (learn, lambda: predict_top3(model, images)))
+    return tuple(
+        len(images) * _calls_per_second(function, seconds) for function in (train, lambda: predict_top3(model, images))
+    )
 
 
-def _times_a_second(work, seconds):
-    work()  # the first time is slower
-    start, times = time.perf_counter(), 0
+def _calls_per_second(function, seconds):
+    function()  # the first call is slower
+    start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        work()  # both end in copies to the CPU, and so have waited for a GPU
-        times += 1
-    return times / (time.perf_counter() - start)
+        function()  # ends with a copy to the CPU, which waits for the GPU
+        calls += 1
+    return calls / (time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Classification metrics, found by name, a table by class, and the most confused pairs."""
+"""Classification metrics."""
 
 import numpy as np
 from sklearn.metrics import (
@@ -11,55 +11,55 @@ from sklearn.metrics import (
 
 from emnist.data.classes import BYMERGE
 
-DECIMALS = 6  # enough for one image of the 814,255, and short enough to read
+DECIMALS = 6  # enough to resolve one of EMNIST's 814,255 images
 
 
-def accuracy(labels, top):
-    return np.mean(top[:, 0] == labels)
+def accuracy(labels, top3):
+    return np.mean(top3[:, 0] == labels)
 
 
-def precision(labels, top):
-    return precision_score(labels, top[:, 0], average="weighted", zero_division=0)
+def precision(labels, top3):
+    return precision_score(labels, top3[:, 0], average="weighted", zero_division=0)
 
 
-def recall(labels, top):
-    return recall_score(labels, top[:, 0], average="weighted", zero_division=0)
+def recall(labels, top3):
+    return recall_score(labels, top3[:, 0], average="weighted", zero_division=0)
 
 
-def f1(labels, top):
-    return f1_score(labels, top[:, 0], average="weighted", zero_division=0)
+def f1(labels, top3):
+    return f1_score(labels, top3[:, 0], average="weighted", zero_division=0)
 
 
-def macro_f1(labels, top):
-    return f1_score(labels, top[:, 0], average="macro", zero_division=0)
+def macro_f1(labels, top3):
+    return f1_score(labels, top3[:, 0], average="macro", zero_division=0)
 
 
-def top3_accuracy(labels, top):
-    return np.mean((top == labels[:, None]).any(axis=1))
+def top3_accuracy(labels, top3):
+    return np.mean((top3 == labels[:, None]).any(axis=1))
 
 
-def bymerge_accuracy(labels, top):
-    return np.mean(BYMERGE[top[:, 0]] == BYMERGE[labels])
+def bymerge_accuracy(labels, top3):
+    return np.mean(BYMERGE[top3[:, 0]] == BYMERGE[labels])
 
 
 # By their names in the metrics' files, in their order. Each is called with the true classes, (N,) array of int, and the
-# three most probable ones of each image, (N, 3), the most probable first; it returns a fraction of 1.
+# three most probable classes of each image, (N, 3), the most probable first; it returns a number from 0 to 1.
 METRICS = {
     metric.__name__: metric for metric in (accuracy, precision, recall, f1, macro_f1, top3_accuracy, bymerge_accuracy)
 }
 
 
-def classification_metrics(labels, top, bymerge=True):
-    """Score predictions of characters.
+def classification_metrics(labels, top3, bymerge=True):
+    """Compute all classification metrics of a set of predictions.
 
     Parameters
     ----------
     labels : (N,) array of int
         The true classes.
-    top : (N, 3) array of int
+    top3 : (N, 3) array of int
         The three most probable classes of each image, the most probable (the prediction) first.
     bymerge : bool
-        Whether the classes are the 62 of ByClass, so that the same predictions can also be judged by ByMerge.
+        Whether the classes are the 62 of ByClass, so that the predictions can also be scored by ByMerge.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def classification_metrics(labels, top, bymerge=True):
         ``accuracy``; ``precision``, ``recall`` and ``f1``, weighted by the images of each class;
         ``macro_f1``, the unweighted mean over the classes that occur; ``top3_accuracy``; with `bymerge` also
         ``bymerge_accuracy``, in which letters whose two cases look alike are one class, 47 in all [1]_.
-        Fractions of 1, to 6 decimals.
+        Numbers from 0 to 1, to 6 decimals.
 
     References
     ----------
@@ -80,15 +80,16 @@ def classification_metrics(labels, top, bymerge=True):
     (0.5, 1.0)
     """
     names = [name for name in METRICS if bymerge or name != "bymerge_accuracy"]
-    return {name: round(float(METRICS[name](labels, top)), DECIMALS) for name in names}
+    return {name: round(float(METRICS[name](labels, top3)), DECIMALS) for name in names}
 
 
 def per_class_table(labels, predictions, characters):
-    """Score each class by itself.
+    """Compute metrics of each class.
 
     Parameters
     ----------
     labels, predictions : (N,) array of int
+        True and predicted classes.
     characters : str
         The character of each class.
 
@@ -96,8 +97,8 @@ def per_class_table(labels, predictions, characters):
     -------
     header : list of str
     rows : list of list
-        One row for each character, in order. ``most_confused_with`` is the character that its images are most
-        often mistaken for, empty where none is.
+        One row for each character, in order. ``most_confused_with`` is the character for which its images are most
+        often mistaken, empty if none is mistaken.
     """
     classes = range(len(characters))
     counts = confusion_matrix(labels, predictions, labels=classes)
@@ -116,18 +117,19 @@ def per_class_table(labels, predictions, characters):
 
 
 def most_confused(labels, predictions, n):
-    """Find the confusions that take the largest share of a class's images.
+    """Find the confusions with the largest fractions of a class's images.
 
     Parameters
     ----------
     labels, predictions : (N,) array of int
+        True and predicted classes.
     n : int
-        How many pairs at most.
+        Maximum number of pairs.
 
     Returns
     -------
     list of (actual, predicted, count, support) tuples of int
-        `count` of the `support` images of class `actual` were taken for `predicted`; the largest share first.
+        `count` of the `support` images of class `actual` were predicted as `predicted`; the largest fraction first.
     """
     mistakes = np.stack([labels, predictions], 1)[labels != predictions]
     pairs, counts = np.unique(mistakes, axis=0, return_counts=True)

@@ -1,4 +1,4 @@
-"""Test-time averaging: what a model makes of an image and of its neighbours."""
+"""Test-time augmentation (TTA)."""
 
 import math
 
@@ -7,15 +7,17 @@ import torch.nn.functional as F
 
 
 class ShiftTTA(torch.nn.Module):
-    """A model's mean over an image moved by up to some pixels each way [1]_; is used where the model is.
+    """Average a model's predictions over shifted copies of each image [1]_.
+
+    Takes the place of the model in `emnist.training.inference.predict_top3`.
 
     Parameters
     ----------
     model : torch.nn.Module
-    reach : int
-        Pixels, so that (2 * reach + 1) ** 2 copies of each image go through the model.
-    statistics : dict of str to float
-        ``mean`` and ``std`` of pixels in [0, 1], by which the images are normalised.
+    max_shift : int
+        Largest shift along each axis, in pixels; the model gets ``(2 * max_shift + 1) ** 2`` copies of each image.
+    pixel_stats : dict of str to float
+        ``mean`` and ``std`` of the pixels in [0, 1], by which the images are normalised.
 
     References
     ----------
@@ -23,16 +25,16 @@ class ShiftTTA(torch.nn.Module):
        NeurIPS 25: the mean of the probabilities of ten patches of each test image.
     """
 
-    def __init__(self, model, reach, statistics):
+    def __init__(self, model, max_shift, pixel_stats):
         super().__init__()
-        self.model, self.reach = model, reach
-        self.background = -statistics["mean"] / statistics["std"]
+        self.model, self.max_shift = model, max_shift
+        self.background = -pixel_stats["mean"] / pixel_stats["std"]
 
     def forward(self, images):
-        """Give the logarithm of the mean probabilities, (N, classes) of float32, of images (N, 1, height, width)."""
+        """Map images (N, 1, H, W) to the logarithms of the mean probabilities, (N, classes) of float32."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, [self.reach] * 4, value=self.background)
-        moves = range(2 * self.reach + 1)
-        copies = [padded[..., y : y + height, x : x + width] for y in moves for x in moves]
-        logarithms = torch.stack([F.log_softmax(self.model(copy).float(), dim=1) for copy in copies])
-        return logarithms.logsumexp(0) - math.log(len(copies))
+        padded = F.pad(images, [self.max_shift] * 4, value=self.background)
+        offsets = range(2 * self.max_shift + 1)
+        copies = [padded[..., y : y + height, x : x + width] for y in offsets for x in offsets]
+        log_probabilities = torch.stack([F.log_softmax(self.model(copy).float(), dim=1) for copy in copies])
+        return log_probabilities.logsumexp(0) - math.log(len(copies))

@@ -1,4 +1,4 @@
-"""Grids of characters."""
+"""Figures of predictions and of augmented images."""
 
 from matplotlib.figure import Figure
 
@@ -7,33 +7,37 @@ from emnist.figures.style import BLUE, MONOSPACE, RED, save, styled
 
 @styled
 def prediction_grid(path, images, actual, predicted, confidence, title, columns=8):
-    """Draw characters with what was read; wrong ones have a cross, a thick frame and the truth.
+    """Draw characters with their predictions; a wrong one has a cross, a thick frame and the true character.
 
     Parameters
     ----------
+    path : path-like
+        The PNG to write.
     images : (N, 28, 28) array of float
         Stroke intensity, 0 to 1.
     actual, predicted : sequences of N characters
+        True and predicted characters.
     confidence : sequence of N floats
         The probability of the predicted character, 0 to 1.
     title : str
     columns : int
+        Number of characters in a row.
     """
     rows = -(-len(images) // columns)
-    figure, axes = _grid(rows, columns, width=1.45, height=1.65, head=1.05)
+    figure, axes = _grid(rows, columns, width=1.45, height=1.65, header=1.05)
     axes = axes.flat
     for ax in axes[len(images) :]:
         ax.set_axis_off()
     for ax, image, truth, character, probability in zip(axes, images, actual, predicted, confidence):
-        right = truth == character
-        _draw_character(ax, image, "0.8" if right else RED, 1 if right else 3.5)
-        read = f"{character} {probability:.0%}"
+        correct = truth == character
+        _draw_character(ax, image, "0.8" if correct else RED, 1 if correct else 3.5)
+        prediction = f"{character} {probability:.0%}"
         ax.set_title(
-            read if right else f"✗ {read}, is {truth}",
+            prediction if correct else f"✗ {prediction}, is {truth}",
             fontfamily=MONOSPACE,
             fontsize=10,
-            color="black" if right else RED,
-            fontweight="normal" if right else "bold",
+            color="black" if correct else RED,
+            fontweight="normal" if correct else "bold",
         )
     figure.suptitle(title)
     save(path, figure)
@@ -41,10 +45,12 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
 
 @styled
 def augmentation_grid(path, images, characters, title):
-    """Draw, in each row, a character and what augmentation makes of it.
+    """Draw a character and augmented copies of it in each row.
 
     Parameters
     ----------
+    path : path-like
+        The PNG to write.
     images : (rows, columns, 28, 28) array of float
         Stroke intensity, 0 to 1; the first column holds the originals.
     characters : sequence of str
@@ -52,7 +58,7 @@ def augmentation_grid(path, images, characters, title):
     title : str
     """
     rows, columns = images.shape[:2]
-    figure, axes = _grid(rows, columns, width=1, height=1, head=0.9, left=0.5)
+    figure, axes = _grid(rows, columns, width=1, height=1, header=0.9, left=0.5)
     for ax, image in zip(axes.flat, images.reshape(-1, *images.shape[2:])):
         _draw_character(ax, image, "0.8", 1)
     for ax, character in zip(axes[:, 0], characters, strict=True):
@@ -63,9 +69,12 @@ def augmentation_grid(path, images, characters, title):
     save(path, figure)
 
 
-def _grid(rows, columns, *, width, height, head, left=0.0):
-    """Make a figure of places for characters, of so many inches, which takes a fifth of a constrained layout's time."""
-    size = left + width * columns, height * rows + head
+def _grid(rows, columns, *, width, height, header, left=0.0):
+    """Create a figure with a grid of axes; all sizes are in inches.
+
+    Fixed margins take a fifth of the time of a constrained layout.
+    """
+    size = left + width * columns, height * rows + header
     figure = Figure(figsize=size)
     return figure, figure.subplots(
         rows,
@@ -75,7 +84,7 @@ def _grid(rows, columns, *, width, height, head, left=0.0):
             "left": (left + 0.05) / size[0],
             "right": 1 - 0.05 / size[0],
             "bottom": 0.05 / size[1],
-            "top": 1 - head / size[1],
+            "top": 1 - header / size[1],
             "wspace": 0.12 / width,
             "hspace": 0.35 - 0.25 / height,
         },

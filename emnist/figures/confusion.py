@@ -12,13 +12,14 @@ from emnist.figures.style import BLUE, GREY, MONOSPACE, save, styled
 
 @styled
 def confusion_heat_map(path, labels, predictions, characters, title):
-    """Draw a confusion matrix: counts as numbers, shares of the true class as colours.
+    """Draw a confusion matrix: counts as numbers, percentages of the true class as colours.
 
     Parameters
     ----------
     path : path-like
-        The PNG to write; the same in every function below.
+        The PNG to write.
     labels, predictions : (N,) array of int
+        True and predicted classes.
     characters : str
         The character of each class.
     title : str
@@ -35,12 +36,12 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         square=True,
         linewidths=0.5,
         linecolor="0.93",
-        norm=PowerNorm(0.5, 0, 100),  # a square root, or a confusion of 2 % could not be seen
-        annot=np.vectorize(_short, otypes=[str])(counts),
+        norm=PowerNorm(0.5, 0, 100),  # square root: on a linear scale, 2 % would be invisible
+        annot=np.vectorize(_format_count, otypes=[str])(counts),
         fmt="",
         annot_kws={"size": 8, "in_layout": False},
         xticklabels=False,
-        yticklabels=False,  # seaborn takes seconds to see whether they overlap
+        yticklabels=False,  # seaborn would take seconds to check whether they overlap
         cbar_kws={
             "label": "share of the true class's images (%)",
             "shrink": 0.6,
@@ -49,9 +50,9 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         },
     )
     name_classes(figure, ax, characters)
-    for edge in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
-        ax.axhline(edge, color=GREY, linewidth=1)
-        ax.axvline(edge, color=GREY, linewidth=1)
+    for boundary in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
+        ax.axhline(boundary, color=GREY, linewidth=1)
+        ax.axvline(boundary, color=GREY, linewidth=1)
     ax.set_xlabel("predicted character (the numbers count images)", fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)
@@ -60,15 +61,20 @@ def confusion_heat_map(path, labels, predictions, characters, title):
 
 @styled
 def confused_pairs(path, labels, predictions, characters, title, n=25):
-    """Draw the `n` confusions that take the largest share of a class's images, as bars.
+    """Draw the confusions with the largest percentages of a class's images, as bars.
 
-    Parameters are those of `confusion_heat_map`.
+    Parameters
+    ----------
+    path, labels, predictions, characters, title
+        As for `confusion_heat_map`.
+    n : int
+        Maximum number of confusions.
     """
     pairs = most_confused(labels, predictions, n)
-    shares = [100 * count / support for _, _, count, support in pairs]
+    percent = [100 * count / support for _, _, count, support in pairs]
     figure = Figure(figsize=(8, 8), layout="constrained")
     ax = figure.add_subplot()
-    bars = ax.barh(range(len(pairs)), shares, color=BLUE)
+    bars = ax.barh(range(len(pairs)), percent, color=BLUE)
     ax.bar_label(bars, [f"{count:,} of {support:,}" for _, _, count, support in pairs], padding=4, fontsize=9)
     names = [f"{characters[actual]} → {characters[predicted]}" for actual, predicted, _, _ in pairs]
     ax.set_yticks(range(len(pairs)), names, fontfamily=MONOSPACE, fontsize=12)
@@ -79,24 +85,36 @@ def confused_pairs(path, labels, predictions, characters, title, n=25):
 
 
 def row_percent(labels, predictions, characters):
-    """Give the confusion matrix in percent of the true class's images."""
+    """Compute a confusion matrix in percent of the true class's images.
+
+    Parameters
+    ----------
+    labels, predictions : (N,) array of int
+    characters : str
+
+    Returns
+    -------
+    (C, C) array of float
+        True classes in rows, predicted ones in columns; the row of a class without images is 0.
+    """
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def name_classes(figure, ax, characters):
-    """Name each row and column of a heat map on all four sides, and its colours legibly."""
-    middles = np.arange(len(characters)) + 0.5
-    ax.set(xticks=middles, xticklabels=characters, yticks=middles, yticklabels=characters)
+    """Label the rows and columns of a heat map with `characters` on all four sides; enlarge the colour bar's label."""
+    centres = np.arange(len(characters)) + 0.5
+    ax.set(xticks=centres, xticklabels=characters, yticks=centres, yticklabels=characters)
     ax.tick_params(
         top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13, labelfontfamily=MONOSPACE
     )
     figure.axes[1].yaxis.label.set_size(14)
 
 
-def _short(count):
+def _format_count(count):
     return f"{count}" if count < 10_000 else f"{count / 1000:.0f}k"
 
 
 def kind(character):
+    """Return equal values for two characters that are both digits, both capitals or both small letters."""
     return character.isdigit(), character.isupper()

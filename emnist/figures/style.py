@@ -1,4 +1,4 @@
-"""The style of all figures: colours that colour-blind readers can tell apart, and reproducible bytes."""
+"""Style of all figures: colours for colour-blind readers, and reproducible PNG files."""
 
 import io
 
@@ -10,9 +10,10 @@ from emnist.utils.atomic import write_bytes
 
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
-MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and tells 0 from O and 1, I and l apart
+MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; 0 and O differ, and 1, I and l do
 DPI = 100
-# "default" first: a person's own matplotlibrc must not change the bytes.
+SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}  # in titles
+# "default" first, so that a user's matplotlibrc does not change the figures.
 styled = plt.style.context(
     [
         "default",
@@ -22,14 +23,31 @@ styled = plt.style.context(
 
 
 def legend(figure, ax, columns, title=None):
-    """Say below all panels, once, what one of them names."""
+    """Draw one legend below all panels.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    ax : matplotlib.axes.Axes
+        The panel from which the labels are taken.
+    columns : int
+    title : str, optional
+    """
     figure.legend(
         *ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, title=title
     )
 
 
 def save(path, figure):
-    """Write a figure as a PNG of at most 256 colours, a third of the size, without matplotlib's version."""
+    """Write a figure as a PNG with a palette of 256 colours and without metadata.
+
+    The palette makes the file a third of the size; metadata would contain matplotlib's version.
+
+    Parameters
+    ----------
+    path : path-like
+    figure : matplotlib.figure.Figure
+    """
     rendered, png = io.BytesIO(), io.BytesIO()
     figure.savefig(rendered, format="png", dpi=DPI)
     picture = Image.open(rendered).convert("RGB")

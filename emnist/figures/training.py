@@ -1,4 +1,4 @@
-"""Training curves and the trials of the search."""
+"""Figures of training curves and of the random search."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,10 +9,12 @@ from emnist.figures.style import BLUE, GREEN, GREY, ORANGE, RED, legend, save, s
 
 @styled
 def training_curves(path, pretrain, finetune, title):
-    """Draw loss and accuracy by epoch, fine-tuning after pre-training.
+    """Draw loss and accuracy of each epoch of pre-training and fine-tuning.
 
     Parameters
     ----------
+    path : path-like
+        The PNG to write.
     pretrain, finetune : mappings of str to sequences of float
         ``train_loss`` in nats and ``train_accuracy`` (0 to 1) of each epoch; for pre-training also
         ``validation_loss`` and ``validation_accuracy``.
@@ -57,6 +59,8 @@ def search_trials(path, trials, title):
 
     Parameters
     ----------
+    path : path-like
+        The PNG to write.
     trials : pandas.DataFrame
         Columns ``trial``, the hyperparameters, and ``validation_loss`` in nats, NaN where the trial diverged.
     title : str
@@ -66,12 +70,12 @@ def search_trials(path, trials, title):
     best, diverged = loss.idxmin(), loss.isna()
     figure = Figure(figsize=(3.4 * len(names), 4.8), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
-        values, places = np.unique(trials[name], return_inverse=True)
-        same = trials.groupby(name)["trial"]  # trials of one value stand side by side
-        x = places + 0.7 * ((same.cumcount() + 0.5) / same.transform("size") - 0.5)
+        values, positions = np.unique(trials[name], return_inverse=True)
+        groups = trials.groupby(name)["trial"]  # trials of one value are drawn side by side
+        x = positions + 0.7 * ((groups.cumcount() + 0.5) / groups.transform("size") - 0.5)
         ax.scatter(x, loss, s=28, color=BLUE, alpha=0.8, label="trial")
         ax.hlines(
-            loss.groupby(places).median(),
+            loss.groupby(positions).median(),
             np.arange(len(values)) - 0.4,
             np.arange(len(values)) + 0.4,
             color="black",
@@ -91,7 +95,7 @@ def search_trials(path, trials, title):
         ax.grid(axis="y", alpha=0.3)
     low, high = loss.min(), loss.max()
     margin = 0.05 * (high - low) or 0.1
-    ax.set_ylim(low - margin, high + 3 * margin)  # room for the diverged at the top
+    ax.set_ylim(low - margin, high + 3 * margin)  # room at the top for diverged trials
     figure.axes[0].set_ylabel("validation cross-entropy (nats)")
     legend(figure, ax, 4)
     figure.suptitle(title)

@@ -1,4 +1,4 @@
-"""A person's picture of one character, made into what EMNIST would have."""
+"""Reading photographs and scans of one character into EMNIST's format."""
 
 import warnings
 
@@ -9,18 +9,18 @@ from scipy import ndimage
 from emnist.data.convert import convert
 from emnist.utils.errors import UserError
 
-# Not all that Pillow knows: EPS, for one, is a program that it would hand to an interpreter.
+# Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
-WORKING_SIDE = 512  # pixels; photographs are first reduced to it
-INK_SIDE = 60  # pixels, the longer side of a character on the 128x128 forms that EMNIST was made from
-FAINTEST = 20  # grey levels of 255 between paper and ink
-EDGE, CORE = 0.2, 0.5  # of the darkest ink: a stroke is all that exceeds EDGE around some that exceeds CORE
-SPECK = 0.02  # of the largest stroke's area: what is smaller is dust
-PEN = 8  # pixels at INK_SIDE, as wide as MNIST's thinner strokes; a fine pen would all but vanish in 28x28
+WORKING_SIDE = 512  # pixels; larger pictures are first scaled down to it
+INK_SIDE = 60  # pixels, the longer side of a character in the 128x128 images that EMNIST was made from
+MIN_CONTRAST = 20  # grey levels of 255 between paper and ink
+LOW, HIGH = 0.2, 0.5  # of the darkest ink: hysteresis thresholds, above which connected pixels are a stroke
+MIN_AREA = 0.02  # of the largest stroke's area: anything smaller is dust
+MIN_STROKE = 8  # pixels at INK_SIDE, as wide as MNIST's thinner strokes; a finer one would almost vanish in 28x28
 
 
 def read_character(path):
-    """Read a picture of one character and make of it what EMNIST would have.
+    """Read a picture of one character and convert it to EMNIST's format.
 
     Parameters
     ----------
@@ -30,47 +30,48 @@ def read_character(path):
     Returns
     -------
     numpy.ndarray of uint8, shape (28, 28)
+        Upright, white on black.
 
     Raises
     ------
     UserError
-        If the file is missing, is no image, is larger than Pillow holds for safe, or shows nothing.
+        If the file is missing, is not an image, has more pixels than Pillow accepts, or has too little contrast.
     """
     ink = find_ink(_read_levels(path))
     if ink is None:
         raise UserError(
-            f"{path} should show a character, but is all one colour, or nearly: give a picture with more contrast"
+            f"{path} should show a character, but is all one colour, or nearly: use a picture with more contrast"
         )
     return convert(ink)
 
 
 def find_ink(levels):
-    """Separate a character from what it is written on.
+    """Separate a character from its background.
 
     Parameters
     ----------
     levels : numpy.ndarray of float, shape (height, width)
-        Grey levels, 0 to 255, dark on light or light on dark; the light may fall off evenly to one side.
+        Grey levels, 0 to 255, dark on light or light on dark; the lighting may fall off linearly to one side.
 
     Returns
     -------
     numpy.ndarray of uint8, shape (height, width), or None
-        White on black; the longer side of the ink is 60 pixels, the widest stroke at least 8. None if nothing
-        stands out.
+        White on black; the longer side of the ink is 60 pixels, and the widest stroke at least 8. None if the
+        contrast is too low.
     """
-    # Paper outweighs ink, also in a picture cut close to a heavy stroke once its margins count more.
+    # Paper should cover more of the picture than ink. Where a heavy stroke fills it, the added margin sees to that.
     margin = max(levels.shape) // 5
-    framed = np.pad(levels, margin, mode="edge")
-    contrast = framed - _paper(framed)
-    ink = contrast * np.sign((contrast**3).sum())  # the rarer side has the longer tail
+    padded = np.pad(levels, margin, mode="edge")
+    contrast = padded - _fit_background(padded)
+    ink = contrast * np.sign((contrast**3).sum())  # ink, which is rarer than paper, has the longer tail
     ink = ink[margin:, margin:][: levels.shape[0], : levels.shape[1]]
-    if ink.max() < FAINTEST:
+    if ink.max() < MIN_CONTRAST:
         return None
     ink /= ink.max()
-    strokes, number = ndimage.label(ink > EDGE, structure=np.ones((3, 3)))
-    dark = ndimage.maximum(ink, strokes, range(number + 1)) > CORE
+    strokes, number = ndimage.label(ink > LOW, structure=np.ones((3, 3)))
+    dark = ndimage.maximum(ink, strokes, range(number + 1)) > HIGH
     areas = np.bincount(strokes.ravel()) * dark
-    ink[(areas <= SPECK * areas.max())[strokes]] = 0
+    ink[(areas <= MIN_AREA * areas.max())[strokes]] = 0
     rows, columns = ndimage.find_objects((ink > 0).astype(int))[0]
     return _widen(_scale(ink[rows, columns]))
 
@@ -83,14 +84,14 @@ def _scale(ink):
 
 
 def _widen(ink):
-    """Widen the strokes, if the widest is narrower than `PEN`."""
-    ink = np.pad(ink, PEN)
+    """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
+    ink = np.pad(ink, MIN_STROKE)
     width = 2 * ndimage.distance_transform_edt(ink > 127).max()
-    return ndimage.grey_dilation(ink, size=1 + max(0, round(PEN - width)))
+    return ndimage.grey_dilation(ink, size=1 + max(0, round(MIN_STROKE - width)))
 
 
-def _paper(levels):
-    """Fit a plane, by least squares: the light on the paper, since ink covers little of it."""
+def _fit_background(levels):
+    """Fit a plane by least squares: the lighting of the paper, since ink covers little of it."""
     y, x = np.indices(levels.shape).reshape(2, -1)
     terms = np.stack([np.ones_like(x), x, y], axis=1).astype(float)
     return (terms @ np.linalg.lstsq(terms, levels.ravel())[0]).reshape(levels.shape)
@@ -102,7 +103,7 @@ def _read_levels(path):
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
-                return _levels(ImageOps.exif_transpose(image))
+                return _to_grey(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: give the path of an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -111,29 +112,29 @@ def _read_levels(path):
         ) from None
     except Image.UnidentifiedImageError:
         raise UserError(f"{path} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
-    except Exception as error:  # on damaged files Pillow's decoders raise whatever comes up
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged files
         reason = getattr(error, "strerror", None) or error or type(error).__name__
-        raise UserError(f"{path} should be an image, but cannot be read ({reason}): save it anew") from None
+        raise UserError(f"{path} should be an image, but cannot be read ({reason}): save it again") from None
 
 
-def _levels(image):
-    """Give an image's grey levels as floats, 0 to 255, at most `WORKING_SIDE` pixels a side."""
-    if image.mode.startswith(("I", "F")):  # 16 bits and more, of which scanners use any range
+def _to_grey(image):
+    """Return an image's grey levels, (H, W) of float from 0 to 255, at most `WORKING_SIDE` pixels a side."""
+    if image.mode.startswith(("I", "F")):  # 16 bits or more, of which scanners use different ranges
         levels = np.nan_to_num(np.asarray(image, float), posinf=0, neginf=0)
         levels -= levels.min()
         image = Image.fromarray((levels * (255 / (levels.max() or 1))).astype(np.float32))
     elif image.has_transparency_data:
-        image = _on_paper(image.convert("RGBA"))
+        image = _fill_transparency(image.convert("RGBA"))
     else:
         image = image.convert("L")
     image.thumbnail((WORKING_SIDE, WORKING_SIDE))
     return np.asarray(image, float)
 
 
-def _on_paper(image):
-    """Fill transparency: with the picture's own paper if it has any, else with one that shows the ink."""
+def _fill_transparency(image):
+    """Fill transparent pixels with the grey of the picture's paper or, if it has none, a contrast to the ink."""
     grey, opacity = image.convert("LA").split()
-    drawn = ImageStat.Stat(grey, mask=opacity)
-    has_paper = 2 * drawn.count[0] > grey.width * grey.height
-    paper = drawn.median[0] if has_paper else 255 * (drawn.mean[0] < 128)
+    opaque = ImageStat.Stat(grey, mask=opacity)
+    has_paper = 2 * opaque.count[0] > grey.width * grey.height
+    paper = opaque.median[0] if has_paper else 255 * (opaque.mean[0] < 128)
     return Image.composite(grey, Image.new("L", grey.size, paper), opacity)

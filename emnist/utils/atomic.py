@@ -1,4 +1,4 @@
-"""Atomic writes: a reader sees the old file or the whole new one."""
+"""Atomic file writes."""
 
 import os
 import tempfile
@@ -7,7 +7,14 @@ from pathlib import Path
 
 
 def write_bytes(path, *chunks):
-    """Write `chunks` of bytes to `path` atomically: a reader sees the old file or the whole new one."""
+    """Write a file atomically: a reader sees the old file or the whole new one.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is created if it is missing.
+    *chunks : bytes-like
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
@@ -19,7 +26,7 @@ def write_bytes(path, *chunks):
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(FileNotFoundError):  # if a signal came just after it was moved into place
+        with suppress(FileNotFoundError):  # the signal may come just after the file was renamed
             os.unlink(temporary)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)

@@ -1,13 +1,13 @@
-"""What an interrupted stage continues from.
+"""Checkpoints, from which an interrupted stage resumes.
 
-DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in folders that it throws away. So
-what a stage needs to continue lies in ``.dvc/tmp/continue`` of the checkout itself, one folder for each key, where the
-key is a digest of all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it,
-the versions of the libraries, and the hardware chosen. Two runs with the same key compute the same bytes, so they may
-share a folder: each file in it appears whole or not at all.
+DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in temporary folders. Therefore the
+checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, one folder for each key. A key is a digest of all that
+the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
+libraries, and the hardware. Runs with the same key compute the same bytes, so they can share a folder; its files are
+written atomically.
 
-DVC has a result when the checkout's ``dvc.lock`` or the run cache lists it. The ``dvc.lock`` of a queued experiment
-doesn't count, since it goes with its folder.
+A checkpoint is deleted once DVC has recorded the stage's result in the checkout's ``dvc.lock`` or in its run cache. The
+``dvc.lock`` of a queued experiment does not count, since it is deleted with the temporary folder.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ import yaml
 from emnist.utils.atomic import write_bytes
 from emnist.utils.progress import log
 
-MAX_BYTES = 4 * 2**30  # of all folders together; the least recently used go first
+MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
 
 
 def repo_root():
-    """Find the checkout that this workspace belongs to: itself, or the one whose queue an experiment runs from."""
+    """Return the root of the checkout: the current folder or, in a queued experiment, the checkout that queued it."""
     workspace = Path.cwd()
     for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
         if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
@@ -41,20 +41,20 @@ def repo_root():
 
 
 def checkpoint_dir():
-    """Name the folder of what interrupted stages continue from."""
+    """Return the folder of all checkpoints."""
     return repo_root() / ".dvc" / "tmp" / "continue"
 
 
-def stage_key(stage, params, *more):
-    """Digest all that a stage's result depends on.
+def stage_key(stage, params, *extra):
+    """Compute the key of a stage's checkpoint, a digest of all that its result depends on.
 
     Parameters
     ----------
     stage : str
         Its name in ``dvc.yaml``.
     params : emnist.params.Params
-    *more : JSON values
-        What else the result depends on, such as the hardware.
+    *extra : JSON values
+        Anything else that the result depends on, such as the hardware.
 
     Returns
     -------
@@ -75,14 +75,22 @@ def stage_key(stage, params, *more):
         for file in files_below(Path(path)):
             digest.update(json.dumps([file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]).encode())
     versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
-    digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *more]).encode())
+    digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *extra]).encode())
     return f"{stage}-{digest.hexdigest()[:32]}"
 
 
 def files_below(path):
-    """List the files of a dependency as DVC sees them: a file itself, or what `.dvcignore` leaves of a folder.
+    """List the files of a dependency as DVC sees them: a file itself, or a folder's files that are not ignored.
 
-    Of ``.dvcignore`` only the patterns that hold for a name, wherever it lies, are known here.
+    Only those patterns of ``.dvcignore`` are supported that match a name in any folder.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    list of pathlib.Path
     """
     if path.is_file():
         return [path]
@@ -97,12 +105,14 @@ def files_below(path):
 
 
 class Checkpoint:
-    """Keep tensors and JSON values under a key, each save replacing the one before.
+    """A checkpoint of tensors and a JSON value; each save replaces the one before.
 
     Parameters
     ----------
     key : str
+        As returned by `stage_key`.
     folder : path-like, optional
+        Holds all checkpoints; by default `checkpoint_dir`.
     """
 
     def __init__(self, key, folder=None):
@@ -110,7 +120,13 @@ class Checkpoint:
         self.path = self.folder / "state"
 
     def save(self, tensors, info):
-        """Keep a dict of tensors and a JSON value."""
+        """Save the state of a stage.
+
+        Parameters
+        ----------
+        tensors : dict of str to torch.Tensor
+        info : JSON value
+        """
         from safetensors.torch import save
 
         payload = save(
@@ -120,12 +136,12 @@ class Checkpoint:
         write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
 
     def load(self):
-        """Give back what was saved last.
+        """Load the state that was saved last.
 
         Returns
         -------
-        (dict of str to torch.Tensor, object) or None
-            None if nothing was saved, or what was saved is damaged; then a line says so.
+        (dict of str to torch.Tensor, JSON value) or None
+            None if nothing was saved, or if the checkpoint is damaged, which is logged.
         """
         from safetensors.torch import load
 
@@ -135,49 +151,56 @@ class Checkpoint:
             return None
         digest, payload = content[:32], content[32:]
         if hashlib.sha256(payload).digest() != digest:
-            log(
-                f"{self.folder.name}: what was kept to continue from is damaged, so the stage starts from its beginning"
-            )
+            log(f"{self.folder.name}: the checkpoint is damaged, so the stage starts from the beginning")
             return None
         header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
         return load(payload), json.loads(header["__metadata__"]["info"])
 
     def mark_complete(self, *outputs):
-        """Note which outputs the stage has written, the first one cached, for `remove_stale_files` to know them in DVC's records."""
+        """Record the checksums of the stage's outputs, by which `remove_stale_files` finds them in DVC's records.
+
+        Parameters
+        ----------
+        *outputs : path-like
+            The first one must be in DVC's cache.
+        """
         digests = [hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() for path in outputs]
         write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
 
 
 def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metrics", "plots")):
-    """Remove what a kill left half written, and what is no longer needed to continue.
+    """Remove half-written files of killed processes, and checkpoints that are no longer needed.
 
     Parameters
     ----------
     folder : path-like, optional
-        Where results that DVC has recorded go, and the least recently used of what is beyond `max_bytes`.
+        Holds all checkpoints; by default `checkpoint_dir`.
     max_bytes : int
+        Maximum size of all checkpoints; beyond it, the least recently used ones are removed.
     outputs : iterable of path-like
-        Where half-written files go.
+        Folders from which half-written files are removed.
     """
     for output in outputs:
         for leftover in Path(output).rglob(".*.tmp"):
-            if not _is_at_work(leftover.name.split(".")[-3]):
+            if not _is_running(leftover.name.split(".")[-3]):
                 leftover.unlink(missing_ok=True)
     folder = Path(folder or checkpoint_dir())
     for leftover in folder.rglob(".*.tmp"):
-        if max(_stats("st_mtime", leftover), default=0) < time.time() - 3600:  # a younger one may be a run's at work
+        if (
+            max(_stat_values("st_mtime", leftover), default=0) < time.time() - 3600
+        ):  # another run may still write a younger one
             leftover.unlink(missing_ok=True)
     dvc = folder.parents[1]
-    records = _texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
-    kept = 0
-    for key in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
-        kept += sum(_stats("st_size", *key.rglob("*")))
-        if kept > max_bytes or _is_recorded(key, records, dvc / "cache" / "files" / "md5"):
-            shutil.rmtree(key, ignore_errors=True)
+    records = _read_texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
+    total_bytes = 0
+    for checkpoint in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
+        total_bytes += sum(_stat_values("st_size", *checkpoint.rglob("*")))
+        if total_bytes > max_bytes or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
+            shutil.rmtree(checkpoint, ignore_errors=True)
 
 
-def _is_at_work(pid):
-    """Whether the process that writes a file, whose number `write_bytes` puts into its name, still lives."""
+def _is_running(pid):
+    """Tell whether a process is running; `pid` is a string, as `write_bytes` puts it into the names of its files."""
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
@@ -187,16 +210,17 @@ def _is_at_work(pid):
     return True
 
 
-def _is_recorded(key, records, cache):
+def _is_recorded(checkpoint, records, cache):
+    """Tell whether DVC has recorded the outputs of a completed stage and has the first one in its cache."""
     try:
-        first, *others = json.loads((key / "outputs.json").read_bytes())
+        first, *others = json.loads((checkpoint / "outputs.json").read_bytes())
     except (FileNotFoundError, ValueError):
         return False
-    # Records that came with a clone may list the very result; only the cache tells that it is here too.
+    # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.
     return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))
 
 
-def _texts(paths):
+def _read_texts(paths):
     texts = []
     for path in paths:
         with suppress(FileNotFoundError, IsADirectoryError):
@@ -205,11 +229,11 @@ def _texts(paths):
 
 
 def _last_used(folder):
-    return max(_stats("st_mtime", *folder.rglob("*")), default=0)
+    return max(_stat_values("st_mtime", *folder.rglob("*")), default=0)
 
 
-def _stats(name, *files):
-    """Ask for a figure of each file, in a folder in which another run may be writing and removing."""
+def _stat_values(name, *files):
+    """Return a field of `os.stat` for each file, without those that another run has just removed."""
     found = []
     for file in files:
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Errors that are a user's to mend, and the one place where a command ends on them."""
+"""User-facing errors and signal handling."""
 
 import errno
 import os
@@ -7,66 +7,69 @@ import sys
 import warnings
 from contextlib import contextmanager
 
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 class UserError(Exception):
-    """What was expected, what was found and what to do, in one sentence."""
+    """An error that the user can fix; its one-line message says what was expected, what was found and what to do."""
 
 
 class Interrupted(BaseException):
-    """Raised by Ctrl-C and SIGTERM, so that half-written files and worker processes go before the command ends."""
+    """Raised on Ctrl-C and SIGTERM, so that half-written files and worker processes are cleaned up before the exit."""
 
 
 def run_cli(main):
-    """Run a command's ``main`` and end the process with one sentence instead of a traceback.
+    """Run a command's ``main``; on a `UserError` or a signal, exit with one line instead of a traceback.
 
     Parameters
     ----------
     main : callable
-        Takes no argument; what it returns is ignored.
+        Takes no arguments; its return value is ignored.
 
     Notes
     -----
-    Exit codes: 0 done, 1 a `UserError` or a full disk, 130 Ctrl-C, 143 SIGTERM.
+    Exit codes: 0 for success, 1 for a `UserError` or a full disk, 130 for Ctrl-C, 143 for SIGTERM.
     """
-    _on_signals(_unwind)
+    _handle_signals(_raise_interrupted)
     try:
         main()
     except UserError as error:
-        _end(1, f"error: {error}")
-    except BrokenPipeError:  # whoever read the output has seen enough
+        _exit(1, f"error: {error}")
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        _end(
+        _exit(
             1,
             f"error: no room to write {error.filename or 'a file'}: free some disk space, "
             "then run the same command again to continue",
         )
-    except Interrupted as stopped:
-        _end(128 + stopped.args[0], _how_to_continue(stopped.args[0]))
+    except Interrupted as interrupted:
+        _exit(128 + interrupted.args[0], _signal_message(interrupted.args[0]))
     finally:
-        _on_signals(signal.SIG_IGN)
+        _handle_signals(signal.SIG_IGN)
 
 
 def exit_on_signals():
-    """Let Ctrl-C and SIGTERM end the process with its sentence, for times when there is nothing to clean up."""
-    _on_signals(_end_at_once)
+    """Exit at once on Ctrl-C and SIGTERM, with the message of `run_cli`; use it when there is nothing to clean up."""
+    _handle_signals(_exit_at_once)
 
 
 @contextmanager
 def workers_ignore_sigint():
-    """Start worker processes that Ctrl-C, which a terminal sends to all, doesn't reach: this process ends them."""
+    """Start worker processes with Ctrl-C blocked, in a ``with`` statement.
+
+    A terminal sends Ctrl-C to all processes; this one ends its workers itself.
+    """
     from multiprocessing import resource_tracker
 
-    # What workers that are ended leave behind, loky's tracker removes, but not without warnings.
+    # loky's resource tracker cleans up after workers that were ended early, and warns about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
-    # Workers that have grown are replaced, as those of EnsNet are at each trial, and that is no fault.
+    # loky replaces workers whose memory has grown, such as EnsNet's at each trial, and warns about it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    resource_tracker.ensure_running()  # in some versions of Python its start unblocks SIGINT
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT in some versions of Python
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -74,26 +77,26 @@ def workers_ignore_sigint():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _on_signals(react):
-    for number in _WORDS:
-        signal.signal(number, react)
+def _handle_signals(handler):
+    for number in _SIGNAL_NAMES:
+        signal.signal(number, handler)
 
 
-def _unwind(number, frame):
-    _on_signals(signal.SIG_IGN)  # the cleaning up takes a moment
-    warnings.simplefilter("ignore")  # of work that is cut short
+def _raise_interrupted(number, frame):
+    _handle_signals(signal.SIG_IGN)  # a second signal should not interrupt the clean-up
+    warnings.simplefilter("ignore")  # about the interrupted work
     raise Interrupted(number)
 
 
-def _end_at_once(number, frame):
-    os.write(2, f"{_how_to_continue(number)}\n".encode())  # print may be what was interrupted
+def _exit_at_once(number, frame):
+    os.write(2, f"{_signal_message(number)}\n".encode())  # not print, which may be what was interrupted
     os._exit(128 + number)
 
 
-def _how_to_continue(number):
-    return f"{_WORDS[number]}: run the same command again to continue"
+def _signal_message(number):
+    return f"{_SIGNAL_NAMES[number]}: run the same command again to continue"
 
 
-def _end(code, sentence):
-    print(sentence, file=sys.stderr, flush=True)
+def _exit(code, message):
+    print(message, file=sys.stderr, flush=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""How long work shows that it is alive: a bar on a terminal, plain lines elsewhere."""
+"""Progress bars and log lines."""
 
 import sys
 
@@ -6,14 +6,17 @@ from tqdm import tqdm
 
 
 def progress(iterable, description, total=None, unit="it"):
-    """Wrap `iterable` in a progress bar on a terminal, and leave it alone elsewhere.
+    """Show a progress bar while iterating, if standard error is a terminal.
 
     Parameters
     ----------
     iterable : iterable
     description : str
+        Shown before the bar.
     total : int, optional
+        Number of items, if `iterable` has no length.
     unit : str
+        Name of an item.
 
     Returns
     -------
@@ -23,6 +26,6 @@ def progress(iterable, description, total=None, unit="it"):
 
 
 def log(line):
-    """Print a line at once, above a bar if there is one."""
+    """Print a line (str) without buffering, above a progress bar if there is one."""
     tqdm.write(line)
     sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""Sources of images, found by name.
+"""Sources of images, looked up by name.
 
-Each module here is a source, but those whose names begin with an underscore. It holds ``TITLE`` (str, for pictures and
-tables), ``Options`` (a subclass of `emnist.params.Section`, what params.yaml holds under download.NAME) and ``obtain``,
-which is called with these options and a folder, and writes there the eight files of `emnist.data.datasets`.
+Each module of this package is a source, except those whose names begin with an underscore. A source defines ``TITLE``
+(str, for figures and tables), ``Options`` (a subclass of `emnist.params.Section`, the schema of download.NAME in
+params.yaml) and ``obtain(options, folder)``, which writes the eight files that `emnist.data.datasets` reads.
 """
 
 import importlib
@@ -14,7 +14,7 @@ SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) 
 
 
 def load_source(name):
-    """Import a source.
+    """Import the module of a source.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Downloads that outlast broken connections, kills, and servers that send something else."""
+"""Resumable downloads from a list of mirrors, verified by checksum."""
 
 import hashlib
 import os
@@ -14,13 +14,13 @@ from tqdm import tqdm
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
-CHUNK = 2**17  # bytes, the most that a kill can lose
-ATTEMPTS = 5  # in a row that bring nothing new, before a mirror is given up
-LINE_EVERY = 2**25  # bytes between two lines of progress where there is no terminal
+CHUNK = 2**17  # bytes, the most that a killed download loses
+ATTEMPTS = 5  # in a row without progress, after which a mirror has failed
+LINE_EVERY = 2**25  # bytes between log lines where there is no terminal
 
 
 class Mirror(NamedTuple):
-    """An address of a file, and the checksum published for it (either of the two)."""
+    """The address of a file, and its published checksum: MD5 or SHA-256, as hexadecimal digits."""
 
     url: str
     md5: str | None = None
@@ -28,38 +28,39 @@ class Mirror(NamedTuple):
 
 
 class MirrorFailed(Exception):
-    """Why a mirror is not worth another attempt."""
+    """A failure of a mirror for which another attempt is useless; the message is the reason."""
 
 
-class _Interrupted(Exception):
-    """Why an attempt failed, where another may succeed."""
+class _AttemptFailed(Exception):
+    """A failure after which another attempt may succeed; the message is the reason."""
 
 
 def fetch(mirrors, path, back_off=1.0, timeout=30.0):
-    """Download a file, from the first mirror that sends the bytes its checksum promises.
+    """Download a file from the first mirror whose bytes match their checksum.
 
-    What has arrived lies in ``<path>.partial``, from where the next call continues, with the same mirror or
-    another. The file itself appears only when it is whole; one that is already there is not downloaded again.
+    Downloaded bytes are stored in ``<path>.partial``, from which the next call resumes, with any mirror. The file
+    itself appears only once it is complete; an existing file with the right checksum is not downloaded again.
 
     Parameters
     ----------
-    mirrors : sequence
-        Tried in order; each has the attributes of `Mirror`.
+    mirrors : sequence of Mirror, or of objects with its attributes
+        Tried in order.
     path : path-like
-        In a folder that no other process downloads to at the same time.
+        In a folder to which no other process downloads at the same time.
     back_off : float
-        Seconds to wait after the first failure; doubled with each further one.
+        Seconds to wait after the first failure; doubled after each further one.
     timeout : float
-        Seconds without an answer that count as a failure.
+        Seconds without an answer after which an attempt has failed.
 
     Returns
     -------
     pathlib.Path
+        `path`.
 
     Raises
     ------
     UserError
-        If every mirror fails, with the reason of each.
+        If every mirror fails; the message has the reason of each.
     """
     path = Path(path)
     if path.exists() and not all(checksum_error(path, mirror) for mirror in mirrors):
@@ -78,46 +79,46 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
             return path
     raise UserError(
         f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to "
-        "params.yaml, or get the files by other means and set `source: folder`"
+        "params.yaml, or download the files by other means and set `source: folder`"
     )
 
 
 def _download(mirror, partial, back_off, timeout):
-    inherited = furthest = _size(partial)
+    resumed_from = largest = _size(partial)
     failures = 0
     while True:
         try:
             _receive(mirror.url, partial, timeout)
-        except _Interrupted as reason:
-            failures = failures + 1 if _size(partial) <= furthest else 1
-            furthest = max(furthest, _size(partial))
+        except _AttemptFailed as reason:
+            failures = failures + 1 if _size(partial) <= largest else 1
+            largest = max(largest, _size(partial))
             if failures == ATTEMPTS:
                 raise MirrorFailed(reason) from None
             wait = back_off * 2 ** (failures - 1)
             log(f"{mirror.url} {reason}: trying again in {wait:g} s")
             time.sleep(wait)
             continue
-        wrong = checksum_error(partial, mirror)
-        if not wrong:
+        error = checksum_error(partial, mirror)
+        if not error:
             return
         partial.unlink()
-        if not inherited:
-            raise MirrorFailed(wrong)
-        inherited = 0  # what an earlier run or another mirror left may be to blame: once more, from the start
+        if not resumed_from:
+            raise MirrorFailed(error)
+        resumed_from = 0  # the bytes of an earlier run or another mirror may be wrong: try once more from the start
 
 
 def _receive(url, partial, timeout):
-    """Append to `partial` what it lacks."""
-    have = _size(partial)
-    # Not compressed on the way: these are the bytes of which the checksum is published.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    """Append the missing bytes to `partial`."""
+    size = _size(partial)
+    # Without compression: the checksum is that of the file's own bytes.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
             status = response.status_code
-            if status == 416 and have:
-                return  # nothing lies beyond what is here
+            if status == 416 and size:
+                return  # the file is complete
             if status in (408, 429) or status >= 500:
-                raise _Interrupted(f"answered {status} {response.reason}")
+                raise _AttemptFailed(f"answered {status} {response.reason}")
             if status not in (200, 206):
                 raise MirrorFailed(f"answered {status} {response.reason}")
             length = response.raw.length_remaining
@@ -127,25 +128,25 @@ def _receive(url, partial, timeout):
                 :14
             ].lower().startswith((b"<!doctype html", b"<html")):
                 raise MirrorFailed("sent a web page instead of the file")
-            _append(partial, have if status == 206 else 0, chain([first], chunks), length)
-    except ValueError:  # as which requests counts every malformed address
+            _append(partial, size if status == 206 else 0, chain([first], chunks), length)
+    except ValueError:  # raised by requests for malformed addresses
         raise MirrorFailed("is not a web address") from None
     except requests.Timeout:
-        raise _Interrupted(f"did not answer for {timeout:g} s") from None
+        raise _AttemptFailed(f"did not answer for {timeout:g} s") from None
     except requests.exceptions.SSLError:
-        raise _Interrupted("could not be reached safely, its certificate was not accepted") from None
+        raise _AttemptFailed("could not be reached safely, its certificate was not accepted") from None
     except requests.RequestException:
-        raise _Interrupted("could not be reached") from None
+        raise _AttemptFailed("could not be reached") from None
     except urllib3.exceptions.HTTPError:
-        raise _Interrupted(f"broke off after {_size(partial):,} bytes") from None
+        raise _AttemptFailed(f"broke off after {_size(partial):,} bytes") from None
 
 
-def _append(partial, have, chunks, length):
-    name, total = partial.stem, have + length if length else None
+def _append(partial, size, chunks, length):
+    name, total = partial.stem, size + length if length else None
     try:
         with (
-            open(partial, "ab" if have else "wb") as file,
-            tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, disable=None) as bar,
+            open(partial, "ab" if size else "wb") as file,
+            tqdm(desc=name, initial=size, total=total, unit="B", unit_scale=True, disable=None) as bar,
         ):
             for chunk in chunks:
                 file.write(chunk)
@@ -163,7 +164,18 @@ def _size(path):
 
 
 def checksum_error(path, mirror):
-    """Say how the file differs from what the mirror promises; nothing if it does not."""
+    """Compare a file with the checksum of a mirror.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    mirror : Mirror
+
+    Returns
+    -------
+    str or False
+        The difference, for an error message; False if the checksum matches.
+    """
     algorithm, expected = ("sha256", mirror.sha256) if mirror.sha256 else ("md5", mirror.md5)
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -1,4 +1,4 @@
-"""The official archive of EMNIST, and the files of MNIST that go with it."""
+"""The official EMNIST archive and MNIST, downloaded from mirrors."""
 
 import fcntl
 import stat
@@ -17,7 +17,7 @@ from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
 TITLE = "EMNIST ByClass"
-LARGEST_MEMBER = 2**30  # bytes; the largest official one that is needed has a fifth of that
+LARGEST_MEMBER = 2**30  # bytes; the largest member needed of the official archive has a fifth of that
 
 MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -28,7 +28,7 @@ MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
 
 
 class Archive(Section):
-    """Where the archive can be downloaded, with the checksums published for it."""
+    """A mirror of the EMNIST archive, with its published checksums."""
 
     url: str
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
@@ -37,43 +37,44 @@ class Archive(Section):
     @model_validator(mode="after")
     def has_a_checksum(self):
         if not (self.md5 or self.sha256):
-            raise ValueError("should have the md5 or the sha256 published for it")
+            raise ValueError("should have the published md5 or sha256")
         return self
 
 
 class Options(Section):
-    """The mirrors, in the order in which they are tried."""
+    """The mirrors of both data sets, in the order in which they are tried."""
 
     mirrors: list[Archive] = Field(min_length=1)
     mnist_mirrors: list[str] = Field(min_length=1)
 
 
 def obtain(options, raw):
-    """Download the archive and MNIST, and put the eight files in `raw`."""
-    kept = Checkpoint("download-emnist")
-    download_emnist(options.mirrors, raw, kept.folder)
-    download_mnist(options.mnist_mirrors, raw, kept.folder)
-    kept.mark_complete(*sorted(Path(raw).glob("*.gz")))
+    """Download EMNIST and MNIST, and write their eight files to the folder `raw`."""
+    checkpoint = Checkpoint("download-emnist")
+    download_emnist(options.mirrors, raw, checkpoint.folder)
+    download_mnist(options.mnist_mirrors, raw, checkpoint.folder)
+    checkpoint.mark_complete(*sorted(Path(raw).glob("*.gz")))
 
 
 def download_emnist(mirrors, raw, work, **waits):
-    """Download EMNIST's archive and put the four files of ByClass in `raw`.
+    """Download EMNIST's archive and extract the four files of ByClass.
 
     Parameters
     ----------
     mirrors : sequence
-        Addresses of the archive, as `emnist.sources._http.fetch` takes them.
+        Mirrors of the archive, as for `emnist.sources._http.fetch`.
     raw : path-like
+        Folder to which the files are written.
     work : path-like
-        Folder that outlives a kill: the download continues from there, and what has been downloaded stays
-        there, so that the next call needs no network. Processes that share it take turns.
+        Folder of downloads, which an interrupted call resumes and a later call reuses. Processes that share it take
+        turns.
     **waits
-        Passed on to `fetch`.
+        Passed to `fetch`.
 
     Raises
     ------
     UserError
-        If no mirror sends the archive, or it does not hold what it should.
+        If no mirror sends the archive, or if a file in it is missing or damaged.
     """
     with exclusive_lock(work) as work:
         archive = fetch(mirrors, work / "gzip.zip", **waits)
@@ -87,7 +88,20 @@ def download_emnist(mirrors, raw, work, **waits):
 
 
 def download_mnist(mirrors, raw, work, **waits):
-    """Download MNIST's four files to `raw` as `download_emnist` does; `mirrors` are folders on the web."""
+    """Download the four files of MNIST.
+
+    Parameters
+    ----------
+    mirrors : sequence of str
+        Addresses of folders that hold the files.
+    raw, work, **waits
+        As for `download_emnist`.
+
+    Raises
+    ------
+    UserError
+        If no mirror sends one of the files, or if it is damaged.
+    """
     with exclusive_lock(work) as work:
         for name, md5 in MNIST_MD5.items():
             fetch([Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors], work / name, **waits)
@@ -96,7 +110,7 @@ def download_mnist(mirrors, raw, work, **waits):
 
 @contextmanager
 def exclusive_lock(folder):
-    """Wait until no other process is in `folder`; the lock of a killed one is gone with it."""
+    """Hold an exclusive lock on `folder` (path-like), once no other process does; a process's lock ends with it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
@@ -118,9 +132,9 @@ def _extract(archive, name, path):
 
 
 def _read_member(archive, name):
-    """Yield a member of a zip archive in chunks, if nothing in the archive is suspicious."""
+    """Yield a member of a zip archive in chunks of bytes; raise `UserError` if the archive is damaged or malicious."""
 
-    def unusable(reason):
+    def archive_error(reason):
         return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml")
 
     try:
@@ -128,16 +142,16 @@ def _read_member(archive, name):
             for member in opened.infolist():
                 parts = PurePosixPath(member.filename.replace("\\", "/"))
                 if parts.is_absolute() or ".." in parts.parts or stat.S_ISLNK(member.external_attr >> 16):
-                    raise unusable(f"its member {member.filename!r} leads out of it")
+                    raise archive_error(f"its member {member.filename!r} leads out of it")
             member = opened.getinfo(name)
             if member.file_size > LARGEST_MEMBER:
-                raise unusable(f"its member {name} would take {member.file_size:,} bytes")
+                raise archive_error(f"its member {name} would take {member.file_size:,} bytes")
             with opened.open(member) as content:
                 while chunk := content.read(2**20):
                     yield chunk
     except UserError:
         raise
     except KeyError:
-        raise unusable(f"it has no member {name}") from None
-    except Exception as error:  # zipfile has a dozen kinds of them for what is no sound archive
-        raise unusable(f"it is damaged ({error})") from None
+        raise archive_error(f"it has no member {name}") from None
+    except Exception as error:  # zipfile raises a dozen kinds of errors on damaged archives
+        raise archive_error(f"it is damaged ({error})") from None

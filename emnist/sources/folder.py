@@ -1,4 +1,4 @@
-"""A person's own files in the official layout, read in full before any of them is copied."""
+"""A folder of files in the official layout; all of them are read and checked before any is copied."""
 
 import mmap
 from pathlib import Path
@@ -16,7 +16,7 @@ TITLE = "images from a folder"
 
 
 class Options(Section):
-    """The folder of EMNIST ByClass and that of MNIST; None for the same one."""
+    """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, `emnist` holds both."""
 
     emnist: str | None
     mnist: str | None
@@ -25,13 +25,13 @@ class Options(Section):
     def is_not_the_destination(self):
         if any(folder and Path(folder).resolve() == Path("data/raw").resolve() for folder in (self.emnist, self.mnist)):
             raise ValueError(
-                "is data/raw, which is emptied before files are copied to it: move your files to another folder"
+                "should not be data/raw, which is emptied before files are copied to it (move your files elsewhere)"
             )
         return self
 
 
 def obtain(options, raw):
-    """Copy the eight files to `raw`; relative paths are those of the checkout, also in a queued experiment."""
+    """Copy the eight files to `raw`; relative paths start at the root of the checkout, also in a queued experiment."""
     if options.emnist is None:
         raise UserError(
             "params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
@@ -42,12 +42,12 @@ def obtain(options, raw):
 
 
 def emnist_files(folder):
-    """List each pair of images and labels of EMNIST ByClass in `folder`, with the number of classes."""
+    """List the files of EMNIST ByClass in `folder`, as tuples of (images, labels, number of classes)."""
     return _pairs(folder, ("emnist-byclass-train", "emnist-byclass-test"), len(CHARACTERS))
 
 
 def mnist_files(folder):
-    """List each pair of images and labels of MNIST in `folder`, with the number of classes."""
+    """List the files of MNIST in `folder`, as tuples of (images, labels, number of classes)."""
     return _pairs(folder, ("train", "t10k"), 10)
 
 
@@ -59,29 +59,30 @@ def _pairs(folder, parts, classes):
 
 
 def copy_folder(emnist, mnist, raw):
-    """Copy the four files of EMNIST ByClass and the four of MNIST to `raw`, if all of them are sound.
+    """Copy the four files of EMNIST ByClass and the four of MNIST, if all are sound.
 
     Parameters
     ----------
     emnist, mnist : path-like
-        The folders, perhaps one and the same, in which they lie under their official names.
+        Folders that hold the files with their official names; may be the same.
     raw : path-like
+        Folder to which the files are copied.
 
     Raises
     ------
     UserError
-        If one is missing or damaged; then nothing is copied.
+        If a file is missing or damaged; then nothing is copied.
     """
     copy_files([*emnist_files(emnist), *mnist_files(mnist)], raw)
 
 
 def copy_files(pairs, raw):
-    """Copy files listed by `emnist_files` or `mnist_files` to `raw`; raises as `copy_folder` does."""
+    """Copy `pairs`, as listed by `emnist_files` or `mnist_files`, to `raw`; raise `UserError` as `copy_folder` does."""
     files = [path for images, labels, _ in pairs for path in (images, labels)]
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise UserError(
-            f"expected {len(files)} gzipped files under their official names, but missing are "
+            f"expected {len(files)} gzipped files with their official names, but could not find "
             f"{', '.join(missing)}: put them there, or set another folder in params.yaml"
         )
     for images, labels, classes in pairs:

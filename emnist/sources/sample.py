@@ -1,6 +1,6 @@
-"""The rendered sample: the 62 classes as made-up writers form them.
+"""The rendered sample: characters of the 62 classes by synthetic writers.
 
-It stands in where EMNIST cannot be fetched; its figures are never EMNIST's.
+It replaces EMNIST where that cannot be downloaded; results on it are not results on EMNIST.
 """
 
 import functools
@@ -23,8 +23,8 @@ from emnist.utils.progress import log, progress
 TITLE = "the rendered sample"
 SMALL = "abcdefghijklmnopqrstuvwxyz"
 
-# Package, file within it, and the characters that it lacks or forms as few hands do. A variable font is used
-# at its lightest: the pen is the writer's.
+# Package, file within it, and the characters that it lacks or draws unlike handwriting. Variable fonts are used at
+# their lightest weight, since the width of the pen depends on the writer.
 FONTS = [
     ("font_amatic_sc", "AmaticSC-Regular.ttf", "4" + SMALL),
     ("fontpkg_caveat", "Caveat[wght].ttf", ""),
@@ -38,9 +38,9 @@ FONTS = [
     ("fontpkg_zeyada", "Zeyada.ttf", ""),
 ]
 
-# What hands do and these fonts don't, such as a looped 2 or a 1 of one stroke: points on a ten by ten grid,
-# column then row from the top left, that a smooth stroke runs through. A point given twice is a corner, and a
-# slash lifts the pen.
+# Forms that are common in handwriting but not in these fonts, such as a looped 2 or a 1 of one stroke. Each is a
+# list of points on a ten by ten grid, column then row from the top left, which are joined by a smooth curve. A repeated
+# point is a corner, and a slash starts a new stroke.
 STROKES = {
     "0": [
         "60 31 15 38 66 72 50 20",
@@ -94,27 +94,27 @@ STROKES = {
     "y": ["10 24 45 70/80 39", "10 14 46 64 70 70 66 49 17"],
     "z": ["12 50 62 26 26 56 68 48"],
 }
-STROKES_WEIGHT = 4  # how many fonts each of these forms counts for
+STROKES_WEIGHT = 4  # how many times as often as a font each of these forms is used
 
-# About how many thousand images each class has in EMNIST ByClass, in the order of CHARACTERS; the ten
-# digits, which differ little, are given their mean.
-BYCLASS = [40.3] * 10 + [
+# Approximate number of images of each class in EMNIST ByClass, in thousands and in the order of CHARACTERS. The ten
+# digits, which differ little, have their mean.
+BYCLASS_COUNTS = [40.3] * 10 + [
     7.5, 4.5, 11.8, 5.3, 5.8, 10.6, 3.0, 3.7, 14.0, 4.4, 2.9, 5.9, 10.5,
     9.6, 29.1, 9.7, 3.0, 5.9, 24.3, 11.4, 14.6, 5.4, 5.5, 3.2, 5.5, 3.2,
     11.7, 6.0, 3.3, 11.9, 28.7, 3.0, 4.3, 10.2, 3.2, 2.2, 3.0, 17.9, 3.1,
     13.3, 3.2, 2.8, 3.5, 16.4, 3.1, 21.2, 3.3, 3.4, 3.2, 3.3, 2.7, 3.2,
 ]  # fmt: skip
-MIN_CLASS_COUNT = 8.0  # thousands: a rarer class is given as many, since a sample is far smaller than EMNIST
+MIN_CLASS_COUNT = 8.0  # thousands: a rarer class is raised to this, since a sample is far smaller than EMNIST
 
 IMAGES_PER_WRITER = 25
-FONT_SIZE = 128  # pixels, in which forms are measured
-CAPITAL = 92  # pixels, height of a capital in strokes; a font has its own
-SCAN_SIZE_RANGE = (24, 60)  # pixels, a character's longer side on the page: the conversion blurs small ones more
-ROOM = 1.6  # side of the canvas in longer sides of the character, since warping makes it larger
-KNOTS = 4  # a side, of the grid of random displacements
+FONT_SIZE = 128  # pixels, at which the forms of a font are rasterised
+CAPITAL_HEIGHT = 92  # pixels, of the forms in STROKES; fonts have their own
+SCAN_SIZE_RANGE = (24, 60)  # pixels, the longer side of a scanned character; conversion blurs small ones more
+CANVAS_SCALE = 1.6  # side of the canvas in longer sides of the character, which distortion enlarges
+KNOTS = 4  # along each side of the grid of random displacements
 
-# Standard deviations of how writers differ, and of how one writer varies: aspect as the logarithm of width to
-# height, elastic displacement in halves of the longer side. Slant beyond the forms' own taught nothing.
+# Standard deviations between writers and within a writer: aspect is the logarithm of width to height, elastic the
+# displacement in halves of the longer side. Random slant did not improve accuracy on real handwriting.
 BETWEEN = {"aspect": 0.18, "elastic": 0.07}
 WITHIN = {"aspect": 0.10, "elastic": 0.06}
 PEN = (0.045, 0.11)  # half a stroke's width, in heights of a capital
@@ -123,7 +123,7 @@ PRESSURE = 0.12  # of the pen, standard deviation along a stroke
 
 
 class Options(Section):
-    """Images of each part, and the seed of all random numbers of the sample."""
+    """Numbers of training and test images, and the seed of all random numbers of the sample."""
 
     train: Count
     test: Count
@@ -131,7 +131,7 @@ class Options(Section):
 
 
 def obtain(options, raw):
-    """Render the sample, and write it and scikit-learn's digits to `raw` as the eight files."""
+    """Write the rendered sample and scikit-learn's digits to the folder `raw`, as the eight files."""
     raw = Path(raw)
     train_images, train_labels, test_images, test_labels = render(**dict(options))
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
@@ -144,22 +144,22 @@ def obtain(options, raw):
 
 
 def render(train, test, seed, workers=-1):
-    """Render a sample, the same one whatever the number of processes.
+    """Render a sample; the result does not depend on the number of processes.
 
     Parameters
     ----------
     train, test : int
-        Images of each part. A writer is in one part only.
+        Numbers of training and test images. No writer is in both parts.
     seed : int
     workers : int
-        Processes to render with, as joblib counts them: -1 is one a core.
+        Number of processes, as joblib's `n_jobs`: -1 is one for each core.
 
     Returns
     -------
     train_images : numpy.ndarray of uint8, shape (train, 28, 28)
-        Upright, white on black, as `emnist.convert.convert` gives them.
+        Upright, white on black, as returned by `emnist.data.convert.convert`.
     train_labels : numpy.ndarray of uint8, shape (train,)
-        Indices into `CHARACTERS`, about as unbalanced as ByClass.
+        Indices into `CHARACTERS`, approximately as unbalanced as ByClass.
     test_images, test_labels
         The same for the test part.
 
@@ -174,7 +174,7 @@ def render(train, test, seed, workers=-1):
     parts = []
     for name, tasks in zip(("training", "test"), writers(train, test, seed)):
         labels = np.concatenate([page for _, page in tasks])
-        log(f"rendering {len(labels):,} {name} images by {len(tasks):,} made-up writers")
+        log(f"rendering {len(labels):,} {name} images by {len(tasks):,} synthetic writers")
         with workers_ignore_sigint():
             pages = Parallel(n_jobs=workers, return_as="generator")(delayed(render_writer)(*task) for task in tasks)
         parts += [np.concatenate(list(progress(pages, "rendering", len(tasks), "writers"))), labels]
@@ -182,8 +182,19 @@ def render(train, test, seed, workers=-1):
 
 
 def writers(train, test, seed):
-    """Give for each part the seed of every writer and the labels (uint8) they write, classes well mixed."""
-    weights = np.maximum(BYCLASS, MIN_CLASS_COUNT)
+    """Divide the labels of a sample among writers.
+
+    Parameters
+    ----------
+    train, test, seed
+        As for `render`.
+
+    Returns
+    -------
+    list of list of (numpy.random.SeedSequence, numpy.ndarray of uint8)
+        For the training and the test part, the arguments of `render_writer` for each writer.
+    """
+    weights = np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
     parts = []
     for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
         share = count * weights / weights.sum()
@@ -197,13 +208,14 @@ def writers(train, test, seed):
 
 
 def render_writer(seed, labels):
-    """Write characters in one hand: one form of each, one width, one pen.
+    """Render characters by one writer, who has one form of each character, one width and one pen.
 
     Parameters
     ----------
     seed : numpy.random.SeedSequence
-        The writer.
+        Of the writer.
     labels : numpy.ndarray of uint8, shape (N,)
+        Indices into `CHARACTERS`.
 
     Returns
     -------
@@ -211,50 +223,56 @@ def render_writer(seed, labels):
     """
     rng = np.random.default_rng(seed)
     aspect = rng.normal(0, BETWEEN["aspect"])
-    pen, scanned = rng.uniform(*PEN), rng.uniform(*SCAN_SIZE_RANGE)
-    habits = [forms(character)[rng.integers(len(forms(character)))] for character in CHARACTERS]
+    pen, scan_size = rng.uniform(*PEN), rng.uniform(*SCAN_SIZE_RANGE)
+    writer_forms = [forms(character)[rng.integers(len(forms(character)))] for character in CHARACTERS]
     knots = rng.normal(0, BETWEEN["elastic"], (len(CHARACTERS), 2, KNOTS, KNOTS))
-    outlines = [outline(form, character) for form, character in zip(habits, CHARACTERS)]
-    return np.stack([_draw(rng, *outlines[k], aspect, knots[k], pen, scanned) for k in labels])
+    outlines = [outline(form, character) for form, character in zip(writer_forms, CHARACTERS)]
+    return np.stack([_render_character(rng, *outlines[k], aspect, knots[k], pen, scan_size) for k in labels])
 
 
-def _draw(rng, distance, side, capital, half_width, aspect, knots, pen, scanned):
-    """Draw an outline once, warped by the writer's hand and by chance."""
-    count = round(ROOM * scanned)
-    pixels = (np.arange(count) - (count - 1) / 2) / (scanned / 2)
-    # Each knot displaces what is near it, so that the field is smooth as Simard's Gaussian filter makes it.
+def _render_character(rng, distance, side, capital, half_width, aspect, knots, pen, scan_size):
+    """Render an outline with the writer's distortion and a random one."""
+    count = round(CANVAS_SCALE * scan_size)
+    coordinates = (np.arange(count) - (count - 1) / 2) / (scan_size / 2)
+    # Each knot displaces its neighbourhood, with Gaussian weights, so that the field is smooth as that of Simard et al.
     grid = np.linspace(-1, 1, KNOTS)
-    reach = np.exp(-0.75 * ((pixels[:, None] - grid) / (grid[1] - grid[0])) ** 2)
+    weights = np.exp(-0.75 * ((coordinates[:, None] - grid) / (grid[1] - grid[0])) ** 2)
     knots = knots + rng.normal(0, WITHIN["elastic"], knots.shape)
-    y, x = reach @ knots @ reach.T + np.stack(np.meshgrid(pixels, pixels, indexing="ij"))
+    y, x = weights @ knots @ weights.T + np.stack(np.meshgrid(coordinates, coordinates, indexing="ij"))
 
     stretch = np.exp((aspect + rng.normal(0, WITHIN["aspect"])) / 2)
     x, y = x / stretch, y * stretch
     centre = (len(distance) - 1) / 2
     sampled = map_coordinates(distance, centre + side / 2 * np.stack([y, x]), order=1, mode="nearest")
 
-    # A small letter has a finer stroke than a capital, but not as much finer as it is smaller. A font's own
-    # stroke is thinned only so far as it stays whole.
+    # The stroke of a small letter is finer than a capital's, but by less than the letter is smaller. A font's own
+    # stroke is not thinned so far that it would break.
     pen = max(pen * np.exp(rng.normal(0, PEN_JITTER)) * np.sqrt(side / capital), 0.6 * half_width)
-    pressure = 1 + PRESSURE * reach @ rng.normal(0, 1, (KNOTS, KNOTS)) @ reach.T
+    pressure = 1 + PRESSURE * weights @ rng.normal(0, 1, (KNOTS, KNOTS)) @ weights.T
     return convert(np.where(sampled > half_width - pen * pressure, 255, 0).astype(np.uint8))
 
 
 @functools.cache
 def forms(character):
-    """List the forms of a character, each as often as it counts: (package, file) of a font, or strokes."""
+    """List the forms of a character (str), repeated by weight: (package, file) of a font, or str of strokes."""
     fonts = [(package, file) for package, file, without in FONTS if character not in without]
     return fonts + STROKES.get(character, []) * STROKES_WEIGHT
 
 
 @functools.cache
 def outline(form, character):
-    """Measure a form.
+    """Compute the signed distance to the outline of a form.
+
+    Parameters
+    ----------
+    form : (str, str) or str
+        As in the list that `forms` returns.
+    character : str
 
     Returns
     -------
     distance : numpy.ndarray of float32, shape (2 * side, 2 * side)
-        Signed distance to the outline, positive in the ink, in heights of a capital.
+        Distance to the outline, positive inside the ink, in heights of a capital.
     side : int
         The form's longer side, in pixels.
     capital : float
@@ -262,15 +280,17 @@ def outline(form, character):
     half_width : float
         Half the stroke's width, in heights of a capital.
     """
-    ink, side, capital = _strokes_ink(form) if isinstance(form, str) else _font_ink(_font(*form), character)
+    ink, side, capital = (
+        _rasterise_strokes(form) if isinstance(form, str) else _rasterise_glyph(_load_font(*form), character)
+    )
     inside = distance_transform_edt(ink)
     distance = (inside - distance_transform_edt(~ink)) / capital
-    # Across a stroke of even width the distance to its edge averages a quarter of the width.
+    # Across a stroke of constant width, the mean distance to its edge is a quarter of the width.
     return distance.astype(np.float32), side, capital, 2 * inside[ink].mean() / capital
 
 
 @functools.cache
-def _font(package, file):
+def _load_font(package, file):
     with resources.as_file(resources.files(package) / "files" / file) as path:
         font = ImageFont.truetype(str(path), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
     if "[wght]" in file:
@@ -278,7 +298,7 @@ def _font(package, file):
     return font
 
 
-def _font_ink(font, character):
+def _rasterise_glyph(font, character):
     left, top, right, bottom = font.getbbox(character, anchor="ls")
     side = max(right - left, bottom - top)
     canvas = Image.new("L", (2 * side, 2 * side))
@@ -287,10 +307,10 @@ def _font_ink(font, character):
     return np.asarray(canvas) > 127, side, -font.getbbox("H", anchor="ls")[1]
 
 
-def _strokes_ink(strokes):
+def _rasterise_strokes(strokes):
     curves = []
     for stroke in strokes.split("/"):
-        points = np.array([[int(digit) for digit in point] for point in stroke.split()]) / 9 * CAPITAL
+        points = np.array([[int(digit) for digit in point] for point in stroke.split()]) / 9 * CAPITAL_HEIGHT
         spline = CubicHermiteSpline(np.arange(len(points)), points, np.gradient(points, axis=0))
         curves.append(spline(np.linspace(0, len(points) - 1, 20 * len(points))))
     low, high = np.min(np.concatenate(curves), axis=0), np.max(np.concatenate(curves), axis=0)
@@ -298,19 +318,19 @@ def _strokes_ink(strokes):
     canvas = Image.new("L", (2 * side, 2 * side))
     for curve in curves:
         ImageDraw.Draw(canvas).line([tuple(point) for point in curve + side - (low + high) / 2], fill=255)
-    return np.asarray(canvas) > 127, side, CAPITAL
+    return np.asarray(canvas) > 127, side, CAPITAL_HEIGHT
 
 
 def digits():
-    """Real handwritten digits that come with scikit-learn, in MNIST's form.
+    """Load scikit-learn's handwritten digits, converted to MNIST's format.
 
     Returns
     -------
     train_images, train_labels, test_images, test_labels : numpy.ndarray of uint8
-        1,437 and 360 images of 28x28 pixels, white on black, stratified, in a frame of 4 pixels as
-        MNIST's.
+        1,437 and 360 images of 28x28 pixels, white on black, with a margin of 4 pixels as in MNIST; stratified by
+        class.
     """
-    from sklearn.datasets import load_digits  # which the processes that render don't need
+    from sklearn.datasets import load_digits  # imported here, since the processes that render do not need it
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)

@@ -1,4 +1,4 @@
-"""Checks of what params.yaml names."""
+"""Checks of the names in params.yaml and of their options."""
 
 from emnist.models import ARCHITECTURES
 from emnist.params import RECIPES, check_name, check_options
@@ -11,7 +11,7 @@ from emnist.training.schedule import SCHEDULES
 
 
 def check_names(params):
-    """Check each name in params.yaml and the options under it, used or not.
+    """Check every name in params.yaml and all options, used or not.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def check_names(params):
     Raises
     ------
     UserError
-        If a name is unknown, an option is wrong, or the search asks for more trials than there are combinations.
+        If a name is unknown, an option is wrong, or the search has more trials than combinations.
     """
     check_name(params.model, ARCHITECTURES, "params.yaml: model")
     check_chosen(params.source, params.download, SOURCES, "source", "download")
@@ -44,9 +44,24 @@ def check_names(params):
     check_trials(params)
 
 
-def check_chosen(name, sections, known, place, section):
-    """Check a name, that of each section with options, and that the name has such a section."""
+def check_chosen(name, options, known, place, section):
+    """Check a chosen name, the names for which options are given, and that the chosen one is among them.
+
+    Parameters
+    ----------
+    name : str
+    options : dict of str to dict
+        The options of each name.
+    known : iterable of str
+    place, section : str
+        The parameters that hold `name` and `options`.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or `name` has no options.
+    """
     check_name(name, known, f"params.yaml: {place}")
-    for each in sections:
-        check_name(each, known, f"params.yaml: {section}")
-    check_name(name, sections, f"params.yaml: {place}, whose options are in {section},")
+    for other in options:
+        check_name(other, known, f"params.yaml: {section}")
+    check_name(name, options, f"params.yaml: {place}, whose options are in {section},")

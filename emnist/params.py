@@ -1,4 +1,4 @@
-"""The schema of params.yaml."""
+"""The schema of params.yaml, and checks against it."""
 
 import difflib
 from pathlib import Path
@@ -18,11 +18,11 @@ Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 Auto = Literal["auto"]
-Options = dict[str, Any]  # of what is found by name: its room checks them
+Options = dict[str, Any]  # of a component that is looked up by name; emnist.check checks them
 
 
 class Section(BaseModel):
-    """A mapping in params.yaml; ``section[name]`` is ``section.name``."""
+    """Base class of the mappings in params.yaml; ``section[name]`` is ``section.name``."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -37,7 +37,7 @@ class Compute(Section):
 
 
 class SplitSize(Section):
-    train: Annotated[int, Field(ge=100, le=10**9)] | None  # fewer leave the search less than a batch
+    train: Annotated[int, Field(ge=100, le=10**9)] | None  # with fewer, the search would have less than one batch
     test: Count | None
 
 
@@ -130,10 +130,10 @@ class Transfer(Section):
 
 
 class Params(Section):
-    """The whole of `params.yaml`; the file itself says what each key means.
+    """All parameters; comments in params.yaml describe them.
 
-    What is found by name (architectures, sources, augmentations, losses, optimizers, schedules) is checked by
-    `emnist.check`, so that a new one needs no change here.
+    Names of components (architectures, sources, augmentations, losses, optimizers, schedules) and their options are
+    checked by `emnist.check`, so that a new component needs no change here.
     """
 
     model: str
@@ -157,7 +157,7 @@ class Params(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that is given twice."""
+    """YAML's safe loader, which also rejects duplicate keys."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -183,13 +183,13 @@ def load_params(path="params.yaml"):
     Raises
     ------
     UserError
-        If the file is missing, is not YAML, or holds anything but what is expected.
+        If the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
     """
     return check_params(read_params(path), path)
 
 
 def read_params(path="params.yaml"):
-    """Read the parameters as YAML gives them, without checking any.
+    """Read the parameters from YAML without checking them.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def read_params(path="params.yaml"):
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split()) or "it is nested too deeply"
-        raise UserError(f"{path} should be YAML, but {problem}{place}: mend it") from None
+        raise UserError(f"{path} should be YAML, but {problem}{place}: fix it") from None
     if not isinstance(values, dict):
         raise UserError(
             f"{path} should be a mapping of sections, but holds {values!r:.60}: restore it with `git checkout {path}`"
@@ -221,13 +221,13 @@ def read_params(path="params.yaml"):
 
 
 def check_params(values, path="params.yaml"):
-    """Check parameters as YAML gives them.
+    """Check parameters that were read from YAML.
 
     Parameters
     ----------
     values : dict
     path : path-like
-        What to name in errors.
+        The file that errors name.
 
     Returns
     -------
@@ -236,27 +236,27 @@ def check_params(values, path="params.yaml"):
     Raises
     ------
     UserError
-        If they are anything but what is expected.
+        If a parameter is missing, unknown or invalid.
     """
     return _validate(Params, values, path, ())
 
 
 def check_name(name, choices, place):
-    """Raise a `UserError` with the nearest choice if `name` is not among the choices.
+    """Raise `UserError`, with the nearest choice, if a name is not among the choices.
 
     Parameters
     ----------
     name : str
     choices : iterable of str
     place : str
-        What is named, such as the parameter.
+        Where the name comes from, for the error, such as a parameter.
     """
     if name not in (choices := list(choices)):
         raise UserError(f"{place} should be one of {', '.join(choices)}, but is {name!r:.60}{_nearest(name, choices)}")
 
 
 def check_options(schema, options, place, path="params.yaml"):
-    """Check the options of something that is found by name.
+    """Check the options of a component that is looked up by name.
 
     Parameters
     ----------
@@ -265,6 +265,7 @@ def check_options(schema, options, place, path="params.yaml"):
     place : str
         Dotted name of the parameter that holds them.
     path : path-like
+        The file that errors name.
 
     Returns
     -------
@@ -273,7 +274,7 @@ def check_options(schema, options, place, path="params.yaml"):
     Raises
     ------
     UserError
-        If they are anything but what the schema expects.
+        If an option is missing, unknown or invalid.
     """
     return _validate(schema, options, path, tuple(place.split(".")))
 
@@ -282,46 +283,48 @@ def _validate(schema, values, path, place):
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        faults = [
-            fault | {"siblings": _siblings(schema, fault["loc"]), "loc": (*place, *fault["loc"])}
-            for fault in _without_union_noise(error.errors())
+        errors = [
+            details | {"siblings": _siblings(schema, details["loc"]), "loc": (*place, *details["loc"])}
+            for details in _one_error_per_parameter(error.errors())
         ]
-        raise UserError("; ".join(_sentence(path, fault) for fault in faults)) from None
+        raise UserError("; ".join(_error_message(path, details) for details in errors)) from None
 
 
-def _without_union_noise(faults):
-    """Keep one fault a place: a union reports each of its members."""
+def _one_error_per_parameter(errors):
+    """Yield only the first error of each parameter, since a union reports one for each of its members."""
     seen = set()
-    for fault in faults:
-        place = tuple(part for part in fault["loc"] if not str(part).startswith(("literal[", "constrained-", "int")))
+    for details in errors:
+        place = tuple(part for part in details["loc"] if not str(part).startswith(("literal[", "constrained-", "int")))
         if place not in seen:
             seen.add(place)
-            yield {**fault, "loc": place}
+            yield {**details, "loc": place}
 
 
-def _sentence(path, fault):
-    name = ".".join(map(str, fault["loc"]))
-    found = repr(fault["input"])[:60]
-    if fault["type"] == "missing":
+def _error_message(path, details):
+    name = ".".join(map(str, details["loc"]))
+    found = repr(details["input"])[:60]
+    if details["type"] == "missing":
         return f"{path}: {name} is missing: add it"
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: {name} is not a parameter{_nearest(str(fault['loc'][-1]), fault['siblings'])}: remove it"
-    if fault["type"] == "literal_error":
-        choices = fault["ctx"]["expected"].replace("'", "")
-        near = _nearest(str(fault["input"]), choices.replace(" or ", ", ").split(", "))
+    if details["type"] == "extra_forbidden":
+        return f"{path}: {name} is not a parameter{_nearest(str(details['loc'][-1]), details['siblings'])}: remove it"
+    if details["type"] == "literal_error":
+        choices = details["ctx"]["expected"].replace("'", "")
+        near = _nearest(str(details["input"]), choices.replace(" or ", ", ").split(", "))
         return f"{path}: {name} should be {choices}, but is {found}{near}"
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not name:
         return f"{path}: {message}"
-    return f"{path}: {name} {message}, but is {found}{_as_yaml_writes_it(fault['input'])}"
+    return f"{path}: {name} {message}, but is {found}{_number_hint(details['input'])}"
 
 
-def _as_yaml_writes_it(value):
-    """Say how to write a number that YAML takes for text, as 1e-3."""
+def _number_hint(value):
+    """Return how to write a number that YAML reads as text, such as 1e-3."""
     try:
-        return f" (to YAML a text: write {float(value)!r})" if isinstance(value, str) and "e" in value.lower() else ""
+        if isinstance(value, str) and "e" in value.lower():
+            return f" (YAML reads it as text: write {float(value)!r})"
     except ValueError:
-        return ""
+        pass
+    return ""
 
 
 def _nearest(word, choices):

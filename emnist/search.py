@@ -16,7 +16,17 @@ from emnist.utils.progress import log, progress
 
 
 def search_space(params):
-    """Return the distinct values (list) of each hyperparameter (str) for the recipe, the model and the optimizer in use."""
+    """Return the search space for the recipe, the model and the optimizer in use.
+
+    Parameters
+    ----------
+    params : emnist.params.Params
+
+    Returns
+    -------
+    dict of str to list of float
+        The distinct values of each hyperparameter, in ascending order.
+    """
     spaces = params.search[params.recipe]
     space = spaces.resnet_space if params.model == "resnet" and spaces.resnet_space else spaces.space
     searched = {"learning_rate", "batch_size", *OPTIMIZERS[params.pretrain.optimizer].model_fields}
@@ -24,7 +34,7 @@ def search_space(params):
 
 
 def check_trials(params):
-    """Raise a `UserError` if the search asks for more trials than its space has combinations."""
+    """Raise `UserError` if the number of trials exceeds the number of combinations in the search space."""
     trials, combinations = params.search[params.size].trials, math.prod(map(len, search_space(params).values()))
     if trials > combinations:
         raise UserError(
@@ -34,57 +44,59 @@ def check_trials(params):
 
 
 def sample_configs(space, trials, seed):
-    """Draw distinct combinations, each value about as often as the others.
+    """Draw distinct configurations, in which each value of a hyperparameter is about equally frequent.
 
     Parameters
     ----------
     space : dict of str to list
+        As returned by `search_space`.
     trials : int
-        At most the number of combinations.
+        Number of configurations, at most the number of combinations.
     seed : int
 
     Returns
     -------
-    list of dict
+    list of dict of str to number
 
     References
     ----------
-    Bergstra and Bengio, 2012, "Random search for hyper-parameter optimization", JMLR 13: of the random sequences
+    Bergstra and Bengio, 2012, "Random search for hyper-parameter optimization", JMLR 13: of the sequences that
     they compare, a scrambled Sobol sequence needs the fewest trials.
     """
-    from scipy.stats.qmc import Sobol  # which the trials' processes don't need
+    from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    points, chosen = Sobol(len(names), rng=seed), {}  # keeps the order
+    points, chosen = Sobol(len(names), rng=seed), {}  # a dict, which is an ordered set
     while len(chosen) < trials:
         point = zip(names, points.random()[0])
-        chosen[tuple(space[name][int(part * len(space[name]))] for name, part in point)] = None
+        chosen[tuple(space[name][int(coordinate * len(space[name]))] for name, coordinate in point)] = None
     return [dict(zip(names, config)) for config in chosen]
 
 
-def run_trial(config, params, images, labels, statistics, train_indices, validation_indices):
-    """Train one configuration from fresh weights, and score it.
+def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):
+    """Train one configuration from new random weights, and return its validation loss.
 
     Parameters
     ----------
-    config : dict
+    config : dict of str to number
+        Learning rate, batch size and the optimizer's hyperparameters.
     params : emnist.params.Params
-    images, labels, statistics, train_indices, validation_indices
+    images, labels, pixel_stats, train_indices, validation_indices
         As `emnist.data.datasets.read_split` returns them.
 
     Returns
     -------
     float or None
-        Cross-entropy on mini-validation after the last epoch, in nats; None if the trial diverged.
+        Cross-entropy on the validation images after the last epoch, in nats; None if the training diverged.
     """
-    # One thread a trial, however many run side by side: the sums of two threads round differently.
+    # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
     seed_everything(params.seed, "search")
     model = build_model(params.model)
     set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
-    train = ImageBatches(images, labels, hardware, statistics, train_indices)
-    validation = ImageBatches(images, labels, hardware, statistics, validation_indices)
+    train = ImageBatches(images, labels, hardware, pixel_stats, train_indices)
+    validation = ImageBatches(images, labels, hardware, pixel_stats, validation_indices)
     optimizer = params.pretrain.optimizer
     try:
         history = fit(
@@ -108,59 +120,62 @@ def run_trial(config, params, images, labels, statistics, train_indices, validat
 
 
 def random_search(params, split, workers, checkpoint=None):
-    """Train and score distinct configurations, as many side by side as there are workers.
+    """Train and score random configurations in parallel.
 
     Parameters
     ----------
     params : emnist.params.Params
     split : tuple
-        Images, labels, statistics, mini-train and mini-validation, as `emnist.data.datasets.read_split` returns them.
+        As returned by ``emnist.data.datasets.read_split("mini-train", "mini-validation")``.
     workers : int
-        Any number gives the same result.
+        Number of worker processes; the result does not depend on it.
     checkpoint : emnist.utils.checkpoint.Checkpoint, optional
-        Written after each trial, and continued from.
+        Saved after each trial, and resumed from.
 
     Returns
     -------
     list of dict
-        Each configuration with its ``validation_loss`` (None if it diverged), in the order drawn.
+        Each configuration with its ``validation_loss`` (None if it diverged), in the order in which they were drawn.
 
     Raises
     ------
     UserError
         If every trial diverged.
     """
-    chosen = sample_configs(search_space(params), params.search[params.size].trials, params.seed)
-    kept = checkpoint and checkpoint.load()
-    losses = dict(kept[1]) if kept else {}
+    configs = sample_configs(search_space(params), params.search[params.size].trials, params.seed)
+    saved = checkpoint and checkpoint.load()
+    losses = dict(saved[1]) if saved else {}
     if losses:
-        log(f"search: continues after {len(losses)} of {len(chosen)} trials")
-    missing = [number for number in range(len(chosen)) if number not in losses]
+        log(f"search: continues after {len(losses)} of {len(configs)} trials")
+    missing = [number for number in range(len(configs)) if number not in losses]
     with workers_ignore_sigint():
-        ended = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_numbered)(number, chosen[number], params, *split) for number in missing
+        results = Parallel(n_jobs=workers, return_as="generator_unordered")(
+            delayed(_run_numbered_trial)(number, configs[number], params, *split) for number in missing
         )
-    for number, loss in progress(ended, "search", len(missing), "trial"):
+    for number, loss in progress(results, "search", len(missing), "trial"):
         losses[number] = loss
         log(
-            f"search: trial {number + 1} of {len(chosen)}  "
-            + "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen[number].items())
+            f"search: trial {number + 1} of {len(configs)}  "
+            + "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in configs[number].items())
             + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged")
         )
         if checkpoint:
             checkpoint.save({}, list(losses.items()))
     if all(loss is None for loss in losses.values()):
         raise UserError(
-            f"all {len(chosen)} trials of the search diverged: add smaller learning rates to its space in params.yaml"
+            f"all {len(configs)} trials of the search diverged: add smaller learning rates to its space in params.yaml"
         )
-    return [config | {"validation_loss": losses[number]} for number, config in enumerate(chosen)]
+    return [config | {"validation_loss": losses[number]} for number, config in enumerate(configs)]
 
 
 def best_config(trials):
-    """Return the configuration with the lowest validation loss."""
-    best = min((t for t in trials if t["validation_loss"] is not None), key=lambda t: t["validation_loss"])
+    """Return the configuration with the lowest validation loss, of trials that `random_search` returned."""
+    best = min(
+        (trial for trial in trials if trial["validation_loss"] is not None), key=lambda trial: trial["validation_loss"]
+    )
     return {name: value for name, value in best.items() if name != "validation_loss"}
 
 
-def _numbered(number, *arguments):
+def _run_numbered_trial(number, *arguments):
+    """Run a trial in a worker, and return its number with its result, since results come in any order."""
     return number, run_trial(*arguments)

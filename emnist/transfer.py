@@ -1,19 +1,21 @@
-"""A new head on frozen features, which are computed once."""
+"""Transfer learning: a new head on the precomputed features of a frozen network."""
 
 import torch
 from torch import nn
 
 
 class Features:
-    """What a frozen network makes of labelled images; is used where `emnist.training.batches.ImageBatches` is.
+    """Batches of the features that a frozen network computes from labelled images.
+
+    Has the interface of `emnist.training.batches.ImageBatches`; the features are computed once.
 
     Parameters
     ----------
     model : torch.nn.Module
-        In ``eval()`` mode is what it is put in: dropout and batch statistics would change the features.
+        Is put into ``eval()`` mode: dropout and batch statistics would change the features.
     images : emnist.training.batches.ImageBatches
     batch_size : int
-        How many images go through the network at once.
+        Number of images that go through the network at once.
     """
 
     @torch.no_grad()
@@ -23,7 +25,7 @@ class Features:
         parts = []
         for batch, _ in images.eval_batches(batch_size):
             with self.hardware.autocast():
-                # In the precision in which they were computed: at 18,000 features an image, more would be waste.
+                # Stored in the precision of the computation, since EnsNet has 18,000 features an image.
                 parts.append(model.embed(batch).to(self.hardware.precision))
         self.features = torch.cat(parts)
         self.labels = images.labels[images.indices]
@@ -33,26 +35,26 @@ class Features:
         return len(self.labels)
 
     def eval_batches(self, batch_size):
-        """Yield features (B, F) and labels (B,) in order; the last batch may be smaller."""
+        """Yield features (B, F) of float32 and labels (B,) of int64 in order; the last batch may be smaller."""
         yield from self._gather(self.indices, batch_size)
 
     def train_batches(self, batch_size, augmentations, generator):
-        """Yield shuffled batches; there is nothing left to augment."""
+        """Yield batches as `eval_batches`, but shuffled; `augmentations`, which are for images, are ignored."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         yield from self._gather(order, batch_size)
 
     def _gather(self, order, batch_size):
-        for chosen in order.split(batch_size):
-            yield self.features[chosen].float(), self.labels[chosen].long()
+        for indices in order.split(batch_size):
+            yield self.features[indices].float(), self.labels[indices].long()
 
 
 class Head(nn.Module):
-    """The part of a network that maps features to logits, as a module that `emnist.training.loop.fit` can train.
+    """The head of a network as a module, which `emnist.training.loop.fit` can train.
 
     Parameters
     ----------
     model : torch.nn.Module
-        As `emnist.models.replace_head` gives it.
+        As returned by `emnist.models.replace_head`.
     """
 
     def __init__(self, model):

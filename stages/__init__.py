@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml, a module each, run as ``python -m stages.<name>``."""
+"""The stages of dvc.yaml, one module each, run as ``python -m stages.<name>``."""
 
 import ctypes
 import os
@@ -7,9 +7,9 @@ import sys
 
 from emnist.utils.errors import exit_on_signals
 
-if sys.argv[0] == "-m":  # so Python says while it looks for the module to run
-    exit_on_signals()  # its imports alone take seconds
+if sys.argv[0] == "-m":  # its value while Python looks for the module to run
+    exit_on_signals()  # during the imports of the stage, which take seconds
     if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        # Whatever ends DVC ends the stage: it would go on beside the one that the next `dvc repro` starts.
+        # End the stage if DVC ends: otherwise it would run beside the one that the next `dvc repro` starts.
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -8,7 +8,7 @@ from emnist.utils.errors import run_cli
 
 def main():
     check_names(load_params())
-    # Always the same bytes, so that a change of parameters re-runs only the stages that read them.
+    # Always the same bytes, so that a change of a parameter re-runs only the stages that depend on it.
     write_bytes("data/checked", b"params.yaml holds what the stages expect\n")
 
 

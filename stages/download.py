@@ -1,4 +1,4 @@
-"""Obtain the images from the source that params.yaml names."""
+"""Download or create the images, from the source that params.yaml names."""
 
 from emnist.data.datasets import RAW
 from emnist.data.files import write_json

@@ -26,20 +26,20 @@ def main():
     scores = {}
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
         batches = ImageBatches(images, labels, hardware, metadata)
-        top, confidence, losses = predict_top3(model, batches)
-        scores[part] = classification_metrics(labels, top) | {"loss": round(float(losses.mean(dtype=float)), 6)}
+        top3, confidence, losses = predict_top3(model, batches)
+        scores[part] = classification_metrics(labels, top3) | {"loss": round(float(losses.mean(dtype=float)), 6)}
         write_csv(
             f"data/predictions/{part}.csv",
             ["actual", "predicted", "confidence"],
             (
                 [CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
-                for label, classes, probability in zip(labels, top, confidence)
+                for label, classes, probability in zip(labels, top3, confidence)
             ),
         )
-    if params.evaluate.tta:  # apart, since every other score here is of the images as they are
-        shifted, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), batches)
-        scores["test_tta"] = classification_metrics(test_labels, shifted)
-    write_csv("plots/per_class.csv", *per_class_table(test_labels, top[:, 0], CHARACTERS))
+    if params.evaluate.tta:  # a separate score, since all others are without test-time augmentation
+        tta_top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), batches)
+        scores["test_tta"] = classification_metrics(test_labels, tta_top3)
+    write_csv("plots/per_class.csv", *per_class_table(test_labels, top3[:, 0], CHARACTERS))
     write_json("metrics/evaluate.json", scores)
 
 

@@ -1,4 +1,4 @@
-"""Continue the training on all training images, for a fixed number of epochs."""
+"""Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
@@ -30,7 +30,7 @@ def main():
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.as_dict()))
 
     def report(history):
-        """Keep the curve and the last epoch so far where DVC shows them while the training goes on."""
+        """Write the curves and the last epoch, so that DVC shows them during the training."""
         last = history[-1]
         write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
         write_json(

@@ -1,4 +1,4 @@
-"""Draw the pictures: confusion matrices, predictions, augmentation, curves and the search."""
+"""Draw the figures: confusion matrices, predictions, augmentation, curves and the search."""
 
 from collections import defaultdict
 
@@ -22,29 +22,29 @@ TRIAL = {
     "batch_size": int,
     "learning_rate": float,
     "validation_loss": float,
-}  # and the other hyperparameters that the search chose among, as floats
+}  # the other hyperparameters are floats
 
 
 def main():
     params = load_params()
     remove_stale_files()
-    title = read_json(RAW / "source.json")["title"]
-    about = f"{params.model} on {title}"
+    source_title = read_json(RAW / "source.json")["title"]
+    title = f"{params.model} on {source_title}"
     rng = np.random.default_rng(params.seed)
-    draw_confusion(about)
-    draw_predictions(about, *read_emnist("test", params.split[params.size].test, params.seed), rng)
+    draw_confusion(title)
+    draw_predictions(title, *read_emnist("test", params.split[params.size].test, params.seed), rng)
     draw_augmentation(params, rng)
     training.training_curves(
         "plots/curves.png",
         read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
         read_table("plots/finetune.csv", **TRAINING),
-        about,
+        title,
     )
     trials = read_table("plots/trials.csv", **TRIAL)
-    training.search_trials("plots/search.png", trials, f"{about}: random search, {len(trials)} trials")
+    training.search_trials("plots/search.png", trials, f"{title}: random search, {len(trials)} trials")
 
 
-def draw_confusion(about):
+def draw_confusion(title):
     for part, name in [("train", "training"), ("test", "test")]:
         table = read_predictions(part)[["actual", "predicted"]]
         labels, predictions = table.map(CHARACTERS.index).to_numpy().T
@@ -53,18 +53,18 @@ def draw_confusion(about):
             labels,
             predictions,
             CHARACTERS,
-            f"{about}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly",
+            f"{title}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly",
         )
     confusion.confused_pairs(
         "plots/confused-pairs.png",
         labels,
         predictions,
         CHARACTERS,
-        f"{about}: the most frequent confusions of test images",
+        f"{title}: the most frequent confusions of test images",
     )
 
 
-def draw_predictions(about, images, labels, rng):
+def draw_predictions(title, images, labels, rng):
     predictions = read_predictions("test")
     if [CHARACTERS[label] for label in labels] != list(predictions["actual"]):
         raise UserError(
@@ -76,7 +76,7 @@ def draw_predictions(about, images, labels, rng):
         "plots/predictions.png",
         images[chosen] / 255,
         *predictions.iloc[chosen].to_numpy().T,
-        f"{about}: test images drawn at random\n"
+        f"{title}: test images drawn at random\n"
         "character read and its probability; where it is wrong: ✗, a thick frame and the truth",
     )
 
@@ -108,7 +108,23 @@ def read_predictions(part):
 
 
 def read_table(path, **columns):
-    """Read a table that has the columns named, each of the type named; others are floats."""
+    """Read a CSV file.
+
+    Parameters
+    ----------
+    path : path-like
+    **columns : type
+        Columns that the file must have; other columns are floats.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    UserError
+        If the file is missing or damaged, or lacks a column.
+    """
     try:
         table = pd.read_csv(path, dtype=defaultdict(lambda: float, columns))
         if missing := columns.keys() - set(table.columns):

@@ -1,4 +1,4 @@
-"""Train with SGD and the best hyperparameters on 90 % of the training images, and keep the best weights."""
+"""Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
@@ -21,32 +21,32 @@ def main():
     params = load_params()
     remove_stale_files()
     images, labels, pixel_stats, pretrain, held_out = read_split("pretrain", "validation")
-    best = read_json("data/search/best.json", "learning_rate", "batch_size")
+    config = read_json("data/search/best.json", "learning_rate", "batch_size")
 
     seed_everything(params.seed, "weights")
     model = build_model(params.model)
     set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
-    log(f"pretrain: {params.model} on {len(pretrain):,} images with {best}; {hardware}")
+    log(f"pretrain: {params.model} on {len(pretrain):,} images with {config}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.as_dict()))
 
     def report(history):
-        """Keep the curve and the best epoch so far where DVC shows them while the training goes on."""
-        kept = history[best_epoch(history) - 1]
+        """Write the curves and the best epoch so far, so that DVC shows them during the training."""
+        best = history[best_epoch(history) - 1]
         write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
         write_json(
             "metrics/pretrain.json",
             {
-                "best_epoch": kept["epoch"],
+                "best_epoch": best["epoch"],
                 "epochs": len(history),
-                **{key: kept[key] for key in kept if key != "epoch"},
+                **{key: best[key] for key in best if key != "epoch"},
                 **hardware.as_dict(),
             },
         )
 
     options = params.optimizers[params.pretrain.optimizer]
-    optimizer = build_optimizer(params.pretrain.optimizer, options, model.parameters(), best)
+    optimizer = build_optimizer(params.pretrain.optimizer, options, model.parameters(), config)
     size, recipe = params.pretrain[params.size], params.pretrain[params.recipe]
     fit(
         "pretrain",
@@ -55,7 +55,7 @@ def main():
         ImageBatches(images, labels, hardware, pixel_stats, pretrain),
         epochs=size.epochs,
         patience=size.patience if recipe.early_stopping else None,
-        batch_size=best["batch_size"],
+        batch_size=config["batch_size"],
         augmentations=build_augmentations(params.augmentation),
         loss=build_loss(params.loss, params.losses[params.loss]),
         schedule=recipe.schedule,

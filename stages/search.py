@@ -1,4 +1,4 @@
-"""Find SGD's hyperparameters by random search on the mini set."""
+"""Find the hyperparameters of pre-training by random search."""
 
 from emnist.data.datasets import read_split
 from emnist.data.files import write_csv, write_json
@@ -20,15 +20,15 @@ def main():
     workers = cores() if params.search.workers == "auto" else params.search.workers
     trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint)
     best = best_config(trials)
-    scores = [t["validation_loss"] for t in trials if t["validation_loss"] is not None]
+    losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 
     write_json("data/search/best.json", best)
-    write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *t.values()] for n, t in enumerate(trials, 1)])
+    write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *trial.values()] for n, trial in enumerate(trials, 1)])
     write_json(
         "metrics/search.json",
-        {"validation_loss": min(scores), "trials": len(trials), "diverged": len(trials) - len(scores), "best": best},
+        {"validation_loss": min(losses), "trials": len(trials), "diverged": len(trials) - len(losses), "best": best},
     )
-    # With the trials, since an earlier search may have had the same best draw.
+    # With the trials, since an earlier search may have had the same best configuration.
     checkpoint.mark_complete("data/search/best.json", "plots/trials.csv")
 
 

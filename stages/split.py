@@ -1,4 +1,4 @@
-"""Draw the training images, turn them upright, and split them for pre-training, validation and the search."""
+"""Select the training images, and split them for pre-training, validation and the search."""
 
 import numpy as np
 

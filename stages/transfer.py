@@ -1,4 +1,4 @@
-"""Score the ten-digit model on the test digits, beside its score on the training digits."""
+"""Score the ten-digit model on the test digits."""
 
 from emnist.data.datasets import read_mnist
 from emnist.data.files import read_json, write_json
@@ -18,10 +18,13 @@ def main():
     model, metadata = load_model("data/weights/transfer.safetensors")
     hardware = setup_hardware(params.compute, model)
     images, labels = read_mnist("t10k")
-    top, _, _ = predict_top3(hardware.to_device(model), ImageBatches(images, labels, hardware, metadata))
+    top3, _, _ = predict_top3(hardware.to_device(model), ImageBatches(images, labels, hardware, metadata))
     write_json(
         "metrics/transfer.json",
-        {"train": read_json("metrics/transfer_train.json"), "test": classification_metrics(labels, top, bymerge=False)},
+        {
+            "train": read_json("metrics/transfer_train.json"),
+            "test": classification_metrics(labels, top3, bymerge=False),
+        },
     )
 
 

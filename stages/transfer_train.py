@@ -1,4 +1,4 @@
-"""Train a new head for ten digits on the fine-tuned network's frozen features."""
+"""Train a new head for ten digits on the frozen features of the fine-tuned model."""
 
 import torch
 
@@ -30,12 +30,12 @@ def main():
     hardware = setup_hardware(params.compute, model)
     head = Head(hardware.to_device(model))
     features = Features(model, ImageBatches(images, labels, hardware, pixel_stats))
-    sgd = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=params.transfer.learning_rate)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=params.transfer.learning_rate)
     checkpoint = Checkpoint(stage_key("transfer_train", params, hardware.as_dict()))
     history = fit(
         "transfer",
         head,
-        sgd,
+        optimizer,
         features,
         epochs=params.transfer.epochs,
         batch_size=params.transfer.batch_size,
@@ -45,12 +45,12 @@ def main():
         checkpoint=checkpoint,
     )
 
-    top, _, _ = predict_top3(head, features)
+    top3, _, _ = predict_top3(head, features)
     save_weights(
         "data/weights/transfer.safetensors", model, model=metadata["model"], classes="0123456789", **pixel_stats
     )
     write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
-    write_json("metrics/transfer_train.json", classification_metrics(labels, top, bymerge=False))
+    write_json("metrics/transfer_train.json", classification_metrics(labels, top3, bymerge=False))
     checkpoint.mark_complete("data/weights/transfer.safetensors")
 
 

@@ -1,10 +1,9 @@
-"""Feed damaged files to every parser: each must give a result, or one sentence that names the file.
+"""Fuzzing of every parser: a damaged file must give a result or a one-line error that names the file.
 
     python -m benchmarks.fuzz --count 100000
 
-A damaged file is a sound one of which bytes were changed, cut out, doubled or cut off, on the outside or, where the
-sound one is compressed, beneath a sound compression. Ends with 1 if a parser raises anything but a UserError, and
-keeps the file that made it.
+Bytes of a sound file are changed, removed, duplicated or cut off; in gzipped files half of the damage is inside a sound
+compression. Exits with 1 if a parser raises anything but a `UserError`, and saves the file that caused it.
 """
 
 import argparse
@@ -39,12 +38,16 @@ FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
 
 
 def parsers(folder):
-    """Write sound files.
+    """Write sound files of every format.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
 
     Returns
     -------
     dict of str to (list of bytes, callable, int)
-        The sound files of each parser, the parser, which takes a path, and its share of the inputs.
+        The sound files of each parser, the parser, which takes a path, and its percentage of the damaged files.
     """
     idx.write_images(folder / "images", IMAGES)
     idx.write_labels(folder / "labels", np.arange(3, dtype=np.uint8))
@@ -59,37 +62,47 @@ def parsers(folder):
     ImageDraw.Draw(picture).line([(10, 10), (30, 40), (10, 40)], fill=20, width=4)
     for name in FORMATS:
         picture.save(folder / name, format=name)
-    read = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
     def load_state(path):
         (folder / "state" / "state").write_bytes(path.read_bytes())
         return Checkpoint("state", folder).load()
 
     return {
-        "IDX images": ([read["images"]], idx.read_images, 20),
-        "IDX labels": ([read["labels"]], lambda path: idx.read_labels(path, 62), 20),
-        "zip archive": ([read["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 20),
-        "npy array": ([read["array"]], lambda path: read_array(path, np.uint8, 3), 15),
-        "JSON": ([read["json"]], read_json, 5),
-        "safetensors": ([read["weights"]], load_weights, 5),
-        "model": ([read["weights"]], load_model, 3),
+        "IDX images": ([contents["images"]], idx.read_images, 20),
+        "IDX labels": ([contents["labels"]], lambda path: idx.read_labels(path, 62), 20),
+        "zip archive": ([contents["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 20),
+        "npy array": ([contents["array"]], lambda path: read_array(path, np.uint8, 3), 15),
+        "JSON": ([contents["json"]], read_json, 5),
+        "safetensors": ([contents["weights"]], load_weights, 5),
+        "model": ([contents["weights"]], load_model, 3),
         "checkpoint": ([(folder / "state" / "state").read_bytes()], load_state, 3),
         "params.yaml": ([Path("params.yaml").read_bytes()], load_params, 3),
-        "picture": ([read[name] for name in FORMATS], read_character, 6),
+        "picture": ([contents[name] for name in FORMATS], read_character, 6),
     }
 
 
-def damaged(sound, chance):
-    """Damage a file at one to four places, half of them in its first bytes, where they mean most."""
-    if sound[:2] == b"\x1f\x8b" and chance.random() < 0.5:
-        return gzip.compress(damaged(gzip.decompress(sound), chance), 1, mtime=0)
+def damage(sound, rng):
+    """Damage a file at one to four places, half of them in its first bytes, where damage has most effect.
+
+    Parameters
+    ----------
+    sound : bytes
+    rng : random.Random
+
+    Returns
+    -------
+    bytes
+    """
+    if sound[:2] == b"\x1f\x8b" and rng.random() < 0.5:
+        return gzip.compress(damage(gzip.decompress(sound), rng), 1, mtime=0)
     content = bytearray(sound)
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(max(1, min(len(content), 32 if chance.random() < 0.5 else len(content))))
-        end = place + chance.randint(1, 16)
-        match chance.randrange(6):
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randrange(max(1, min(len(content), 32 if rng.random() < 0.5 else len(content))))
+        end = place + rng.randint(1, 16)
+        match rng.randrange(6):
             case 0 | 1 | 2:
-                content[place : place + 1] = bytes([chance.randrange(256)])
+                content[place : place + 1] = bytes([rng.randrange(256)])
             case 3:
                 content[place:end] = b""
             case 4:
@@ -101,11 +114,11 @@ def damaged(sound, chance):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100_000, help="damaged files in all")
+    parser.add_argument("--count", type=int, default=100_000, help="number of damaged files")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    chance, faults = random.Random(options.seed), 0
+    rng, faults = random.Random(options.seed), 0
     print("| parser | damaged files | refused in one sentence | read all the same | other errors |")
     print("| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
@@ -114,13 +127,13 @@ def main():
         for name, (sound, read, share) in parsers(folder).items():
             outcomes = Counter()
             for _ in range(options.count * share // 100):
-                content = damaged(chance.choice(sound), chance)
+                content = damage(rng.choice(sound), rng)
                 path.write_bytes(content)
                 outcome = outcome_of(read, path)
                 outcomes[outcome] += 1
                 if outcome == "fault":
-                    kept = Path(f"fuzz-{name.replace(' ', '-')}-{faults}")
-                    kept.write_bytes(content)
+                    saved = Path(f"fuzz-{name.replace(' ', '-')}-{faults}")
+                    saved.write_bytes(content)
                     faults += 1
             print(
                 f"| {name} | {outcomes.total():,} | {outcomes['refused']:,} | {outcomes['read']:,} "
@@ -131,17 +144,18 @@ def main():
 
 
 def outcome_of(read, path):
-    said = io.StringIO()
+    """Return "read", "refused" or "fault" for a parser and the path of a damaged file."""
+    printed = io.StringIO()
     try:
-        with redirect_stdout(said):
+        with redirect_stdout(printed):
             read(path)
     except UserError as error:
-        # One sentence, which names the file.
+        # One line, which names the file.
         return "refused" if str(path) in str(error) and "\n" not in str(error) else "fault"
     except Exception:
         traceback.print_exc()
         return "fault"
-    return "refused" if "is damaged" in said.getvalue() else "read"
+    return "refused" if "is damaged" in printed.getvalue() else "read"
 
 
 if __name__ == "__main__":

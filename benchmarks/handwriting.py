@@ -1,8 +1,9 @@
-"""How well the model in data/weights reads real handwriting that it was not trained on.
+"""Accuracy of the model in data/weights on real handwriting.
 
     python -m benchmarks.handwriting EMNIST_FOLDER MNIST_FOLDER
 
-Both folders are in the official layout. MNIST's test digits are judged among the ten digits, the others among all 62.
+Both folders are in the official layout. MNIST's test images are classified among the ten digits, EMNIST's among all
+62 characters.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import torch
 from emnist.data.datasets import read_emnist, read_mnist
 from emnist.models import load_model
 from emnist.params import load_params
-from emnist.training import hardware
 from emnist.training.batches import ImageBatches
+from emnist.training.hardware import setup_hardware
 from emnist.utils.errors import run_cli
 
 
@@ -23,20 +24,33 @@ def main():
     parser.add_argument("mnist", help="folder of t10k-*.gz")
     parser.add_argument("--weights", default="data/weights/finetune.safetensors")
     options = parser.parse_args()
-    model, about = load_model(options.weights)
-    chosen = hardware.setup_hardware(load_params().compute, model)
-    model = chosen.to_device(model)
+    model, metadata = load_model(options.weights)
+    hardware = setup_hardware(load_params().compute, model)
+    model = hardware.to_device(model)
     for name, (images, labels), classes in [
         ("MNIST test, among the ten digits", read_mnist("t10k", options.mnist), 10),
         ("handwriting test, among 62", read_emnist("test", folder=options.emnist), 62),
     ]:
-        print(
-            f"{name}: {accuracy(model, ImageBatches(images, labels, chosen, about), classes):.2%} of {len(labels):,} images"
-        )
+        score = accuracy(model, ImageBatches(images, labels, hardware, metadata), classes)
+        print(f"{name}: {score:.2%} of {len(labels):,} images")
 
 
 @torch.inference_mode()
 def accuracy(model, images, classes):
+    """Compute the accuracy among the first classes only.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    images : emnist.training.batches.ImageBatches
+    classes : int
+        Number of classes among which the model chooses.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+    """
     correct = 0
     for batch, labels in images.eval_batches(1000):
         with images.hardware.autocast():

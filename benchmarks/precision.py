@@ -1,4 +1,4 @@
-"""Whether the precision that `compute.precision: auto` picks costs accuracy: the same training in it and in float32.
+"""Test accuracy after the same training in float32 and in the precision of `compute.precision: auto`.
 
 dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --seeds 42,43,44 --epochs 5
 """
@@ -26,11 +26,12 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
-    images, labels, pixels, pretrain = read_split("pretrain")
+    images, labels, pixel_stats, pretrain = read_split("pretrain")
     test_images, test_labels = read_emnist("test", params.split[params.size].test, params.seed)
-    draw, recipe = read_json("metrics/search.json")["best"], params.pretrain[params.recipe]
+    config, recipe = read_json("metrics/search.json")["best"], params.pretrain[params.recipe]
     print(
-        f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {draw}, test accuracy on {len(test_labels):,}\n"
+        f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {config}, "
+        f"test accuracy on {len(test_labels):,}\n"
     )
     print(
         "| model | precision | "
@@ -51,18 +52,18 @@ def main():
                 fit(
                     "pretrain",
                     model,
-                    build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
-                    ImageBatches(images, labels, hardware, pixels, pretrain),
+                    build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
+                    ImageBatches(images, labels, hardware, pixel_stats, pretrain),
                     epochs=options.epochs,
-                    batch_size=draw["batch_size"],
+                    batch_size=config["batch_size"],
                     augmentations=build_augmentations(params.augmentation),
                     schedule=recipe.schedule,
                     clip_norm=params.pretrain.clip_norm,
                     seed=seed,
                     quiet=True,
                 )
-                top, _, _ = predict_top3(model, ImageBatches(test_images, test_labels, hardware, pixels))
-                accuracies.append(100 * (top[:, 0] == test_labels).mean())
+                top3, _, _ = predict_top3(model, ImageBatches(test_images, test_labels, hardware, pixel_stats))
+                accuracies.append(100 * (top3[:, 0] == test_labels).mean())
             seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs
             print(
                 f"| {name} | {hardware.as_dict()['precision']} | "

@@ -1,12 +1,13 @@
-"""What a recipe of training is worth, on real characters in the official layout.
+"""Comparison of the training recipes, on real characters in the official layout.
 
-    python -m benchmarks.recipe compare EMNIST_FOLDER                # both recipes, by validation images
-    python -m benchmarks.recipe compare EMNIST_FOLDER --test         # the same, by test images: once, at the end
+    python -m benchmarks.recipe compare EMNIST_FOLDER                # both recipes, on validation images
+    python -m benchmarks.recipe compare EMNIST_FOLDER --test         # the same, on test images: once, at the end
     python -m benchmarks.recipe ablate EMNIST_FOLDER --models spinalnet   # the annealed one without each ingredient
     python -m benchmarks.recipe rank EMNIST_FOLDER --models spinalnet     # whether the search's score predicts the final one
-    python -m benchmarks.recipe shifts EMNIST_FOLDER --models lenet       # what averaging over shifts is worth
+    python -m benchmarks.recipe shifts EMNIST_FOLDER --models lenet       # test-time augmentation by shifts
 
-Every run has the original's 20 epochs of SGD, 5 of Adam and, unless told otherwise, batches of 64. Runs go side by side, a thread each.
+Every run has the original experiment's 20 epochs of SGD and 5 of Adam; batches have 64 images by default. Runs are
+parallel, with one thread each.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from emnist.data.datasets import read_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
@@ -35,11 +36,11 @@ from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import build_optimizer
 
 EPOCHS = 20, 5
-DRAWS = {
+CONFIGS = {
     "baseline": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
     "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4},
 }
-WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that take it away
+WITHOUT = {  # ingredient: changes to config, pretrain and finetune that remove it
     "nothing": ({}, {}, {}),  # the whole recipe
     "one-cycle rate": ({}, {"schedule": "constant"}, {}),
     "one-cycle rate, and its height": ({"learning_rate": 0.01}, {"schedule": "constant"}, {}),
@@ -47,7 +48,7 @@ WITHOUT = {  # an ingredient: the changes to draw, pretrain and finetune that ta
 }
 
 
-def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *, epochs=EPOCHS, whole=False):
+def train(params, images, labels, name, seed, config, pretrain, finetune, score, *, epochs=EPOCHS, whole=False):
     """Train as the pipeline does, with one thread.
 
     Parameters
@@ -57,32 +58,33 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     name : str
         The architecture.
     seed : int
-    draw : dict
-        The hyperparameters of SGD, and the batch size of both.
+    config : dict
+        The hyperparameters of SGD, and the batch size of SGD and Adam.
     pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
-    judge : callable
-        Gets the model and a function that makes `ImageBatches` of arrays as the model takes them.
+    score : callable
+        Called with the model and a function that makes `ImageBatches` of arrays (images, labels, indices).
     epochs : (int, int)
+        Of SGD and of Adam.
     whole : bool
         Whether Adam trains on the validation images too, as the pipeline's does.
 
     Returns
     -------
     list
-        What `judge` gives after SGD and after Adam.
+        What `score` returns after SGD and after Adam.
     """
-    parts, pixels = partition(labels, params.seed), pixel_statistics(images)
+    parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     seed_everything(seed, "weights")
     model = build_model(name)
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
 
-    def placed(images, labels, indices=None):
-        return ImageBatches(images, labels, hardware, pixels, indices)
+    def make_batches(images, labels, indices=None):
+        return ImageBatches(images, labels, hardware, pixel_stats, indices)
 
     common = {
         "augmentations": build_augmentations(params.augmentation),
-        "batch_size": draw["batch_size"],
+        "batch_size": config["batch_size"],
         "seed": seed,
         "quiet": True,
     }
@@ -90,48 +92,64 @@ def train(params, images, labels, name, seed, draw, pretrain, finetune, judge, *
     fit(
         "pretrain",
         model,
-        build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
-        placed(images, labels, parts["pretrain"]),
-        validation=placed(images, labels, parts["validation"]),
+        build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
+        make_batches(images, labels, parts["pretrain"]),
+        validation=make_batches(images, labels, parts["validation"]),
         epochs=epochs[0],
         clip_norm=params.pretrain.clip_norm,
         schedule=pretrain.schedule,
         **common,
     )
-    judged = [judge(model, placed)]
+    scores = [score(model, make_batches)]
     adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
     fit(
         "finetune",
         model,
         adam,
-        placed(images, labels, None if whole else parts["pretrain"]),
+        make_batches(images, labels, None if whole else parts["pretrain"]),
         epochs=epochs[1],
         clip_norm=params.finetune.clip_norm,
         schedule=finetune.schedule,
         **common,
     )
-    return [*judged, judge(model, placed)]
+    return [*scores, score(model, make_batches)]
 
 
-def scored(params, data, test, *described):
-    """Train, and give accuracy and macro F1 in percent after SGD and after Adam, and the seconds."""
+def train_and_score(params, data, test, *run):
+    """Train a run, and return its scores.
+
+    Parameters
+    ----------
+    params : emnist.params.Params
+    data : list of numpy.ndarray
+        Training images and labels, test images and labels.
+    test : bool
+        Whether to score on test images, not on validation images.
+    *run
+        The arguments `name`, `seed`, `config`, `pretrain` and `finetune` of `train`.
+
+    Returns
+    -------
+    tuple of float
+        Accuracy and macro F1 in percent after SGD, the same after Adam, and the seconds of the run.
+    """
     start = time.perf_counter()
     images, labels, *held_out = data
     if not test:
         held_out = images, labels, partition(labels, params.seed)["validation"]
 
-    def judge(model, placed):
-        judges = placed(*held_out)
-        best, _, _ = predict_top3(model, judges)
-        right = judges.labels[judges.indices].numpy()
-        return (100 * (best[:, 0] == right).mean(), 100 * f1_score(right, best[:, 0], average="macro", zero_division=0))
+    def score(model, make_batches):
+        batches = make_batches(*held_out)
+        top3, _, _ = predict_top3(model, batches)
+        truth = batches.labels[batches.indices].numpy()
+        return (100 * (top3[:, 0] == truth).mean(), 100 * f1_score(truth, top3[:, 0], average="macro", zero_division=0))
 
-    before, after = train(params, images, labels, *described, judge, whole=test)
-    return *before, *after, time.perf_counter() - start
+    after_sgd, after_adam = train(params, images, labels, *run, score, whole=test)
+    return *after_sgd, *after_adam, time.perf_counter() - start
 
 
 def table(params, data, options, variants):
-    """Train each variant for each model and seed, and print the means."""
+    """Train each variant with each model and seed, and print means and standard deviations as a Markdown table."""
     runs = [
         (name, label, seed, *variant)
         for name in options.models
@@ -139,7 +157,7 @@ def table(params, data, options, variants):
         for seed in options.seeds
     ]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(scored)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
+        delayed(train_and_score)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
     )
     print(
         f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
@@ -161,26 +179,26 @@ def table(params, data, options, variants):
 
 
 def recipe(params, name, batch_size=64):
-    """Give the draw and the sections of a recipe in `params.yaml`."""
+    """Return the configuration of SGD and the sections `pretrain` and `finetune` of a recipe."""
     params = params.model_copy(update={"recipe": name})
-    return DRAWS[name] | {"batch_size": batch_size}, params.pretrain[params.recipe], params.finetune[params.recipe]
+    return CONFIGS[name] | {"batch_size": batch_size}, params.pretrain[params.recipe], params.finetune[params.recipe]
 
 
 def compare(params, data, options):
-    """Both recipes."""
-    table(params, data, options, {name: recipe(params, name, options.batch_size) for name in DRAWS})
+    """Compare both recipes."""
+    table(params, data, options, {name: recipe(params, name, options.batch_size) for name in CONFIGS})
 
 
 def ablate(params, data, options):
-    """The annealed recipe without each of its ingredients."""
-    draw, pretrain, finetune = recipe(params, "annealed")
+    """Train the annealed recipe without each of its ingredients."""
+    config, pretrain, finetune = recipe(params, "annealed")
     table(
         params,
         data,
         options,
         {
             f"without {ingredient}": (
-                draw | changes[0],
+                config | changes[0],
                 PretrainRecipe(**dict(pretrain) | changes[1]),
                 FinetuneRecipe(**dict(finetune) | changes[2]),
             )
@@ -190,15 +208,17 @@ def ablate(params, data, options):
 
 
 def rank(params, data, options):
-    """The search's score of a dozen configurations against the validation loss after 20 epochs of SGD with each."""
+    """Correlate the search's score of 12 configurations with their validation loss after 20 epochs of SGD."""
     images, labels, *_ = data
-    parts, pixels = partition(labels, params.seed), pixel_statistics(images)
+    parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     for name in options.models:
         params = params.model_copy(update={"model": name})
         chosen = sample_configs(search_space(params), 12, params.seed)
 
-        def both(draw):
-            short = run_trial(draw, params, images, labels, pixels, parts["mini-train"], parts["mini-validation"])
+        def short_and_full(config):
+            short = run_trial(
+                config, params, images, labels, pixel_stats, parts["mini-train"], parts["mini-validation"]
+            )
             seed_everything(params.seed, "weights")
             model = build_model(name)
             hardware = setup_hardware(params.compute, model, threads=1)
@@ -207,11 +227,11 @@ def rank(params, data, options):
             history = fit(
                 "pretrain",
                 model,
-                build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), draw),
-                ImageBatches(images, labels, hardware, pixels, parts["pretrain"]),
+                build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
+                ImageBatches(images, labels, hardware, pixel_stats, parts["pretrain"]),
                 epochs=EPOCHS[0],
-                validation=ImageBatches(images, labels, hardware, pixels, parts["validation"]),
-                batch_size=draw["batch_size"],
+                validation=ImageBatches(images, labels, hardware, pixel_stats, parts["validation"]),
+                batch_size=config["batch_size"],
                 augmentations=build_augmentations(params.augmentation),
                 schedule=recipe.schedule,
                 clip_norm=params.pretrain.clip_norm,
@@ -225,15 +245,16 @@ def rank(params, data, options):
             )
 
         rows = []
-        for draw, scores in zip(
+        for config, scores in zip(
             chosen,
             Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-                delayed(both)(draw) for draw in chosen
+                delayed(short_and_full)(config) for config in chosen
             ),
         ):
             rows.append(scores)
             print(
-                f"{name}: {json.dumps(draw)}  search {scores[0]}  final loss {scores[1]:.4f}  accuracy {scores[2]:.4f}",
+                f"{name}: {json.dumps(config)}  search {scores[0]}  final loss {scores[1]:.4f}  "
+                f"accuracy {scores[2]:.4f}",
                 flush=True,
             )
         shorts, finals, _ = zip(*((float("inf") if s is None else s, f, a) for s, f, a in rows))
@@ -243,23 +264,23 @@ def rank(params, data, options):
 
 
 def shifts(params, data, options):
-    """Accuracy on validation images as they are, and as the mean over shifts by one and by two pixels."""
+    """Measure validation accuracy without TTA, and with shifts by up to one and by up to two pixels."""
     images, labels, *_ = data
-    held_out, pixels = partition(labels, params.seed)["validation"], pixel_statistics(images)
+    held_out, pixel_stats = partition(labels, params.seed)["validation"], pixel_statistics(images)
 
-    def judge(model, placed):
-        judges = placed(images, labels, held_out)
+    def score(model, make_batches):
+        batches = make_batches(images, labels, held_out)
         return [
-            100 * (predict_top3(ShiftTTA(model, reach, pixels), judges)[0][:, 0] == labels[held_out]).mean()
-            for reach in (0, 1, 2)
+            100 * (predict_top3(ShiftTTA(model, max_shift, pixel_stats), batches)[0][:, 0] == labels[held_out]).mean()
+            for max_shift in (0, 1, 2)
         ]
 
     for name in options.models:
         done = Parallel(n_jobs=options.workers, mmap_mode="c")(
-            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), judge)
+            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), score)
             for seed in options.seeds
         )
-        means = [statistics.mean(each) for each in zip(*(after for _, after in done))]
+        means = [statistics.mean(scores) for scores in zip(*(after_adam for _, after_adam in done))]
         print(
             f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
             f"of two {means[2]:.2f} %; seeds {', '.join(map(str, options.seeds))}",
@@ -273,13 +294,13 @@ COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shi
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("folder", help="of the emnist-byclass-*.gz files")
+    parser.add_argument("folder", help="folder of emnist-byclass-*.gz")
     parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     parser.add_argument("--batch-size", type=int, default=64, help="of compare (default: 64)")
-    parser.add_argument("--test", action="store_true", help="judge by the test images")
+    parser.add_argument("--test", action="store_true", help="score on test images, not on validation images")
     options = parser.parse_args()
     params = load_params()
     data = [

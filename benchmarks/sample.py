@@ -1,16 +1,16 @@
-"""What each part of the rendered sample is worth: a model trained without it, judged on real handwriting.
+"""Ablation of the rendered sample: accuracy on real handwriting of models trained without each of its parts.
 
     python -m benchmarks.sample EMNIST_FOLDER MNIST_FOLDER
 
-Both folders are in the official layout. Each model gets as many images and epochs as the default run's, with the
-annealed recipe. MNIST's test digits are judged among the ten digits, the others among all 62.
+Both folders are in the official layout. Models have as many images and epochs as in the default run, and the annealed
+recipe. MNIST's test images are classified among the ten digits, EMNIST's among all 62 characters.
 """
 
 import argparse
 
 from joblib import Parallel, delayed
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from benchmarks.handwriting import accuracy
 from benchmarks.recipe import recipe, train
 from emnist.data.datasets import read_emnist, read_mnist
@@ -20,28 +20,29 @@ from emnist.training.hardware import cores
 
 
 def without(quality):
+    """Return the constants of both deviations with one quality set to zero."""
     return {name: getattr(sample, name) | {quality: 0.0} for name in ("BETWEEN", "WITHIN")}
 
 
-NONE = {"aspect": 0.0, "elastic": 0.0}
-STILL = dict(PEN=(0.075, 0.075), PEN_JITTER=0.0, PRESSURE=0.0)
-WITHOUT = {  # a part: the constants of emnist.sources.sample that take it away
+NO_VARIATION = {"aspect": 0.0, "elastic": 0.0}
+CONSTANT_PEN = dict(PEN=(0.075, 0.075), PEN_JITTER=0.0, PRESSURE=0.0)
+WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
     "nothing": {},  # the whole sample
     "pen strokes": {"STROKES": {}},
     "seven of the ten fonts": {"FONTS": sample.FONTS[1::3]},
     "fonts where there are strokes": {"STROKES_WEIGHT": 1000},
-    "differences between writers": {"BETWEEN": NONE},
-    "differences within a writer": {"WITHIN": NONE},
+    "differences between writers": {"BETWEEN": NO_VARIATION},
+    "differences within a writer": {"WITHIN": NO_VARIATION},
     "elastic distortion": without("elastic"),
     "varying width": without("aspect"),
-    "varying stroke width": STILL,
+    "varying stroke width": CONSTANT_PEN,
     "varying size on the page": {"SCAN_SIZE_RANGE": (42, 42)},
     "many writers": {"IMAGES_PER_WRITER": 400},
 }
 
 
-def judged(changes, params, name, seed, digits, characters):
-    """Render without a part, train, and give both accuracies in percent."""
+def train_and_score(changes, params, name, seed, digits, characters):
+    """Render the sample with changed constants, train, and return the accuracies on both test sets in percent."""
     before = {constant: getattr(sample, constant) for constant in changes}
     try:
         for constant, value in changes.items():
@@ -52,8 +53,8 @@ def judged(changes, params, name, seed, digits, characters):
         for constant, value in before.items():
             setattr(sample, constant, value)
 
-    def judge(model, placed):
-        return (100 * accuracy(model, placed(*digits), 10), 100 * accuracy(model, placed(*characters), 62))
+    def score(model, make_batches):
+        return (100 * accuracy(model, make_batches(*digits), 10), 100 * accuracy(model, make_batches(*characters), 62))
 
     return train(
         params,
@@ -62,7 +63,7 @@ def judged(changes, params, name, seed, digits, characters):
         name,
         seed,
         *recipe(params, "annealed"),
-        judge,
+        score,
         whole=True,
         epochs=(params.pretrain.small.epochs, params.finetune.small.epochs),
     )[-1]
@@ -80,7 +81,7 @@ def main():
     real = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(judged)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs
+        delayed(train_and_score)(WITHOUT[part], params, options.model, seed, *real) for part, seed in runs
     )
     print(
         f"| {options.model} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"

@@ -1,8 +1,8 @@
-"""How fast the pipeline is, as ratios measured side by side in one run.
+"""Speed of the pipeline, as ratios measured side by side in one run.
 
-Each line alternates its contenders and takes medians over several rounds. Run it on a quiet machine:
+Each benchmark alternates its contenders and takes medians over several rounds. Run it on an otherwise idle machine:
 
-    python -m benchmarks.speed                  # every line
+    python -m benchmarks.speed                  # all benchmarks
     python -m benchmarks.speed loop --models lenet,vggnet
 """
 
@@ -24,14 +24,14 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-import emnist  # noqa: F401  before torch, whose threads it tells how long to spin
+import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from emnist.data import idx
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
-from emnist.training import hardware
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
+from emnist.training.hardware import cores, setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, train_epoch
 from emnist.training.schedule import SCHEDULES
@@ -39,18 +39,30 @@ from emnist.transfer import Features, Head
 from emnist.utils.progress import progress
 
 RNG = np.random.default_rng(0)
-PIXELS = {"mean": 0.17, "std": 0.32}
+PIXEL_STATS = {"mean": 0.17, "std": 0.32}
 BATCH = 64
-ENOUGH = {"lenet": 12_800, "ensnet": 128}  # images a round, of which a step of each takes seconds, not minutes
-DRAW = {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4}
+IMAGES = {"lenet": 12_800, "ensnet": 128}  # in a round, so that it takes seconds; 1,280 for the other models
 
 
 def characters(count, classes=62):
+    """Return random images (count, 28, 28) and labels (count,) of uint8."""
     return RNG.integers(0, 256, (count, 28, 28), np.uint8), RNG.integers(0, classes, count).astype(np.uint8)
 
 
 def alternate(rounds, **contenders):
-    """Time each contender in turn, each as often the first, once without counting, and give their median seconds."""
+    """Time contenders in turn, each equally often the first, after an uncounted round.
+
+    Parameters
+    ----------
+    rounds : int
+    **contenders : callable
+        Called without arguments.
+
+    Returns
+    -------
+    dict of str to float
+        Median seconds of each contender.
+    """
     seconds, order = {name: [] for name in contenders}, list(contenders)
     for number in range(rounds + 1):
         for name in sorted(contenders, key=lambda name: (order.index(name) + number) % len(order)):
@@ -72,7 +84,7 @@ def row(line, figure, wanted, detail):
 
 
 class PlainDataset(Dataset):
-    """What a notebook does: one image at a time, through Pillow."""
+    """The usual data set of a notebook, which augments one image at a time with Pillow."""
 
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
@@ -80,7 +92,7 @@ class PlainDataset(Dataset):
             [
                 transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
                 transforms.ToTensor(),
-                transforms.Normalize((PIXELS["mean"],), (PIXELS["std"],)),
+                transforms.Normalize((PIXEL_STATS["mean"],), (PIXEL_STATS["std"],)),
             ]
         )
 
@@ -92,6 +104,7 @@ class PlainDataset(Dataset):
 
 
 def plain_epoch(model, optimizer, loader, device):
+    """Train one epoch with the usual loop of a notebook."""
     model.train()
     for images, labels in loader:
         images, labels = images.to(device), labels.to(device)
@@ -104,27 +117,27 @@ def plain_epoch(model, optimizer, loader, device):
 
 
 def loop(params, options):
-    """The loop, with all that a stage's has, against a bare step on a batch in place, and against the plain loop."""
+    """Training loop: the pipeline's against bare steps on one batch on the device, and against a plain loop."""
     recipe = params.pretrain[params.recipe]
     for name in options.models:
         model = build_model(name)
-        chosen = hardware.setup_hardware(params.compute, model)
-        count = ENOUGH.get(name, 1280)
+        hardware = setup_hardware(params.compute, model)
+        count = IMAGES.get(name, 1280)
         images, labels = characters(count)
-        ours, bare = (chosen.to_device(build_model(name)) for _ in range(2))
+        ours, bare = (hardware.to_device(build_model(name)) for _ in range(2))
         ours_sgd, bare_sgd = sgd(ours), sgd(bare)
-        train = ImageBatches(images, labels, chosen, PIXELS)
-        generator = torch.Generator(chosen.device)
-        batch, answers = next(train.eval_batches(BATCH))
-        plain = build_model(name).to(chosen.device)
+        train = ImageBatches(images, labels, hardware, PIXEL_STATS)
+        generator = torch.Generator(hardware.device)
+        batch, batch_labels = next(train.eval_batches(BATCH))
+        plain = build_model(name).to(hardware.device)
         plain_sgd = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
         loader = DataLoader(PlainDataset(images, labels), BATCH, shuffle=True, num_workers=2)
 
         def bare_steps():
             bare.train()
             for _ in range(count // BATCH):
-                with chosen.autocast():
-                    loss = F.cross_entropy(bare(batch), answers)
+                with hardware.autocast():
+                    loss = F.cross_entropy(bare(batch), batch_labels)
                 bare_sgd.zero_grad(set_to_none=True)
                 loss.backward()
                 bare_sgd.step()
@@ -135,7 +148,7 @@ def loop(params, options):
                 ours,
                 ours_sgd,
                 progress(batches, name, count // BATCH, "batch"),
-                chosen,
+                hardware,
                 1.0,
                 lambda step: 0.01 * SCHEDULES[recipe.schedule](step * BATCH / count),
             )
@@ -144,11 +157,11 @@ def loop(params, options):
             options.rounds,
             ours=our_epoch,
             bare=bare_steps,
-            plain=lambda: plain_epoch(plain, plain_sgd, loader, chosen.device),
+            plain=lambda: plain_epoch(plain, plain_sgd, loader, hardware.device),
         )
         rate = {contender: count / value for contender, value in seconds.items()}
         rates = ", ".join(f"{contender} {value:,.0f}" for contender, value in rate.items())
-        detail = f"images/s: {rates}; {chosen}"
+        detail = f"images/s: {rates}; {hardware}"
         row(
             f"{name}: loop / bare step",
             f"{rate['ours'] / rate['bare']:.0%}",
@@ -164,24 +177,25 @@ def loop(params, options):
 
 
 def augmentation(params, options):
-    """Distorted images a second."""
+    """Augmentation: images a second."""
     images = torch.rand(512, 1, 28, 28)
     generator = torch.Generator().manual_seed(0)
     (affine,) = build_augmentations({"affine": params.augmentation["affine"]})
-    torch.set_num_threads(hardware.cores())
+    torch.set_num_threads(cores())
     seconds = alternate(
         options.rounds,
         ours=lambda: [affine(images, generator) for _ in range(40)],
     )
-    row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{hardware.cores()} threads")
+    row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
 
 
 def search(params, options):
-    """Two workers against one, for lenet."""
+    """Search: two workers against one, for lenet."""
     images, labels = characters(8000)
-    split = images, labels, PIXELS, np.arange(7000), np.arange(7000, 8000)
+    split = images, labels, PIXEL_STATS, np.arange(7000), np.arange(7000, 8000)
     params = params.model_copy(update={"model": "lenet", "size": "small"})
-    os.environ["PYTHONWARNINGS"] = "ignore"  # workers get arrays that only the pipeline's own files let them write
+    # Workers get read-only arrays here, about which PyTorch warns; the pipeline's memory-mapped files are writable.
+    os.environ["PYTHONWARNINGS"] = "ignore"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         seconds = alternate(
             max(options.rounds // 2, 1),
@@ -197,32 +211,32 @@ def search(params, options):
 
 
 def transfer(params, options):
-    """Features computed once against the whole network at each step, five epochs, vggnet."""
+    """Transfer: precomputed features against the whole network at each step, five epochs of vggnet."""
     images, labels = characters(2000, classes=10)
     model = replace_head(build_model("vggnet"), 10)
-    chosen = hardware.setup_hardware(params.compute, model)
-    model = chosen.to_device(model)
-    train = ImageBatches(images, labels, chosen, PIXELS)
-    options_of_fit = dict(epochs=5, batch_size=32, clip_norm=None, seed=0, quiet=True)
+    hardware = setup_hardware(params.compute, model)
+    model = hardware.to_device(model)
+    train = ImageBatches(images, labels, hardware, PIXEL_STATS)
+    fit_options = dict(epochs=5, batch_size=32, clip_norm=None, seed=0, quiet=True)
 
     def optimizer():
         return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
 
     def ours():
         features, head = Features(model, train), Head(model)
-        fit("transfer", head, optimizer(), features, augmentations=(), **options_of_fit)
+        fit("transfer", head, optimizer(), features, augmentations=(), **fit_options)
         predict_top3(head, features)
 
     def plain():
-        steps = optimizer()
+        plain_sgd = optimizer()
         for _ in range(5):
             model.eval()
-            for batch, answers in train.eval_batches(32):
-                with chosen.autocast():
-                    loss = F.cross_entropy(model(batch), answers)
-                steps.zero_grad()
+            for batch, batch_labels in train.eval_batches(32):
+                with hardware.autocast():
+                    loss = F.cross_entropy(model(batch), batch_labels)
+                plain_sgd.zero_grad()
                 loss.backward()
-                steps.step()
+                plain_sgd.step()
         predict_top3(model, train)
 
     seconds = alternate(options.rounds, ours=ours, plain=plain)
@@ -240,16 +254,16 @@ sys.path.insert(0, os.getcwd())
 os.chdir(sys.argv[1])
 from stages.split import main
 main()
-print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # of this program: ru_maxrss counts its parent's
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss would include the parent's
 """
 
 
 def memory(params, options):
-    """Resident memory of splitting all of EMNIST ByClass."""
+    """Memory: peak resident memory of splitting all of EMNIST ByClass."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         images, labels = characters(697_932)
-        images &= 1  # so that the files are small, as images of ink are
+        images &= 1  # so that the files compress as well as images of ink
         idx.write_images(folder / "data/raw/emnist-byclass-train-images-idx3-ubyte.gz", images)
         idx.write_labels(folder / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz", labels)
         text = Path("params.yaml").read_text().replace("size: small", "size: full")
@@ -261,7 +275,7 @@ def memory(params, options):
 
 
 def nothing_to_do(params, options):
-    """`dvc repro` when all is up to date."""
+    """Time of `dvc repro` when everything is up to date."""
 
     def repro():
         done = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True)

@@ -34,7 +34,7 @@ def obtain(options, raw):
     """Copy the eight files to `raw`; relative paths start at the root of the checkout, also in a queued experiment."""
     if options.emnist is None:
         raise UserError(
-            "params.yaml: source is folder, but download.folder.emnist is null: give it the path of the "
+            "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
             "folder that holds the emnist-byclass-*.gz files"
         )
     emnist = repo_root() / options.emnist

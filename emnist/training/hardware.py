@@ -77,9 +77,8 @@ def setup_hardware(compute, model, threads=None):
         raise UserError("params.yaml: compute.device is cuda, but PyTorch finds no GPU: use auto or cpu")
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # as use_deterministic_algorithms(True), which also imports torch's compiler
+    # As use_deterministic_algorithms(True), but without importing torch's compiler.
+    torch.set_deterministic_debug_mode("error")
     use_bfloat16 = compute.precision == "bfloat16"
     if compute.precision == "auto":
         is_wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))

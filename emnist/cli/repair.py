@@ -33,8 +33,9 @@ def main(options):
         move_aside(lock)
     if Path(".git").exists() and git.configure_identity():
         log(
-            "git has no user.name or no user.email, which DVC needs for experiments: this checkout now uses "
-            f"{git.config('user.name')} <{git.config('user.email')}>, until you set yours with `git config`"
+            "git has no name or address for you, and DVC's experiments need both: this checkout now uses "
+            f"{git.config('user.name')} <{git.config('user.email')}>; `git config user.name NAME` and "
+            "`git config user.email ADDRESS`, run here, replace them"
         )
 
 

@@ -12,7 +12,6 @@ BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; 0 and O differ, and 1, I and l do
 DPI = 100
-SOURCES = {"sample": "the rendered sample", "emnist": "EMNIST ByClass", "folder": "images from a folder"}  # in titles
 # "default" first, so that a user's matplotlibrc does not change the figures.
 styled = plt.style.context(
     [

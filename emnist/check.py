@@ -1,13 +1,14 @@
 """Checks of the names in params.yaml and of their options."""
 
 from emnist.models import ARCHITECTURES
-from emnist.params import RECIPES, check_name, check_options
+from emnist.params import RECIPES, check_options
 from emnist.search import check_trials
 from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS, build_augmentations
 from emnist.training.losses import LOSSES
 from emnist.training.optimizers import OPTIMIZERS
 from emnist.training.schedule import SCHEDULES
+from emnist.utils.names import check_name
 
 
 def check_names(params):

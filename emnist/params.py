@@ -1,6 +1,5 @@
 """The schema of params.yaml, and checks against it."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emnist.utils.errors import UserError
+from emnist.utils.names import nearest
 
 SIZES = ("small", "original", "full")
 RECIPES = ("annealed", "baseline")
@@ -241,20 +241,6 @@ def check_params(values, path="params.yaml"):
     return _validate(Params, values, path, ())
 
 
-def check_name(name, choices, place):
-    """Raise `UserError`, with the nearest choice, if a name is not among the choices.
-
-    Parameters
-    ----------
-    name : str
-    choices : iterable of str
-    place : str
-        Where the name comes from, for the error, such as a parameter.
-    """
-    if name not in (choices := list(choices)):
-        raise UserError(f"{place} should be one of {', '.join(choices)}, but is {name!r:.60}{_nearest(name, choices)}")
-
-
 def check_options(schema, options, place, path="params.yaml"):
     """Check the options of a component that is looked up by name.
 
@@ -306,10 +292,10 @@ def _error_message(path, details):
     if details["type"] == "missing":
         return f"{path}: {name} is missing: add it"
     if details["type"] == "extra_forbidden":
-        return f"{path}: {name} is not a parameter{_nearest(str(details['loc'][-1]), details['siblings'])}: remove it"
+        return f"{path}: {name} is not a parameter{nearest(str(details['loc'][-1]), details['siblings'])}: remove it"
     if details["type"] == "literal_error":
         choices = details["ctx"]["expected"].replace("'", "")
-        near = _nearest(str(details["input"]), choices.replace(" or ", ", ").split(", "))
+        near = nearest(str(details["input"]), choices.replace(" or ", ", ").split(", "))
         return f"{path}: {name} should be {choices}, but is {found}{near}"
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not name:
@@ -325,11 +311,6 @@ def _number_hint(value):
     except ValueError:
         pass
     return ""
-
-
-def _nearest(word, choices):
-    near = difflib.get_close_matches(str(word), choices, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _siblings(section, location):

@@ -5,11 +5,11 @@ imported when it is asked for, and imports what is slow to import (PyTorch, pand
 """
 
 import argparse
-import difflib
 import importlib
 import sys
 
 from emnist.utils.errors import UserError
+from emnist.utils.names import check_name
 
 COMMANDS = {  # a module of this package: what it does
     "predict": "Recognise the character in each picture.",
@@ -48,12 +48,7 @@ def main():
     if name is None:
         parser.print_help()
         return
-    if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        raise UserError(
-            f"the command should be one of {', '.join(COMMANDS)}, but is {name!r}"
-            + (f": did you mean {near[0]}?" if near else ": `emnist --help` explains each")
-        )
+    check_name(name, COMMANDS, "the command")
     command = importlib.import_module(f"emnist.cli.{name}")
     parser = Parser(
         prog=f"emnist {name}",

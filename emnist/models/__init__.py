@@ -5,8 +5,8 @@ import pkgutil
 
 import emnist.architectures
 from emnist.models.weights import load_weights
-from emnist.params import check_name
 from emnist.utils.errors import UserError
+from emnist.utils.names import check_name
 
 # The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
 # and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.

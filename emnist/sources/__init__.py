@@ -8,7 +8,7 @@ params.yaml) and ``obtain(options, folder)``, which writes the eight files that 
 import importlib
 import pkgutil
 
-from emnist.params import check_name
+from emnist.utils.names import check_name
 
 SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 
-from emnist.params import Angle, Fraction, Positive, Section, check_name, check_options
+from emnist.params import Angle, Fraction, Positive, Section, check_options
+from emnist.utils.names import check_name
 
 
 class Affine(Section):

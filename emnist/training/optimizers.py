@@ -2,7 +2,8 @@
 
 import torch
 
-from emnist.params import Fraction, Section, check_name, check_options
+from emnist.params import Fraction, Section, check_options
+from emnist.utils.names import check_name
 
 
 class SGD(Section):

@@ -57,7 +57,7 @@ def test_the_installed_script_and_the_module_are_the_same_command():
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["compair"], "'compair': did you mean compare?"),
+        (["compair"], "'compair' (did you mean compare?)"),
         (["mend"], "but is 'mend'"),
         (["x"], "the command should be one of predict, compare, report, repair, summary, but is 'x'"),
         (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),

@@ -88,7 +88,8 @@ def environment():
     DVC runs stages in the user's shell. Without one named it is the system's, whose ``sh -c`` stays beside what it
     runs, where bash gives way to it: the harder case for signals.
     """
-    return {name: value for name, value in os.environ.items() if name != "SHELL"} | {
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR")  # which may run these tests
+    return {name: value for name, value in os.environ.items() if name not in ("SHELL", *of_make)} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "GIT_AUTHOR_NAME": "Test",
         "GIT_AUTHOR_EMAIL": "test@example.org",

@@ -19,7 +19,7 @@ test: lint  ## Run lint and all tests: about 10 minutes
 	python -m pytest
 
 test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: less than a minute
-	python -m pytest tests/unit
+	OMP_NUM_THREADS=1 python -m pytest tests/unit --numprocesses logical --maxprocesses 8
 
 lint: .venv/installed  ## Check the code's style
 	ruff check .

@@ -1,8 +1,5 @@
 """Models, data and training loops of a reproducible EMNIST ByClass pipeline."""
 
-import os
+from emnist.utils.openmp import spin_briefly
 
-# How often a thread of libgomp (OpenMP) that waits for the others spins before it sleeps; libgomp reads this when torch
-# is first imported. Two trainings of vggnet side by side on two cores do 393 images a second together with libgomp's
-# default of 300,000, and 611 with this value. A single training is equally fast with both.
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+spin_briefly()

@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import yaml
 from pipeline_helpers import REPOSITORY, environment
 
 from tools import check_setup
@@ -173,6 +175,27 @@ def test_too_little_disk_is_said_before_the_installation_and_not_after_it(folder
 def test_the_versions_that_are_checked_are_those_of_pyproject():
     declared = re.search(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', (REPOSITORY / "pyproject.toml").read_text())
     assert check_setup.SUPPORTED == [(3, minor) for minor in range(*map(int, declared.groups()))]
+
+
+def test_the_workflow_runs_both_commands_with_every_version_and_on_macos():
+    (job,) = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text())["jobs"].values()
+    runners = {(each["os"].split("-")[0], each["python"]) for each in job["strategy"]["matrix"]["include"]}
+    assert {("ubuntu", check_setup.dotted(version)) for version in check_setup.SUPPORTED} < runners
+    assert "macos" in {system for system, _ in runners}
+    assert {"make test", "make repro"} <= {step.get("run") for step in job["steps"]}
+
+
+def test_a_commit_is_checked_as_make_lint_checks():
+    (repository,) = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].removeprefix(".venv/bin/").removesuffix(" --force-exclude") for hook in repository["hooks"]]
+    lint = re.search(r"^lint:.*\n\t(.*)\n\t(.*)\n", (REPOSITORY / "Makefile").read_text(), re.M)
+    assert [f"{hook} ." for hook in hooks] == list(lint.groups())
+
+
+def test_the_citation_names_the_version_of_the_package():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
 
 
 def count_tests(folder):

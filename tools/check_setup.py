@@ -26,7 +26,7 @@ def check_project():
     if git.returncode:
         return (
             "this folder should be a git repository, which DVC needs, but is none: "
-            "run `git init && git add -A && git commit -m Start`"
+            "run `git init -b main && git add -A && git commit -m Start`"
         )
     if os.path.exists(".venv/installed") and not runs(".venv/bin/python", "pass"):
         return ".venv should hold a Python that starts, but it does not: remove it with `rm -r .venv`"

@@ -136,8 +136,8 @@ def test_a_folder_without_git_is_told_how_to_begin(folder):
     for target in ("repro", "test"):
         command = ["make", target, "PYTHON=./python-stub"]
         done = subprocess.run(command, capture_output=True, text=True, env=environment() | ceiling)
-        assert has_one_sentence(done, "git init && git add -A && git commit -m Start", f"`make {target}` again")
-    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-q", "-m", "Start"]):
+        assert has_one_sentence(done, "git init -b main && git add -A && git commit -m Start", f"`make {target}` again")
+    for command in (["git", "init", "-q", "-b", "main"], ["git", "add", "-A"], ["git", "commit", "-q", "-m", "Start"]):
         subprocess.run(command, check=True, env=environment())
     assert make(**ceiling).returncode == 0
 

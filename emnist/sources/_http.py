@@ -35,7 +35,7 @@ class _AttemptFailed(Exception):
     """A failure after which another attempt may succeed; the message is the reason."""
 
 
-def fetch(mirrors, path, back_off=1.0, timeout=30.0):
+def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
     """Download a file from the first mirror whose bytes match their checksum.
 
     Downloaded bytes are stored in ``<path>.partial``, from which the next call resumes, with any mirror. The file
@@ -47,6 +47,8 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
         Tried in order.
     path : path-like
         In a folder to which no other process downloads at the same time.
+    by_hand : iterable of str
+        For the error: names of the files that a person can get by other means instead.
     back_off : float
         Seconds to wait after the first failure; doubled after each further one.
     timeout : float
@@ -78,8 +80,9 @@ def fetch(mirrors, path, back_off=1.0, timeout=30.0):
             os.replace(partial, path)
             return path
     raise UserError(
-        f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to "
-        "params.yaml, or download the files by other means and set `source: folder`"
+        f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to params.yaml, or get "
+        f"{', '.join(by_hand)} by other means, put them into a folder, name it in download.folder in params.yaml and set "
+        "`source: folder`"
     )
 
 

@@ -77,9 +77,9 @@ def download_emnist(mirrors, raw, work, **waits):
         If no mirror sends the archive, or if a file in it is missing or damaged.
     """
     with exclusive_lock(work) as work:
-        archive = fetch(mirrors, work / "gzip.zip", **waits)
         pairs = emnist_files(work)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
+        archive = fetch(mirrors, work / "gzip.zip", [path.name for path in extracted], **waits)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
         copy_files(pairs, raw)
@@ -104,7 +104,8 @@ def download_mnist(mirrors, raw, work, **waits):
     """
     with exclusive_lock(work) as work:
         for name, md5 in MNIST_MD5.items():
-            fetch([Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors], work / name, **waits)
+            urls = [f"{folder.rstrip('/')}/{name}" for folder in mirrors]
+            fetch([Mirror(url, md5) for url in urls], work / name, MNIST_MD5, **waits)
         copy_files(mnist_files(work), raw)
 
 

@@ -33,8 +33,11 @@ def path(tmp_path):
     return tmp_path / "work" / "gzip.zip"
 
 
+FILES = ["images.gz", "labels.gz"]
+
+
 def fetch_quickly(path, *mirrors, timeout=5):
-    return fetch([Mirror(f"{url}/gzip.zip", **checksum) for url, checksum in mirrors], path, 0.001, timeout)
+    return fetch([Mirror(f"{url}/gzip.zip", **checksum) for url, checksum in mirrors], path, FILES, 0.001, timeout)
 
 
 def partial(path):
@@ -203,6 +206,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
         "ftp://x/gzip.zip is not a web address",
         "http:///gzip.zip is not a web address",
         "add a mirror to params.yaml",
+        "get images.gz, labels.gz by other means",
         "`source: folder`",
     ):
         assert reason in sentence
@@ -211,7 +215,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
 
 
 def start_download(url, path, **options):
-    code = f"from emnist.sources._http import *; fetch([Mirror('{url}/gzip.zip', '{MD5}')], '{path}')"
+    code = f"from emnist.sources._http import *; fetch([Mirror('{url}/gzip.zip', '{MD5}')], '{path}', {FILES})"
     return subprocess.Popen([sys.executable, "-c", code], **options)
 
 

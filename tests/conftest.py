@@ -8,9 +8,19 @@ from pipeline_helpers import checkout, commit, run
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest file, which makes the pipeline, and go on with what needs none."""
-    waiting = {item.path for item in items if "finished_pipeline" in item.fixturenames}
-    items.sort(key=lambda item: (item.path.name != "test_commands.py", item.path in waiting))
+    """Spread tests/pipeline over the workers test by test, and the rest file by file.
+
+    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it.
+    """
+    for item in items:
+        if "pipeline" not in item.path.parts or not needs_pipeline(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    first = next(filter(needs_pipeline, items), None)
+    items.sort(key=lambda item: (item is not first, needs_pipeline(item), item.path.name != "test_contributing.py"))
+
+
+def needs_pipeline(item):
+    return "finished_pipeline" in item.fixturenames
 
 
 @pytest.fixture(scope="session")

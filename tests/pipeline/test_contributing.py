@@ -64,7 +64,7 @@ def extended(tmp_path_factory):
 
 def test_the_fast_tests_and_lint_pass_with_all_recipes_carried_out(extended):
     run("make lint", extended)
-    run("python -m pytest -q -n 2 tests/unit", extended)
+    run("make test-fast", extended)
 
 
 def test_the_pipeline_runs_with_what_the_recipes_add(extended):

@@ -93,7 +93,7 @@ def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path
     run("dvc repro split", theirs)
     for path in (theirs / "data/split").iterdir():
         assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
-    assert json.loads((theirs / "metrics/split.json").read_text())["source"] == "folder"
+    assert json.loads((theirs / "metrics/split.json").read_text())["source"] == "images from a folder"
 
 
 def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):

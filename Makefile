@@ -16,7 +16,7 @@ repro: .venv/installed  ## Rebuild all results, from nothing or from where a run
 	@emnist summary
 
 test: lint  ## Run lint and all tests: about 10 minutes
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest
 
 test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: less than a minute
 	OMP_NUM_THREADS=1 python -m pytest tests/unit --numprocesses logical --maxprocesses 8

@@ -34,7 +34,8 @@ def processes(folder):
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
-    set_params(pipeline, **{"search.workers": "auto"})  # as it is by default: the comparison gives each run its share
+    # As they are by default: the comparison gives each run its share.
+    set_params(pipeline, **{"search.workers": "auto", "compute.threads": "auto"})
     commit(pipeline, "As many workers as there are cores")
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     first = subprocess.Popen(

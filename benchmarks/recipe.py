@@ -25,7 +25,7 @@ from emnist.data.datasets import read_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
 from emnist.evaluation.tta import ShiftTTA
-from emnist.models import build_model
+from emnist.models import build_model, set_dropout
 from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
 from emnist.search import run_trial, sample_configs, search_space
 from emnist.training.augmentation import build_augmentations
@@ -59,7 +59,7 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
         The architecture.
     seed : int
     config : dict
-        The hyperparameters of SGD, and the batch size of SGD and Adam.
+        The hyperparameters of SGD, the batch size of SGD and Adam, and the rate of dropout of each architecture.
     pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
     score : callable
         Called with the model and a function that makes `ImageBatches` of arrays (images, labels, indices).
@@ -76,6 +76,7 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     seed_everything(seed, "weights")
     model = build_model(name)
+    set_dropout(model, config["dropout"].get(name))
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
 
@@ -181,7 +182,8 @@ def table(params, data, options, variants):
 def recipe(params, name, batch_size=64):
     """Return the configuration of SGD and the sections `pretrain` and `finetune` of a recipe."""
     params = params.model_copy(update={"recipe": name})
-    return CONFIGS[name] | {"batch_size": batch_size}, params.pretrain[params.recipe], params.finetune[params.recipe]
+    config = CONFIGS[name] | {"batch_size": batch_size, "dropout": params.dropout[name]}
+    return config, params.pretrain[params.recipe], params.finetune[params.recipe]
 
 
 def compare(params, data, options):
@@ -221,6 +223,7 @@ def rank(params, data, options):
             )
             seed_everything(params.seed, "weights")
             model = build_model(name)
+            set_dropout(model, params.dropout[params.recipe].get(name))
             hardware = setup_hardware(params.compute, model, threads=1)
             model = hardware.to_device(model)
             recipe = params.pretrain[params.recipe]

@@ -10,13 +10,18 @@ from pipeline_helpers import checkout, commit, run
 def pytest_collection_modifyitems(items):
     """Spread tests/pipeline over the workers test by test, and the rest file by file.
 
-    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it.
+    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. EnsNet's runs
+    take minutes, so they do not come last.
     """
     for item in items:
         if "pipeline" not in item.path.parts or not needs_pipeline(item):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
     first = next(filter(needs_pipeline, items), None)
-    items.sort(key=lambda item: (item is not first, needs_pipeline(item), item.path.name != "test_contributing.py"))
+    items.sort(key=lambda item: (item is not first, needs_pipeline(item), not is_long(item)))
+
+
+def is_long(item):
+    return item.path.name == "test_contributing.py" or (needs_pipeline(item) and "ensnet" in item.name)
 
 
 def needs_pipeline(item):

@@ -1,5 +1,9 @@
 """The training loop: what it computes, when it stops, and that continuing changes nothing."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -264,3 +268,13 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
         quiet=True,
     )
     assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])
+
+
+@pytest.mark.parametrize("hidden", [{}, {"ATEN_CPU_CAPABILITY": "avx2"}], ids=["as it is", "hidden"])
+def test_bfloat16_is_not_chosen_where_wide_instructions_are_hidden(hidden):
+    code = """import torch; from emnist.training.hardware import _has_fast_bfloat16
+wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+print(_has_fast_bfloat16("cpu") <= wide, wide)"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | hidden, capture_output=True, text=True)
+    answer, wide = done.stdout.split()
+    assert answer == "True" and not (hidden and wide == "True")

@@ -6,12 +6,21 @@ import pytest
 from filelock import FileLock
 from pipeline_helpers import checkout, commit, run
 
+LONG = (
+    "test_contributing.py",
+    "all_stages[ensnet]",
+    "README.md-dvc queue status",
+    "runs_are_killed_continues",
+    "killed_queued_experiment",
+    "five_kills",
+)
+
 
 def pytest_collection_modifyitems(items):
     """Spread tests/pipeline over the workers test by test, and the rest file by file.
 
-    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. EnsNet's runs
-    take minutes, so they do not come last.
+    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. Of both, what
+    takes a minute or more comes first, so that nothing long is left for the end.
     """
     for item in items:
         if "pipeline" not in item.path.parts or not needs_pipeline(item):
@@ -21,7 +30,7 @@ def pytest_collection_modifyitems(items):
 
 
 def is_long(item):
-    return item.path.name == "test_contributing.py" or (needs_pipeline(item) and "ensnet" in item.name)
+    return any(name in item.nodeid for name in LONG)
 
 
 def needs_pipeline(item):

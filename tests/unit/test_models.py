@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from model_helpers import check_bfloat16
 from torch.nn import functional as F
 
 from emnist.models import ARCHITECTURES, build_model, load_model, replace_head, set_dropout
@@ -421,14 +422,6 @@ def test_an_architecture_has_no_layer_whose_gradient_differs_from_run_to_run_on_
     assert all(layer.output_size == 1 for layer in layers)
 
 
-@each_architecture
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "ensnet"])  # it is in test_full_size.py
 def test_an_architecture_trains_in_bfloat16_and_channels_last(name):
-    model = build_model(name).to(memory_format=torch.channels_last)
-    images = torch.rand(4, 1, 28, 28).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = F.cross_entropy(model(images), torch.arange(4))
-    loss.backward()
-    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
-    model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(model(images), model.classify(model.embed(images)))
+    check_bfloat16(name)

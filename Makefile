@@ -18,7 +18,7 @@ repro: .venv/installed  ## Rebuild all results, from nothing or from where a run
 test: lint  ## Run lint and all tests: about 10 minutes
 	OMP_NUM_THREADS=1 python -m pytest
 
-test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: less than a minute
+test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: about a minute
 	OMP_NUM_THREADS=1 python -m pytest tests/unit --numprocesses logical --maxprocesses 8
 
 lint: .venv/installed  ## Check the code's style
@@ -41,7 +41,7 @@ check-project:
 	@$(SYSTEM_PYTHON) tools/check_setup.py installation $(MAKECMDGOALS)
 	@if [ -e $@ ] || [ ! -e .venv ]; then mkdir -p .venv; touch .venv/installing; fi
 	$(SYSTEM_PYTHON) -m venv .venv
-	@echo "Installing what requirements.lock pins: up to 6 GB and some minutes ..."
+	@echo "Installing what requirements.lock pins: up to 7 GB and some minutes ..."
 	$(PIP) --require-hashes --requirement requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
 	.venv/bin/python -c 'import vl_convert; print(vl_convert.javascript_bundle())' > .venv/vega.js

@@ -85,7 +85,7 @@ def draw_augmentation(params, rng):
     images, labels, _ = read_split()
     first_of_each_class = np.unique(labels, return_index=True)[1]
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
-    originals = torch.from_numpy(images[chosen])[:, None] / 255
+    originals = torch.from_numpy(images[chosen])[:, None].float()  # 0 to 255, as in training
     copies = originals.repeat_interleave(9, dim=0)
     augmentations = build_augmentations(params.augmentation)
     augmented, generator = copies, torch.Generator().manual_seed(params.seed)
@@ -93,7 +93,7 @@ def draw_augmentation(params, rng):
         augmented = augment(augmented, generator)
     characters.augmentation_grid(
         "plots/augmentation.png",
-        torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy(),
+        torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy() / 255,
         [CHARACTERS[label] for label in labels[chosen]],
         f"Augmentation: {', '.join(map(str, augmentations)) or 'none'}",
     )

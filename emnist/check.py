@@ -24,9 +24,9 @@ def check_names(params):
         If a name is unknown, an option is wrong, or the search has more trials than combinations.
     """
     check_name(params.model, ARCHITECTURES, "params.yaml: model")
-    check_chosen(params.source, params.download, SOURCES, "source", "download")
-    for name, options in params.download.items():
-        check_options(load_source(name).Options, options, f"download.{name}")
+    check_chosen(
+        params.source, params.download, {name: load_source(name).Options for name in SOURCES}, "source", "download"
+    )
     for name in params.augmentation:
         check_name(name, AUGMENTATIONS, "params.yaml: augmentation")
     build_augmentations(params.augmentation)
@@ -34,35 +34,33 @@ def check_names(params):
         for name in params.dropout[recipe]:
             check_name(name, ARCHITECTURES, f"params.yaml: dropout.{recipe}")
     check_chosen(params.loss, params.losses, LOSSES, "loss", "losses")
-    for name, options in params.losses.items():
-        check_options(LOSSES[name], options, f"losses.{name}")
     for section in ("pretrain", "finetune"):
         check_chosen(params[section].optimizer, params.optimizers, OPTIMIZERS, f"{section}.optimizer", "optimizers")
         for recipe in RECIPES:
             check_name(params[section][recipe].schedule, SCHEDULES, f"params.yaml: {section}.{recipe}.schedule")
-    for name, options in params.optimizers.items():
-        check_options(OPTIMIZERS[name], options, f"optimizers.{name}")
     check_trials(params)
 
 
-def check_chosen(name, options, known, place, section):
-    """Check a chosen name, the names for which options are given, and that the chosen one is among them.
+def check_chosen(name, options, schemas, place, section):
+    """Check a chosen name, and the options that are given for it and for others.
 
     Parameters
     ----------
     name : str
     options : dict of str to dict
         The options of each name.
-    known : iterable of str
+    schemas : dict of str to subclass of emnist.params.Section
+        What the options of each known name may be.
     place, section : str
         The parameters that hold `name` and `options`.
 
     Raises
     ------
     UserError
-        If a name is unknown, or `name` has no options.
+        If a name is unknown, `name` has no options, or an option is wrong.
     """
-    check_name(name, known, f"params.yaml: {place}")
-    for other in options:
-        check_name(other, known, f"params.yaml: {section}")
+    check_name(name, schemas, f"params.yaml: {place}")
+    for other, values in options.items():
+        check_name(other, schemas, f"params.yaml: {section}")
+        check_options(schemas[other], values, f"{section}.{other}")
     check_name(name, options, f"params.yaml: {place}, whose options are in {section},")

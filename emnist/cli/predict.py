@@ -30,11 +30,11 @@ def main(options):
     from emnist.models import load_model
     from emnist.reading.pictures import read_character
 
-    model, about = load_model(options.weights)
+    model, metadata = load_model(options.weights)
     readings, failed = [], False
     for path in options.images:
         try:
-            guesses = predict(model, about, read_character(path))[: options.top]
+            guesses = predict(model, metadata, read_character(path))[: options.top]
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = True
@@ -47,13 +47,13 @@ def main(options):
     sys.exit(failed)
 
 
-def predict(model, about, image):
+def predict(model, metadata, image):
     """Rank the classes of a character.
 
     Parameters
     ----------
     model : torch.nn.Module
-    about : dict
+    metadata : dict
         Both as given by `emnist.models.load_model`.
     image : numpy.ndarray of uint8, shape (28, 28)
         As EMNIST has it: upright, white on black.
@@ -65,8 +65,8 @@ def predict(model, about, image):
     """
     import torch
 
-    pixels = (torch.from_numpy(image).float() / 255 - about["mean"]) / about["std"]
+    pixels = (torch.from_numpy(image).float() / 255 - metadata["mean"]) / metadata["std"]
     with torch.inference_mode():
         probabilities = model(pixels[None, None]).softmax(dim=1)[0].double()
     order = probabilities.argsort(descending=True, stable=True).tolist()
-    return [(about["classes"][label], probabilities[label].item()) for label in order]
+    return [(metadata["classes"][label], probabilities[label].item()) for label in order]

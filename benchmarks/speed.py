@@ -86,13 +86,13 @@ def row(line, figure, wanted, detail):
 class PlainDataset(Dataset):
     """The usual data set of a notebook, which augments one image at a time with Pillow."""
 
-    def __init__(self, images, labels):
+    def __init__(self, images, labels, pixel_stats=PIXEL_STATS):
         self.images, self.labels = images, labels
         self.transform = transforms.Compose(
             [
                 transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
                 transforms.ToTensor(),
-                transforms.Normalize((PIXEL_STATS["mean"],), (PIXEL_STATS["std"],)),
+                transforms.Normalize((pixel_stats["mean"],), (pixel_stats["std"],)),
             ]
         )
 

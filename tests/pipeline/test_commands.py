@@ -32,6 +32,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "python -m benchmarks.precision": "a benchmark",
     "python -m benchmarks.recipe": "a benchmark",
     "python -m benchmarks.speed": "a benchmark",
+    "python -m benchmarks.time_to_accuracy": "test_time_to_accuracy.py, with few images",
 }
 TROUBLE = "docs/troubleshooting.md"
 CAUSES = {  # a section of troubleshooting.md: what brings its error about in the tiny pipeline

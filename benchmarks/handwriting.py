@@ -1,6 +1,6 @@
 """Accuracy of the model in data/weights on real handwriting.
 
-    python -m benchmarks.handwriting EMNIST_FOLDER MNIST_FOLDER
+    python -m benchmarks.handwriting FOLDER MNIST_FOLDER
 
 Both folders are in the official layout. MNIST's test images are classified among the ten digits, EMNIST's among all
 62 characters.
@@ -20,8 +20,8 @@ from emnist.utils.errors import run_cli
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("emnist", help="folder of emnist-byclass-test-*.gz")
-    parser.add_argument("mnist", help="folder of t10k-*.gz")
+    parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
+    parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
     parser.add_argument("--weights", default="data/weights/finetune.safetensors")
     options = parser.parse_args()
     model, metadata = load_model(options.weights)

@@ -1,10 +1,10 @@
 """Comparison of the training recipes, on real characters in the official layout.
 
-    python -m benchmarks.recipe compare EMNIST_FOLDER                # both recipes, on validation images
-    python -m benchmarks.recipe compare EMNIST_FOLDER --test         # the same, on test images: once, at the end
-    python -m benchmarks.recipe ablate EMNIST_FOLDER --models spinalnet   # the annealed one without each ingredient
-    python -m benchmarks.recipe rank EMNIST_FOLDER --models spinalnet     # whether the search's score predicts the final one
-    python -m benchmarks.recipe shifts EMNIST_FOLDER --models lenet       # test-time augmentation by shifts
+    python -m benchmarks.recipe compare FOLDER                    # both recipes, on validation images
+    python -m benchmarks.recipe compare FOLDER --test             # the same, on test images: once, at the end
+    python -m benchmarks.recipe ablate FOLDER --models spinalnet  # the annealed one without each ingredient
+    python -m benchmarks.recipe rank FOLDER --models spinalnet    # whether the search's score predicts the final one
+    python -m benchmarks.recipe shifts FOLDER --models lenet      # test-time augmentation by shifts
 
 Every run has the original experiment's 20 epochs of SGD and 5 of Adam; batches have 64 images by default. Runs are
 parallel, with one thread each.
@@ -297,7 +297,7 @@ COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shi
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("folder", help="folder of emnist-byclass-*.gz")
+    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
     parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())

@@ -1,6 +1,6 @@
 """Ablation of the rendered sample: accuracy on real handwriting of models trained without each of its parts.
 
-    python -m benchmarks.sample EMNIST_FOLDER MNIST_FOLDER
+    python -m benchmarks.sample FOLDER MNIST_FOLDER
 
 Both folders are in the official layout. Models have as many images and epochs as in the default run, and the annealed
 recipe. MNIST's test images are classified among the ten digits, EMNIST's among all 62 characters.
@@ -71,8 +71,8 @@ def train_and_score(changes, params, name, seed, digits, characters):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("emnist", help="folder of emnist-byclass-test-*.gz")
-    parser.add_argument("mnist", help="folder of t10k-*.gz")
+    parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
+    parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
     parser.add_argument("--model", default="spinalnet")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--workers", type=int, default=cores())

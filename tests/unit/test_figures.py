@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -141,19 +143,56 @@ def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
     assert len(list(figures.model_styles(curves))) == 12
 
 
-@pytest.mark.parametrize("factor", [1, 1.01, 1.3, 5, 11, 90, 1e5])
-@pytest.mark.parametrize("difference", [0, 0.1, 3, 60])
-def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(tmp_path, monkeypatch, factor, difference):
+COSTS = {  # parameters and multiply-adds an image
+    "lenet": (35_814, 272_568),
+    "alexnet": (1_849_070, 10_148_928),
+    "vggnet": (1_463_678, 73_250_048),
+    "resnet": (707_886, 7_727_104),
+    "spinalnet": (386_050, 10_995_900),
+    "ensnet": (25_939_701, 3_251_461_968),
+}
+
+
+@pytest.fixture
+def labels_of(monkeypatch):
+    """Draw accuracies by cost, and give the boxes of the tick labels of each axis that has some."""
     drawn = []
     monkeypatch.setattr(figures, "save", lambda path, figure: drawn.append(figure))
+
+    def draw(accuracies, costs):
+        figures.accuracy_by_cost("cost.png", accuracies, costs, "title")
+        figure = drawn.pop()
+        figure.draw_without_rendering()
+        axes = [ax.xaxis for ax in figure.axes] + [figure.axes[0].yaxis]
+        assert not any(tick.label1.get_text() for axis in axes for tick in axis.get_minor_ticks())
+        return [
+            [
+                tick.label1.get_window_extent()
+                for tick in axis.get_major_ticks()
+                if axis.get_view_interval()[0] <= tick.get_loc() <= axis.get_view_interval()[1]
+            ]
+            for axis in axes
+        ]
+
+    return draw
+
+
+def overlap(boxes):
+    return any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("factor", [1, 1.01, 1.3, 5, 11, 90, 1e5])
+@pytest.mark.parametrize("difference", [0, 0.1, 3, 60])
+def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(labels_of, factor, difference):
     costs = {"a": {"parameters": 35_814}, "b": {"parameters": 35_814 * factor}}
-    figures.accuracy_by_cost(tmp_path / "cost.png", {"a": [91], "b": [91 - difference]}, costs, "title")
-    (ax,) = drawn[0].axes
-    drawn[0].draw_without_rendering()
-    for axis, side in [(ax.xaxis, "x"), (ax.yaxis, "y")]:
-        low, high = axis.get_view_interval()
-        ticks = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-        boxes = [tick.label1.get_window_extent() for tick in ticks if tick.label1.get_text()]
-        edges = sorted((getattr(box, f"{side}0"), getattr(box, f"{side}1")) for box in boxes)
-        assert len(edges) > 1 and all(end < start for (_, end), (start, _) in zip(edges, edges[1:]))
-        assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
+    labels = labels_of({"a": [91], "b": [91 - difference]}, costs)
+    assert min(map(len, labels)) > 1 and not overlap(sum(labels, []))
+
+
+@pytest.mark.parametrize("models", [*combinations(COSTS, 2), tuple(COSTS)], ids=" ".join)
+def test_labels_of_any_two_architectures_and_of_all_do_not_overlap(labels_of, models):
+    accuracies = {model: [86 + number, 86.5 + number] for number, model in enumerate(models)}
+    labels = labels_of(
+        accuracies, {model: dict(zip(("parameters", "multiply-adds an image"), COSTS[model])) for model in models}
+    )
+    assert len(labels) == 3 and min(map(len, labels)) > 1 and not overlap(sum(labels, []))

@@ -1,5 +1,9 @@
 """Summary of the last run."""
 
+from pathlib import Path
+
+from emnist.utils.errors import UserError
+
 EXAMPLE = "emnist summary"
 
 
@@ -9,13 +13,11 @@ def add_arguments(parser):
 
 def main(options):
     from emnist.data.files import read_json
-    from emnist.params import load_params
 
-    params = load_params()
     split, scores, transfer = (read_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
     test = scores["test"]
     print(f"""
-{params.model}, trained on {split["images"]["train"]:,} images ({split["source"]}), reads of the test images
+{scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]}), reads of the test images
   {test["accuracy"]:7.2%}  exactly, among 62 characters
   {test["bymerge_accuracy"]:7.2%}  where letters whose cases look alike count as one (ByMerge)
   {test["top3_accuracy"]:7.2%}  within its first three guesses
@@ -25,3 +27,14 @@ Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
           emnist predict IMAGE              read characters from your own pictures""")
+
+
+def scored_model():
+    """Return the name of the model whose scores are in metrics, as DVC recorded it; params.yaml may name another."""
+    from emnist.params import read_params
+
+    try:
+        deps = read_params("dvc.lock")["stages"]["evaluate"]["deps"]
+        return next(Path(dep["path"]).stem for dep in deps if dep["path"].startswith("emnist/architectures/"))
+    except (KeyError, TypeError, AttributeError, StopIteration):
+        raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

@@ -1,13 +1,16 @@
 """The command `emnist`: what its help shows, and what it answers to a wrong name."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pipeline_helpers import REPOSITORY
 
-from emnist.cli import COMMANDS
+from emnist.cli import COMMANDS, summary
+from emnist.utils.errors import UserError
 
 HEAVY = ["dvc", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "torch", "yaml"]
 
@@ -76,8 +79,32 @@ def test_a_wrong_argument_is_refused_in_one_sentence(arguments, sentence):
     assert done.stderr.startswith("error: ") and sentence in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    """A folder with the committed results, but as of spinalnet."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "metrics", "metrics")
+    lock = re.sub(r"emnist/architectures/\w+", "emnist/architectures/spinalnet", (REPOSITORY / "dvc.lock").read_text())
+    Path("dvc.lock").write_text(lock)
+    shutil.copy(REPOSITORY / "params.yaml", ".")
+
+
+def test_the_summary_names_the_model_of_the_results_whatever_params_yaml_names_now(recorded, capsys):
+    assert "model: spinalnet" not in Path("params.yaml").read_text()
+    summary.main(None)
+    assert capsys.readouterr().out.startswith("\nspinalnet, trained on ")
+
+
+@pytest.mark.parametrize(
+    "lock", ["schema: '2.0'\n", "stages: {evaluate: {deps: [{path: 1}]}}\n", "stages: {evaluate: {deps: []}}\n"]
+)
+def test_the_summary_of_results_without_a_record_is_refused(recorded, lock):
+    Path("dvc.lock").write_text(lock)
+    with pytest.raises(UserError, match="dvc.lock should name the model that was scored"):
+        summary.main(None)
+
+
 def test_nothing_but_the_command_itself_imports_the_command_line():
-    root = Path(__file__).parents[2]
-    files = {*root.glob("stages/*.py"), *root.glob("emnist/**/*.py")} - {root / "emnist/__main__.py"}
+    files = {*REPOSITORY.glob("stages/*.py"), *REPOSITORY.glob("emnist/**/*.py")} - {REPOSITORY / "emnist/__main__.py"}
     importers = [file for file in files if re.search(r"^ *(from|import) emnist\.cli\b", file.read_text(), re.M)]
-    assert {file.parent for file in importers} <= {root / "emnist/cli"}
+    assert {file.parent for file in importers} <= {REPOSITORY / "emnist/cli"}

@@ -192,10 +192,12 @@ def test_a_commit_is_checked_as_make_lint_checks():
     assert [f"{hook} ." for hook in hooks] == list(lint.groups())
 
 
-def test_the_citation_names_the_version_of_the_package():
+def test_the_package_its_citation_and_the_changelog_name_one_version():
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    latest = re.search(r"^## .*?(\d+\.\d+\.\d+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
+    assert citation["version"] == project["version"] == latest[1]
+    assert citation["license"] == project["license"]
 
 
 def count_tests(folder):

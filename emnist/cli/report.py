@@ -21,7 +21,7 @@ def main(options):
     missing = [key for key in plan.values if key not in found]
     if not found:
         raise UserError(
-            f"a report needs at least one complete run, but all are missing ({name_runs(missing)}): "
+            f"a report needs at least one complete run, but there is none of the {len(missing)} asked for: "
             "run `emnist compare` with the same options"
         )
     print(write_report(plan, found, options.speed))

@@ -5,6 +5,7 @@ import argparse
 from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
+SEEDS = [42, 43, 44]
 EXAMPLE = "emnist compare --models lenet,resnet --seeds 42,43 -S pretrain.small.epochs=5"
 
 
@@ -23,9 +24,10 @@ def add_run_arguments(parser):
     parser.add_argument(
         "--seeds",
         type=numbers,
-        default=[42, 43, 44],
+        default=SEEDS,
         metavar="N,M,...",
-        help="one run of each model; default: 42,43,44",
+        help=f"one run of each model with each seed; default: {','.join(map(str, SEEDS))}, "
+        f"with all architectures {len(ARCHITECTURES) * len(SEEDS)} runs",
     )
     parser.add_argument(
         "-S",

@@ -10,6 +10,7 @@ import pytest
 from pipeline_helpers import REPOSITORY
 
 from emnist.cli import COMMANDS, summary
+from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
 HEAVY = ["dvc", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "torch", "yaml"]
@@ -32,6 +33,11 @@ def test_the_help_of_a_command_shows_what_it_does_and_an_example(name):
     assert done.returncode == 0 and done.stdout.startswith(f"usage: emnist {name} ")
     said = " ".join(done.stdout.split())
     assert COMMANDS[name] in said and f"example: emnist {name}" in said
+
+
+def test_the_help_of_the_comparison_says_how_many_runs_it_makes():
+    said = " ".join(emnist("compare", "--help").stdout.split())
+    assert f"default: 42,43,44, with all architectures {3 * len(ARCHITECTURES)} runs" in said
 
 
 @pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=lambda arguments: " ".join(arguments))

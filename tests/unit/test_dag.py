@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,17 @@ def test_only_what_scores_and_draws_reads_test_images():
 def test_nothing_that_trains_depends_on_what_came_of_test_images():
     for stage in ("search", "pretrain", "finetune", "transfer_train"):
         assert not upstream(stage) & {"evaluate", "transfer", "plots"}
+
+
+def test_the_readme_draws_exactly_the_edges_of_the_dag():
+    drawn = set()
+    chart = re.search(r"```mermaid\nflowchart LR\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)[1]
+    for line in chart.splitlines():
+        groups = [nodes.strip().split(" & ") for nodes in re.split(r" (?:-- [\w ]+ )?--> ", line)]
+        drawn |= {edge for pair in pairwise(groups) for edge in product(*pair)}
+    made_by = {path: stage for stage in STAGES for path in outputs(stage)}
+    edges = {(made_by[dep], stage) for stage in STAGES for dep in STAGES[stage]["deps"] if dep in made_by}
+    assert drawn == edges
 
 
 def test_raw_files_are_outputs_of_their_own():

@@ -10,7 +10,7 @@ from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import Diverged, fit, seed_everything
 from emnist.training.losses import build_loss
-from emnist.training.optimizers import OPTIMIZERS, build_optimizer
+from emnist.training.optimizers import build_optimizer, searched_hyperparameters
 from emnist.utils.errors import UserError, workers_ignore_sigint
 from emnist.utils.progress import log, progress
 
@@ -29,8 +29,7 @@ def search_space(params):
     """
     spaces = params.search[params.recipe]
     space = spaces.resnet_space if params.model == "resnet" and spaces.resnet_space else spaces.space
-    searched = {"learning_rate", "batch_size", *OPTIMIZERS[params.pretrain.optimizer].model_fields}
-    return {name: sorted(set(values)) for name, values in space if name in searched}
+    return {name: sorted(set(space[name])) for name in searched_hyperparameters(params.pretrain.optimizer)}
 
 
 def check_trials(params):

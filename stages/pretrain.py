@@ -11,7 +11,7 @@ from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import best_epoch, fit, seed_everything
 from emnist.training.losses import build_loss
-from emnist.training.optimizers import build_optimizer
+from emnist.training.optimizers import build_optimizer, searched_hyperparameters
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
 from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
@@ -21,7 +21,7 @@ def main():
     params = load_params()
     remove_stale_files()
     images, labels, pixel_stats, pretrain, held_out = read_split("pretrain", "validation")
-    config = read_json("data/search/best.json", "learning_rate", "batch_size")
+    config = read_json("data/search/best.json", *searched_hyperparameters(params.pretrain.optimizer))
 
     seed_everything(params.seed, "weights")
     model = build_model(params.model)

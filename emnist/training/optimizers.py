@@ -2,7 +2,7 @@
 
 import torch
 
-from emnist.params import Fraction, Section, check_options
+from emnist.params import Fraction, Section, Space, check_options
 from emnist.utils.names import check_name
 
 
@@ -39,6 +39,22 @@ class AdamW(Section):
 # By their names in params.yaml. Each is called with a network's parameters and a learning rate, and returns a
 # torch.optim.Optimizer.
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def searched_hyperparameters(name):
+    """List what the search sets for an optimizer: the learning rate, the batch size and those of its options in a space.
+
+    Parameters
+    ----------
+    name : str
+        A key of `OPTIMIZERS`.
+
+    Returns
+    -------
+    list of str
+    """
+    own = {"learning_rate", "batch_size", *OPTIMIZERS[name].model_fields}
+    return [hyperparameter for hyperparameter in Space.model_fields if hyperparameter in own]
 
 
 def build_optimizer(name, options, parameters, config):

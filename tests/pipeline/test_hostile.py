@@ -107,6 +107,7 @@ HOSTILE = [
     ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": NaN}'), "number std"),
     ("pretrain", "data/search/best.json", always(b"[]"), "number learning_rate"),
     ("pretrain", "data/search/best.json", always(b"[" * 100_000), "should be JSON"),
+    ("pretrain", "data/search/best.json", replaced(b"momentum", b"momentun"), "number momentum, but has None"),
     ("evaluate", WEIGHTS, always(b""), "damaged"),
     ("evaluate", WEIGHTS, cut, "damaged"),
     ("evaluate", WEIGHTS, pickled_weights, "damaged"),

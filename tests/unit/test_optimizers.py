@@ -5,7 +5,7 @@ import torch
 import yaml
 from pipeline_helpers import REPOSITORY
 
-from emnist.training.optimizers import OPTIMIZERS, build_optimizer
+from emnist.training.optimizers import OPTIMIZERS, build_optimizer, searched_hyperparameters
 from emnist.utils.errors import UserError
 
 OPTIONS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["optimizers"]
@@ -23,6 +23,11 @@ def test_every_optimizer_has_options_in_params_yaml_and_lowers_a_loss(name):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_the_search_sets_what_an_optimizer_has():
+    assert searched_hyperparameters("sgd") == ["learning_rate", "batch_size", "momentum", "weight_decay"]
+    assert searched_hyperparameters("adam") == ["learning_rate", "batch_size", "weight_decay"]
 
 
 def test_a_configuration_takes_the_place_of_options_and_its_batch_size_is_passed_over():

@@ -41,14 +41,16 @@ from emnist.utils.names import check_name
 # published weights, which are not fine-tuned.
 TARGETS = {"lenet": 82.53, "alexnet": 86.96, "vggnet": 87.24, "resnet": 86.88, "spinalnet": 85.92}
 
-# Ours: one-cycle SGD, with the peak of the learning rate.
+# Ours: one-cycle SGD, with the peak of the learning rate, and less augmentation than by default. Chosen on validation
+# images of EMNIST.
 OURS = {
-    "lenet": {"epochs": 12, "learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4},
-    "alexnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4},
-    "vggnet": {"epochs": 4, "learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4},
-    "resnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4},
-    "spinalnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4},
+    "lenet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "weight_decay": 1e-4, "dropout": 0.0},
+    "alexnet": {"epochs": 10, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
+    "vggnet": {"epochs": 8, "learning_rate": 0.1, "batch_size": 64, "weight_decay": 5e-4, "dropout": 0.25},
+    "resnet": {"epochs": 8, "learning_rate": 0.2, "batch_size": 128, "weight_decay": 5e-4, "dropout": None},
+    "spinalnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
 }
+AUGMENTATION = {"affine": {"degrees": 10, "translate": 0.05, "scale": [0.9, 1.1], "shear": 3}}
 
 # The original: what its search found is not published, so its hyperparameters are from the middle of its search space.
 ORIGINAL = CONFIGS["baseline"] | {"batch_size": 64}
@@ -60,9 +62,9 @@ def train_ours(params, name, config, train, hardware):
     """Train by the package's loop, and return the model and the seconds of training."""
     seed_everything(params.seed, "weights")
     model = build_model(name)
-    set_dropout(model, params.dropout["annealed"].get(name))
+    set_dropout(model, config["dropout"])
     model = hardware.to_device(model)
-    optimizer = build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config)
+    optimizer = build_optimizer("sgd", {"momentum": 0.9}, model.parameters(), config)
     start = time.perf_counter()
     fit(
         "pretrain",
@@ -71,7 +73,7 @@ def train_ours(params, name, config, train, hardware):
         train,
         epochs=config["epochs"],
         batch_size=config["batch_size"],
-        augmentations=build_augmentations(params.augmentation),
+        augmentations=build_augmentations(AUGMENTATION),
         schedule=params.pretrain["annealed"].schedule,
         clip_norm=params.pretrain.clip_norm,
         seed=params.seed,

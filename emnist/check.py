@@ -1,6 +1,7 @@
 """Checks of the names in params.yaml and of their options."""
 
 from emnist.models import ARCHITECTURES
+from emnist.models.pretrained import pretrained_names, read_card
 from emnist.params import RECIPES, check_options
 from emnist.search import check_trials
 from emnist.sources import SOURCES, load_source
@@ -8,6 +9,7 @@ from emnist.training.augmentation import AUGMENTATIONS, build_augmentations
 from emnist.training.losses import LOSSES
 from emnist.training.optimizers import OPTIMIZERS
 from emnist.training.schedule import SCHEDULES
+from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
 
 
@@ -21,7 +23,8 @@ def check_names(params):
     Raises
     ------
     UserError
-        If a name is unknown, an option is wrong, or the search has more trials than combinations.
+        If a name is unknown, an option is wrong, the pretrained network does not fit the model, or the search has more
+        trials than combinations.
     """
     check_name(params.model, ARCHITECTURES, "params.yaml: model")
     check_chosen(
@@ -38,7 +41,32 @@ def check_names(params):
         check_chosen(params[section].optimizer, params.optimizers, OPTIMIZERS, f"{section}.optimizer", "optimizers")
         for recipe in RECIPES:
             check_name(params[section][recipe].schedule, SCHEDULES, f"params.yaml: {section}.{recipe}.schedule")
+    check_pretrained(params)
     check_trials(params)
+
+
+def check_pretrained(params):
+    """Check that the pretrained network exists and has the architecture of the model.
+
+    Raises
+    ------
+    UserError
+        If it does not, or if the transfer should start from a pretrained network and none is named.
+    """
+    if params.pretrained is None:
+        if params.transfer.weights == "initial":
+            raise UserError(
+                "params.yaml: transfer.weights is initial, but pretrained is null: name a pretrained network, or set "
+                "transfer.weights to finetune"
+            )
+        return
+    check_name(params.pretrained, pretrained_names(), "params.yaml: pretrained")
+    architecture = read_card(params.pretrained)[1]["architecture"]
+    if architecture != params.model:
+        raise UserError(
+            f"params.yaml: pretrained is {params.pretrained}, which is a {architecture}, but model is {params.model}: "
+            f"set model to {architecture}"
+        )
 
 
 def check_chosen(name, options, schemas, place, section):

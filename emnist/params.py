@@ -123,6 +123,7 @@ class Evaluate(Section):
 
 
 class Transfer(Section):
+    weights: Literal["finetune", "initial"]
     epochs: Count
     learning_rate: Positive
     batch_size: Count
@@ -140,6 +141,7 @@ class Params(Section):
     source: str
     size: Literal[SIZES]
     recipe: Literal[RECIPES]
+    pretrained: str | None
     seed: Seed
     compute: Compute
     download: dict[str, Options]

@@ -3,13 +3,13 @@
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_split
 from emnist.data.files import read_json, write_csv, write_json
-from emnist.models import build_model, set_dropout
+from emnist.models import load_model, set_dropout
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
-from emnist.training.loop import best_epoch, fit, seed_everything
+from emnist.training.loop import best_epoch, fit
 from emnist.training.losses import build_loss
 from emnist.training.optimizers import build_optimizer, searched_hyperparameters
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
@@ -23,8 +23,7 @@ def main():
     images, labels, pixel_stats, pretrain, held_out = read_split("pretrain", "validation")
     config = read_json("data/search/best.json", *searched_hyperparameters(params.pretrain.optimizer))
 
-    seed_everything(params.seed, "weights")
-    model = build_model(params.model)
+    model, _ = load_model("data/weights/initial.safetensors")
     set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)

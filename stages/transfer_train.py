@@ -1,4 +1,4 @@
-"""Train a new head for ten digits on the frozen features of the fine-tuned model."""
+"""Train a new head for ten digits on the frozen features of the fine-tuned or the initial model."""
 
 import torch
 
@@ -24,7 +24,7 @@ def main():
     images, labels = read_mnist("train")
     pixel_stats = statistics(images)
 
-    model, metadata = load_model("data/weights/finetune.safetensors")
+    model, metadata = load_model(f"data/weights/{params.transfer.weights}.safetensors")
     seed_everything(params.seed, "head")
     model = replace_head(model, num_classes=10)
     hardware = setup_hardware(params.compute, model)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 from emnist.utils.errors import UserError
 
@@ -17,7 +18,11 @@ def add_arguments(parser):
         help="a picture of one character, of any size, dark on light or light on dark",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--weights", default=WEIGHTS, help="the trained model (default: %(default)s)")
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
+        "--weights", help=f"the trained model (default: {WEIGHTS}, or a pretrained network if there is none)"
+    )
+    network.add_argument("--model", metavar="NAME", help="a pretrained network, such as resnet")
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
     )
@@ -27,10 +32,9 @@ def main(options):
     if options.top < 1:
         raise UserError(f"--top should be at least 1, but is {options.top}")
 
-    from emnist.models import load_model
     from emnist.reading.pictures import read_character
 
-    model, metadata = load_model(options.weights)
+    model, metadata = load_network(options)
     readings, failed = [], False
     for path in options.images:
         try:
@@ -45,6 +49,25 @@ def main(options):
     if options.json:
         print(json.dumps(readings, indent=2))
     sys.exit(failed)
+
+
+def load_network(options):
+    """Load the network that the command line names, and say on standard error which one it is unless it is named.
+
+    Returns
+    -------
+    model, metadata
+        As from `emnist.models.load_model`.
+    """
+    from emnist.models import PRETRAINED, load_model, load_pretrained
+    from emnist.models.pretrained import READS_PICTURES
+
+    if options.model:
+        return load_pretrained(options.model)
+    if options.weights or Path(WEIGHTS).exists() or READS_PICTURES not in PRETRAINED:
+        return load_model(options.weights or WEIGHTS)
+    print(f"{WEIGHTS} is missing: the pretrained network {READS_PICTURES} reads", file=sys.stderr)
+    return load_pretrained(READS_PICTURES)
 
 
 def predict(model, metadata, image):

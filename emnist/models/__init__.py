@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 import emnist.architectures
+from emnist.models.pretrained import pretrained_names, read_card
 from emnist.models.weights import load_weights
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
@@ -11,6 +12,8 @@ from emnist.utils.names import check_name
 # The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
 # and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.
 ARCHITECTURES = tuple(sorted(module.name for module in pkgutil.iter_modules(emnist.architectures.__path__)))
+
+PRETRAINED = tuple(pretrained_names())
 
 
 def build_model(name, num_classes=62):
@@ -126,6 +129,34 @@ def load_model(path):
         )
     model.load_state_dict(weights)
     return model.eval(), metadata
+
+
+def load_pretrained(name):
+    """Read a network that comes with the package, already trained.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRETRAINED`; ``emnist/pretrained/NAME.md`` describes each.
+
+    Returns
+    -------
+    model, metadata
+        As from `load_model`. The parameters are float32, also if the file holds half precision.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, or its file or card is missing or damaged, or they do not belong together.
+    """
+    path, card = read_card(name)
+    model, metadata = load_model(path)
+    if metadata["model"] != card["architecture"]:
+        raise UserError(
+            f"{path} holds weights of {metadata['model']}, but its card says {card['architecture']}: restore both "
+            "from git, or install the package again"
+        )
+    return model, metadata
 
 
 def _shapes(weights):

@@ -4,6 +4,7 @@ import importlib
 import json
 
 import pytest
+from glyphs import glyph
 from pipeline_helpers import outputs, run, set_params, stages_run
 
 from emnist.data import idx
@@ -11,7 +12,16 @@ from emnist.data.datasets import RAW, read_mnist
 from emnist.models import ARCHITECTURES
 from emnist.models.weights import load_weights
 
-DEPENDS_ON_THE_MODEL = ["search", "pretrain", "finetune", "evaluate", "transfer_train", "transfer", "plots"]
+DEPENDS_ON_THE_MODEL = [
+    "initialise",
+    "search",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "transfer_train",
+    "transfer",
+    "plots",
+]
 
 
 def shape(value):
@@ -86,3 +96,34 @@ def test_averaging_over_shifts_is_scored_apart_and_changes_no_other_result(pipel
     scores = json.loads(after["metrics/evaluate.json"])
     assert scores.pop("test_tta").keys() == scores["test"].keys() - {"loss"}
     assert scores == json.loads(before["metrics/evaluate.json"])
+
+
+def test_the_transfer_from_a_pretrained_network_trains_nothing_else(pipeline):
+    done = run("dvc exp run -S pretrained=lenet -S transfer.weights=initial transfer", pipeline)
+    assert stages_run(done.stdout) == {"check", "initialise", "transfer_train", "transfer"}
+
+
+def test_pre_training_starts_from_a_pretrained_network(pipeline):
+    before = metrics(pipeline)["pretrain"]["train_accuracy"]
+    done = run("dvc exp run -S pretrained=lenet pretrain", pipeline)
+    assert stages_run(done.stdout) == {"check", "initialise", "pretrain"}
+    assert metrics(pipeline)["pretrain"]["train_accuracy"] > before + 0.2
+
+
+def test_a_pretrained_network_of_another_architecture_is_refused(pipeline):
+    done = run("dvc exp run -S pretrained=resnet", pipeline, check=False)
+    assert "pretrained is resnet, which is a resnet, but model is lenet: set model to resnet" in done.stdout
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+
+
+def test_without_a_model_of_its_own_the_command_reads_by_a_pretrained_network(pipeline):
+    glyph().save(pipeline / "four.png")
+    own = run("emnist predict four.png", pipeline).stdout
+    (pipeline / "data/weights/finetune.safetensors").unlink()
+    done = run("emnist predict --json four.png 2> said", pipeline)
+    said = (pipeline / "said").read_text()
+    assert said == "data/weights/finetune.safetensors is missing: the pretrained network handwriting reads\n"
+    assert json.loads(done.stdout)[0]["predictions"][0]["character"] == "4"
+    assert run("emnist predict --model lenet four.png", pipeline).stdout != own
+    done = run("emnist predict --model lenit four.png", pipeline, check=False)
+    assert done.returncode == 1 and "(did you mean lenet?)" in done.stdout

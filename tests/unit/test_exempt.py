@@ -121,7 +121,22 @@ def exact(values):
     return json.dumps(json.loads(json.dumps(values), parse_int=float), sort_keys=True)
 
 
-OTHER_VALUES = [150, 2, 0.5, None, True, False, "auto", "cpu", "bfloat16", "float32", "full", "original", "baseline"]
+OTHER_VALUES = [
+    150,
+    2,
+    0.5,
+    None,
+    True,
+    False,
+    "auto",
+    "cpu",
+    "bfloat16",
+    "float32",
+    "full",
+    "original",
+    "baseline",
+    "initial",
+]
 OTHER_VALUES += [{}, VALUES["search"]["baseline"]["space"]]  # where params.yaml has null
 
 

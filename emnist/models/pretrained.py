@@ -1,0 +1,58 @@
+"""Networks that come with the package, already trained."""
+
+import hashlib
+from pathlib import Path
+
+import emnist
+from emnist.utils.errors import UserError
+from emnist.utils.names import check_name
+
+FOLDER = Path(emnist.__file__).parent / "pretrained"
+READS_PICTURES = "handwriting"  # the network that `emnist predict` uses by default
+
+
+def pretrained_names():
+    """List the networks in `FOLDER`, each a file of weights with its card."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def read_card(name):
+    """Read what is known of a pretrained network.
+
+    Parameters
+    ----------
+    name : str
+        One of `pretrained_names`.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The file of weights.
+    card : dict
+        The front matter of the card: ``name``, ``architecture``, ``sha256`` of the weights, ``parameters``, ``scores``
+        and others.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, its card is missing or damaged, or the card belongs to other weights.
+    """
+    import yaml  # imported here, since the command's help needs none
+
+    check_name(name, pretrained_names(), "the pretrained network")
+    weights, path = FOLDER / f"{name}.safetensors", FOLDER / f"{name}.md"
+    remedy = "restore both from git, or install the package again"
+    try:
+        _, front_matter, _ = path.read_text(encoding="utf-8").split("---\n", 2)
+        card = yaml.safe_load(front_matter)
+        card["sha256"], card["architecture"]
+    except FileNotFoundError:
+        raise UserError(f"{path}, the card of {weights.name}, is missing: {remedy}") from None
+    except (ValueError, yaml.YAMLError, KeyError, TypeError):
+        raise UserError(
+            f"{path} should begin with the network's architecture and sha256 in YAML between two lines ---, "
+            f"but does not: {remedy}"
+        ) from None
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != card["sha256"]:
+        raise UserError(f"{path} describes other weights than {weights.name} (their SHA-256 differs): {remedy}")
+    return weights, card

@@ -1,0 +1,25 @@
+"""Draw the initial weights, or take those of a pretrained network."""
+
+from emnist.data.classes import CHARACTERS
+from emnist.models import build_model, load_pretrained
+from emnist.models.weights import save_weights
+from emnist.params import load_params
+from emnist.training.loop import seed_everything
+from emnist.utils.checkpoint import remove_stale_files
+from emnist.utils.errors import run_cli
+
+
+def main():
+    params = load_params()
+    remove_stale_files()
+    if params.pretrained:
+        model, metadata = load_pretrained(params.pretrained)
+    else:
+        seed_everything(params.seed, "weights")
+        model = build_model(params.model)
+        metadata = {"model": params.model, "classes": CHARACTERS, "mean": 0.0, "std": 1.0}  # trained on no image
+    save_weights("data/weights/initial.safetensors", model, **metadata)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,128 @@
+"""Networks that come with the package, with their cards."""
+
+import hashlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from emnist.check import check_pretrained
+from emnist.data.classes import CHARACTERS
+from emnist.models import PRETRAINED, build_model, load_pretrained, pretrained
+from emnist.models.weights import save_weights
+from emnist.utils.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def add_network(folder, name="small", architecture="lenet", card_architecture=None, sha256=None):
+    torch.manual_seed(0)
+    model = build_model(architecture)
+    path = folder / f"{name}.safetensors"
+    save_weights(path, model.half(), model=architecture, classes=CHARACTERS, mean=0.17, std=0.33)
+    sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+    text = f"---\nname: {name}\narchitecture: {card_architecture or architecture}\nsha256: {sha256}\n---\n\n# {name}\n"
+    (folder / f"{name}.md").write_text(text)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_a_network_of_half_precision_is_loaded_in_single_precision(folder):
+    add_network(folder)
+    model, metadata = load_pretrained("small")
+    assert not model.training and metadata["model"] == "lenet" and metadata["mean"] == 0.17
+    torch.manual_seed(0)
+    expected = build_model("lenet").half().float().state_dict()
+    for key, tensor in model.state_dict().items():
+        assert tensor.dtype == expected[key].dtype and tensor.equal(expected[key])
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(folder):
+    add_network(folder)
+    with pytest.raises(UserError, match=r"should be one of small, but is 'smal' \(did you mean small\?\)"):
+        load_pretrained("smal")
+
+
+@pytest.mark.parametrize(
+    "damage, sentence",
+    [
+        (lambda folder: (folder / "small.md").unlink(), "the card of small.safetensors, is missing"),
+        (lambda folder: (folder / "small.md").write_text("# A card\n"), "should begin with the network's architecture"),
+        (lambda folder: (folder / "small.md").write_text("---\n- 1\n---\n"), "should begin with the network's"),
+        (lambda folder: (folder / "small.md").write_text("---\na: [\n---\n"), "should begin with the network's"),
+        (lambda folder: (folder / "small.md").write_bytes(b"---\n\xff---\n"), "should begin with the network's"),
+        (lambda folder: add_network(folder, sha256="0" * 64), "describes other weights than small.safetensors"),
+        (lambda folder: add_network(folder, card_architecture="resnet"), "but its card says resnet"),
+    ],
+    ids=["no card", "no front matter", "a list", "no YAML", "no text", "other weights", "another architecture"],
+)
+def test_a_network_that_does_not_fit_its_card_ends_in_one_sentence(folder, damage, sentence):
+    add_network(folder)
+    damage(folder)
+    with pytest.raises(UserError, match=sentence) as error:
+        load_pretrained("small")
+    assert "restore both from git, or install the package again" in str(error.value)
+
+
+def test_truncated_weights_end_in_one_sentence(folder):
+    path = add_network(folder)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="describes other weights"):
+        load_pretrained("small")
+
+
+def parameters(name, model="lenet", weights="finetune"):
+    return SimpleNamespace(pretrained=name, model=model, transfer=SimpleNamespace(weights=weights))
+
+
+def test_the_network_to_start_from_must_exist_and_have_the_models_architecture(folder):
+    add_network(folder)
+    check_pretrained(parameters("small", weights="initial"))
+    check_pretrained(parameters(None))
+    with pytest.raises(UserError, match="params.yaml: pretrained should be one of small, but is 'large'"):
+        check_pretrained(parameters("large"))
+    with pytest.raises(UserError, match="pretrained is small, which is a lenet, but model is resnet: set model to len"):
+        check_pretrained(parameters("small", model="resnet"))
+    with pytest.raises(UserError, match="transfer.weights is initial, but pretrained is null"):
+        check_pretrained(parameters(None, weights="initial"))
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_each_network_in_the_package_fits_its_card_and_reads(name):
+    model, metadata = load_pretrained(name)
+    assert metadata["classes"] == CHARACTERS
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 1, 28, 28)).isfinite().all()
+
+
+def test_the_networks_are_small_and_installed_with_the_package():
+    files = [path for path in (REPOSITORY / "emnist/pretrained").iterdir() if path.suffix == ".safetensors"]
+    assert 0 < sum(path.stat().st_size for path in files) < 11e6
+    patterns = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    found = {path for pattern in patterns["emnist"] for path in (REPOSITORY / "emnist").glob(pattern)}
+    assert found >= set(files) | {path.with_suffix(".md") for path in files}
+
+
+def test_the_documentation_shows_the_scores_of_the_cards():
+    text = (REPOSITORY / "docs/pretrained.md").read_text()
+    for name in PRETRAINED:
+        scores = pretrained.read_card(name)[1]["scores"]
+        row = " | ".join(
+            f"{100 * scores[data]['accuracy']:.2f}" for data in ("EMNIST ByClass", "handwriting62", "MNIST")
+        )
+        assert f"| {row} |" in next(line for line in text.splitlines() if line.startswith(f"| [{name}]"))
+
+
+def test_loading_needs_no_pipeline(tmp_path):
+    command = "from emnist.models import PRETRAINED, load_pretrained; load_pretrained(PRETRAINED[0])"
+    done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

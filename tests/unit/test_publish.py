@@ -1,0 +1,80 @@
+"""A published network fits its card, and the card says what was measured."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
+from pipeline_helpers import REPOSITORY
+
+from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import read_emnist
+from emnist.models import build_model, load_pretrained, pretrained
+from emnist.models.weights import save_weights
+from tools import publish
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """A run's results, 70 test images of each kind, and the arguments that name them."""
+    run, images, networks = tmp_path / "run", tmp_path / "images", tmp_path / "networks"
+    for folder in (run / "metrics", run / "data/weights", images, networks):
+        folder.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "params.yaml", run)
+    best = {"learning_rate": 0.1, "batch_size": 64, "momentum": 0.9, "weight_decay": 0.0001}
+    (run / "metrics/search.json").write_text(json.dumps({"best": best}))
+    torch.manual_seed(0)
+    metadata = {"model": "lenet", "classes": CHARACTERS, "mean": 0.17, "std": 0.33}
+    save_weights(run / "data/weights/finetune.safetensors", build_model("lenet"), **metadata)
+    write_official(images, EMNIST_NAMES + MNIST_NAMES)
+    for module in (publish, pretrained):
+        monkeypatch.setattr(module, "FOLDER", networks)
+    folders = [f"--{name}={images}" for name in ("emnist", "handwriting", "mnist")]
+    words = ["--data=noise", "--warning=Never.", "--commit=abc", "--command=dvc repro", "--processor=a processor"]
+    return images, networks, ["publish", "noise", str(run), *folders, *words]
+
+
+def test_a_published_network_is_loaded_by_its_name_and_scores_as_its_card_says(arguments, monkeypatch):
+    images, networks, argv = arguments
+    monkeypatch.setattr("sys.argv", argv)
+    publish.main()
+    model, metadata = load_pretrained("noise")
+    test_images, labels = read_emnist("test", folder=images)
+    pixels = (torch.from_numpy(test_images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
+    with torch.inference_mode():
+        accuracy = np.mean(model(pixels).argmax(1).numpy() == labels)
+    card = pretrained.read_card("noise")[1]
+    assert card["scores"]["EMNIST ByClass"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert card["parameters"] == 35_814
+    text = (networks / "noise.md").read_text()
+    for said in (
+        "noise",
+        "Never.",
+        "`abc`",
+        "dvc repro",
+        "a processor",
+        "half precision",
+        "| z | 1 |",
+        "Special Database 19",
+    ):
+        assert said in text, said
+
+
+def test_publishing_twice_gives_the_same_bytes(arguments, monkeypatch):
+    _, networks, argv = arguments
+    monkeypatch.setattr("sys.argv", argv)
+    publish.main()
+    first = {path.name: path.read_bytes() for path in networks.iterdir()}
+    publish.main()
+    assert first == {path.name: path.read_bytes() for path in networks.iterdir()} and len(first) == 2
+
+
+def test_half_precision_is_refused_where_it_changes_more_than_one_reading_in_a_thousand(arguments, monkeypatch):
+    _, networks, argv = arguments
+    monkeypatch.setattr("sys.argv", argv)
+    monkeypatch.setattr(publish, "LARGEST_CHANGE", -1)
+    publish.main()
+    assert "holds single precision, which changes 0 of 70" in (networks / "noise.md").read_text().replace("\n", " ")
+    assert (networks / "noise.safetensors").stat().st_size > 4 * 35_814

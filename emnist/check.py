@@ -2,7 +2,7 @@
 
 from emnist.models import ARCHITECTURES
 from emnist.models.pretrained import pretrained_names, read_card
-from emnist.params import RECIPES, check_options
+from emnist.params import RECIPES, as_list, check_options
 from emnist.search import check_trials
 from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS, build_augmentations
@@ -27,9 +27,9 @@ def check_names(params):
         trials than combinations.
     """
     check_name(params.model, ARCHITECTURES, "params.yaml: model")
-    check_chosen(
-        params.source, params.download, {name: load_source(name).Options for name in SOURCES}, "source", "download"
-    )
+    schemas = {name: load_source(name).Options for name in SOURCES}
+    for name in as_list(params.source):
+        check_chosen(name, params.download, schemas, "source", "download")
     for name in params.augmentation:
         check_name(name, AUGMENTATIONS, "params.yaml: augmentation")
     build_augmentations(params.augmentation)

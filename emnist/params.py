@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emnist.utils.errors import UserError
 from emnist.utils.names import nearest
@@ -18,6 +18,19 @@ Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 Auto = Literal["auto"]
+
+
+def _check_one_or_several(value):
+    if isinstance(value, str):
+        return value
+    if not (isinstance(value, list) and value and all(isinstance(each, str) for each in value)):
+        raise ValueError("should be a string or a list of strings")
+    if len(set(value)) < len(value):
+        raise ValueError("should name nothing twice")
+    return value
+
+
+OneOrSeveral = Annotated[str | list[str], BeforeValidator(_check_one_or_several)]
 Options = dict[str, Any]  # of a component that is looked up by name; emnist.check checks them
 
 
@@ -138,7 +151,7 @@ class Params(Section):
     """
 
     model: str
-    source: str
+    source: OneOrSeveral
     size: Literal[SIZES]
     recipe: Literal[RECIPES]
     pretrained: str | None
@@ -188,6 +201,11 @@ def load_params(path="params.yaml"):
         If the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
     """
     return check_params(read_params(path), path)
+
+
+def as_list(value):
+    """List the strings of a parameter that is one string or a list of them."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def read_params(path="params.yaml"):

@@ -1,15 +1,16 @@
 """Check params.yaml before any work is done."""
 
 from emnist.check import check_names
-from emnist.params import load_params
-from emnist.utils.atomic import write_bytes
+from emnist.data.files import write_json
+from emnist.params import as_list, load_params
 from emnist.utils.errors import run_cli
 
 
 def main():
-    check_names(load_params())
-    # Always the same bytes, so that a change of a parameter re-runs only the stages that depend on it.
-    write_bytes("data/checked", b"params.yaml holds what the stages expect\n")
+    params = load_params()
+    check_names(params)
+    # Nothing else, so that a change of another parameter re-runs only the stages that depend on it.
+    write_json("data/sources.json", {name: params.download[name] for name in as_list(params.source)})
 
 
 if __name__ == "__main__":

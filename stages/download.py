@@ -1,20 +1,17 @@
-"""Download or create the images, from the source that params.yaml names."""
+"""Download or create the images, from the sources that params.yaml names."""
 
 from emnist.data.datasets import RAW
-from emnist.data.files import write_json
-from emnist.params import check_options, load_params
-from emnist.sources import load_source
+from emnist.data.files import read_json, write_json
+from emnist.sources import check_sources, join_titles, obtain
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import run_cli
 
 
 def main():
-    params = load_params()
     remove_stale_files()
-    source = load_source(params.source)
-    options = check_options(source.Options, params.download[params.source], f"download.{params.source}")
-    source.obtain(options, RAW)
-    write_json(RAW / "source.json", {"title": source.TITLE})
+    sources = check_sources(read_json("data/sources.json"), "data/sources.json")
+    obtain(sources, RAW)
+    write_json(RAW / "source.json", {"title": join_titles(sources)})
 
 
 if __name__ == "__main__":

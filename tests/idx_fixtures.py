@@ -10,14 +10,14 @@ EMNIST_NAMES = [
 MNIST_NAMES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
-def write_official(folder, names):
-    """Write files of 70 images, different in each, and of as many labels."""
+def write_official(folder, names, count=70):
+    """Write files of images, different in each, and of as many labels."""
     for name in names:
         rng = np.random.default_rng(list(name.encode()))
         if "images" in name:
-            idx.write_images(folder / name, rng.integers(0, 256, (70, 28, 28), np.uint8))
+            idx.write_images(folder / name, rng.integers(0, 256, (count, 28, 28), np.uint8))
         else:
-            idx.write_labels(folder / name, np.arange(70, dtype=np.uint8) % (62 if "emnist" in name else 10))
+            idx.write_labels(folder / name, np.arange(count, dtype=np.uint8) % (62 if "emnist" in name else 10))
 
 
 def contents(folder):

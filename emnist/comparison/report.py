@@ -11,7 +11,8 @@ from emnist.comparison.page import write_page
 from emnist.data.classes import CHARACTERS
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import build_model
-from emnist.sources import load_source
+from emnist.params import as_list
+from emnist.sources import join_titles
 from emnist.training.augmentation import build_augmentations
 from emnist.training.hardware import setup_hardware
 from emnist.utils.atomic import write_bytes
@@ -145,7 +146,7 @@ def write_report(plan, found, speed=False):
     comparable = [model for model in accuracies if not plan.special[model]]
     best = sorted(comparable, key=lambda model: -accuracies[model].mean())[:2]
 
-    title = _title(accuracies, load_source(plan.params.source).TITLE)
+    title = _title(accuracies, join_titles(as_list(plan.params.source)))
     sentences = [summarize(runs[runs["model"].isin(comparable)], costs)] if len(best) == 2 else []
     sentences += [
         f"{model} cannot be compared with the others, because it ran with {', '.join(plan.special[model])}."

@@ -9,6 +9,7 @@ import math
 import os
 import struct
 import zlib
+from itertools import chain
 
 import numpy as np
 
@@ -109,19 +110,46 @@ def read_pair(images_path, labels_path, classes, transposed=False):
 
 def write_images(path, images, transposed=False):
     """Write upright images (uint8, shape (N, 28, 28)) as gzipped IDX; equal arrays give equal bytes."""
-    _write(path, images.swapaxes(1, 2) if transposed else images)
+    _write_array(path, images.swapaxes(1, 2) if transposed else images)
 
 
 def write_labels(path, labels):
     """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
-    _write(path, labels)
+    _write_array(path, labels)
 
 
-def _write(path, array):
+def concatenate(sources, path, kind):
+    """Write the items of several files to one file, in the order given.
+
+    Parameters
+    ----------
+    sources : sequence of path-like
+        Gzipped IDX files, all of one kind and stored alike.
+    path : path-like
+        The file to write; equal items give equal bytes.
+    kind : {"images", "labels"}
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged; then nothing is written.
+    """
+    item_shape = (SIDE, SIDE) if kind == "images" else ()
+    readers = [_read_blocks(source, kind, item_shape) for source in sources]
+    count = sum(map(next, readers))
+    _write(path, (count, *item_shape), chain.from_iterable(readers))
+
+
+def _write_array(path, array):
+    _write(path, array.shape, [np.ascontiguousarray(array, np.uint8)])
+
+
+def _write(path, shape, chunks):
     compressed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=compressed, mtime=0) as file:
-        file.write(struct.pack(f">{1 + array.ndim}I", UNSIGNED_BYTES | array.ndim, *array.shape))
-        file.write(np.ascontiguousarray(array, np.uint8))
+        file.write(struct.pack(f">{1 + len(shape)}I", UNSIGNED_BYTES | len(shape), *shape))
+        for chunk in chunks:
+            file.write(chunk)
     write_bytes(path, compressed.getbuffer())
 
 

@@ -7,7 +7,12 @@ params.yaml) and ``obtain(options, folder)``, which writes the eight files that 
 
 import importlib
 import pkgutil
+from contextlib import ExitStack
 
+from emnist.params import check_options
+from emnist.sources.folder import copy_folders
+from emnist.utils.atomic import temporary_folder
+from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
 
 SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
@@ -32,3 +37,64 @@ def load_source(name):
     """
     check_name(name, SOURCES, "the source")
     return importlib.import_module(f"emnist.sources.{name}")
+
+
+def check_sources(value, path):
+    """Check the chosen sources and their options, as the stage `check` writes them.
+
+    Parameters
+    ----------
+    value : JSON value
+        Should be a dict of a source's name to its options.
+    path : path-like
+        The file that errors name.
+
+    Returns
+    -------
+    dict of str to Options
+        In the order given.
+
+    Raises
+    ------
+    UserError
+        If there is no source, or a name or an option is wrong.
+    """
+    if not (isinstance(value, dict) and value and set(value) <= set(SOURCES)):
+        raise UserError(
+            f"{path} should hold the options of {', '.join(SOURCES)} or some of them, but holds {value!r:.60}: "
+            "delete it and run `dvc repro`"
+        )
+    return {name: check_options(load_source(name).Options, options, name, path) for name, options in value.items()}
+
+
+def join_titles(names):
+    """Join the titles of sources (iterable of str), for figures and tables."""
+    return " and ".join(load_source(name).TITLE for name in names)
+
+
+def obtain(sources, raw):
+    """Write the eight files of one source, or of several together.
+
+    The images of several sources follow each other in the order given. The ten digits are those of the first source.
+
+    Parameters
+    ----------
+    sources : dict of str to Options
+    raw : pathlib.Path
+        Folder to which the files are written.
+
+    Raises
+    ------
+    UserError
+        If a source cannot be obtained.
+    """
+    if len(sources) == 1:
+        ((name, options),) = sources.items()
+        load_source(name).obtain(options, raw)
+        return
+    with ExitStack() as stack:
+        folders = []
+        for name, options in sources.items():
+            folders.append(stack.enter_context(temporary_folder(raw, name)))
+            load_source(name).obtain(options, folders[-1])
+        copy_folders(folders, folders[0], raw)

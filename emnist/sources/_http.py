@@ -48,7 +48,7 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
     path : path-like
         In a folder to which no other process downloads at the same time.
     by_hand : iterable of str
-        For the error: names of the files that a person can get by other means instead.
+        For the error: the files that a person can get by other means instead.
     back_off : float
         Seconds to wait after the first failure; doubled after each further one.
     timeout : float
@@ -81,8 +81,8 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
             return path
     raise UserError(
         f"no mirror sent {path.name}: {'; '.join(reasons)}; check the network, add a mirror to params.yaml, or get "
-        f"{', '.join(by_hand)} by other means, put them into a folder, name it in download.folder in params.yaml and set "
-        "`source: folder`"
+        f"{', '.join(by_hand)} by other means, put them into a folder (MNIST's may be in another, download.folder.mnist), "
+        "name it in download.folder.emnist in params.yaml and set `source: folder`"
     )
 
 

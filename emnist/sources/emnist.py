@@ -79,7 +79,9 @@ def download_emnist(mirrors, raw, work, **waits):
     with exclusive_lock(work) as work:
         pairs = emnist_files(work)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
-        archive = fetch(mirrors, work / "gzip.zip", [path.name for path in extracted], **waits)
+        archive = fetch(
+            mirrors, work / "gzip.zip", [*(path.name for path in extracted), "and MNIST's four files"], **waits
+        )
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
         copy_files(pairs, raw)
@@ -105,7 +107,12 @@ def download_mnist(mirrors, raw, work, **waits):
     with exclusive_lock(work) as work:
         for name, md5 in MNIST_MD5.items():
             urls = [f"{folder.rstrip('/')}/{name}" for folder in mirrors]
-            fetch([Mirror(url, md5) for url in urls], work / name, MNIST_MD5, **waits)
+            fetch(
+                [Mirror(url, md5) for url in urls],
+                work / name,
+                ["the four emnist-byclass-*.gz files", *MNIST_MD5],
+                **waits,
+            )
         copy_files(mnist_files(work), raw)
 
 

@@ -1,13 +1,14 @@
-"""A folder of files in the official layout; all of them are read and checked before any is copied."""
+"""Folders of files in the official layout; all of them are read and checked before any is copied."""
 
 import mmap
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from pydantic import model_validator
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.idx import read_pair
-from emnist.params import Section
+from emnist.data.idx import MAX_ITEMS, concatenate, read_pair
+from emnist.params import OneOrSeveral, Section, as_list
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
@@ -16,14 +17,15 @@ TITLE = "images from a folder"
 
 
 class Options(Section):
-    """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, `emnist` holds both."""
+    """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, the first of `emnist` holds both."""
 
-    emnist: str | None
+    emnist: OneOrSeveral | None
     mnist: str | None
 
     @model_validator(mode="after")
     def is_not_the_destination(self):
-        if any(folder and Path(folder).resolve() == Path("data/raw").resolve() for folder in (self.emnist, self.mnist)):
+        folders = as_list(self.emnist or []) + as_list(self.mnist or [])
+        if any(Path(folder).resolve() == Path("data/raw").resolve() for folder in folders):
             raise ValueError(
                 "should not be data/raw, which is emptied before files are copied to it (move your files elsewhere)"
             )
@@ -37,8 +39,8 @@ def obtain(options, raw):
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
             "folder that holds the emnist-byclass-*.gz files"
         )
-    emnist = repo_root() / options.emnist
-    copy_folder(emnist, repo_root() / options.mnist if options.mnist else emnist, raw)
+    emnist = [repo_root() / folder for folder in as_list(options.emnist)]
+    copy_folders(emnist, repo_root() / options.mnist if options.mnist else emnist[0], raw)
 
 
 def emnist_files(folder):
@@ -58,13 +60,16 @@ def _pairs(folder, parts, classes):
     ]
 
 
-def copy_folder(emnist, mnist, raw):
+def copy_folders(emnist, mnist, raw):
     """Copy the four files of EMNIST ByClass and the four of MNIST, if all are sound.
 
     Parameters
     ----------
-    emnist, mnist : path-like
-        Folders that hold the files with their official names; may be the same.
+    emnist : sequence of path-like
+        Folders that hold the files of EMNIST ByClass with their official names. The images of several folders are
+        written to one file, in the order given.
+    mnist : path-like
+        Folder that holds the files of MNIST; may be one of `emnist`.
     raw : path-like
         Folder to which the files are copied.
 
@@ -73,11 +78,11 @@ def copy_folder(emnist, mnist, raw):
     UserError
         If a file is missing or damaged; then nothing is copied.
     """
-    copy_files([*emnist_files(emnist), *mnist_files(mnist)], raw)
+    copy_files([pair for folder in emnist for pair in emnist_files(folder)] + mnist_files(mnist), raw)
 
 
 def copy_files(pairs, raw):
-    """Copy `pairs`, as listed by `emnist_files` or `mnist_files`, to `raw`; raise `UserError` as `copy_folder` does."""
+    """Copy `pairs`, as listed by `emnist_files` or `mnist_files`, to `raw`; raise `UserError` as `copy_folders` does."""
     files = [path for images, labels, _ in pairs for path in (images, labels)]
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
@@ -85,8 +90,20 @@ def copy_files(pairs, raw):
             f"expected {len(files)} gzipped files with their official names, but could not find "
             f"{', '.join(missing)}: put them there, or set another folder in params.yaml"
         )
+    counts = Counter()
     for images, labels, classes in pairs:
-        read_pair(images, labels, classes)
+        counts[images.name] += len(read_pair(images, labels, classes)[1])
+    name, count = counts.most_common(1)[0]
+    if count > MAX_ITEMS:
+        raise UserError(
+            f"the files {name} should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
+        )
+    by_name = defaultdict(list)
     for path in files:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            write_bytes(Path(raw) / path.name, content)
+        by_name[path.name].append(path)
+    for name, paths in by_name.items():
+        if len(paths) > 1:
+            concatenate(paths, Path(raw) / name, "images" if "-images-" in name else "labels")
+            continue
+        with open(paths[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            write_bytes(Path(raw) / name, content)

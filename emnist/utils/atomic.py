@@ -1,8 +1,8 @@
-"""Atomic file writes."""
+"""Atomic file writes, and temporary folders."""
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -31,3 +31,11 @@ def write_bytes(path, *chunks):
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise
+
+
+@contextmanager
+def temporary_folder(parent, name):
+    """Create a folder in `parent` (path-like) and remove it at the end; `remove_stale_files` finds a killed run's."""
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{name}.{os.getpid()}.", suffix=".tmp") as folder:
+        yield Path(folder)

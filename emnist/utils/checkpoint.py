@@ -169,7 +169,7 @@ class Checkpoint:
 
 
 def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metrics", "plots")):
-    """Remove half-written files of killed processes, and checkpoints that are no longer needed.
+    """Remove half-written files and folders of killed processes, and checkpoints that are no longer needed.
 
     Parameters
     ----------
@@ -178,11 +178,15 @@ def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metri
     max_bytes : int
         Maximum size of all checkpoints; beyond it, the least recently used ones are removed.
     outputs : iterable of path-like
-        Folders from which half-written files are removed.
+        Folders from which half-written files and folders are removed.
     """
     for output in outputs:
-        for leftover in Path(output).rglob(".*.tmp"):
-            if not _is_running(leftover.name.split(".")[-3]):
+        for leftover in list(Path(output).rglob(".*.tmp")):
+            if _is_running(leftover.name.split(".")[-3]):
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
                 leftover.unlink(missing_ok=True)
     folder = Path(folder or checkpoint_dir())
     for leftover in folder.rglob(".*.tmp"):

@@ -24,6 +24,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "emnist compare": "test_compare.py",
     "emnist report": "test_compare.py",
     "dvc exp run -S source=emnist": "test_pipeline.py, with an archive from a server on loopback",
+    "dvc exp run -S 'source=[": "test_pipeline.py, with folders and the sample",
     "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
@@ -46,7 +47,7 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
         dvc repro
     """,
     "Another run is at work": """
-        echo "{\\"write\\": {\\"$PWD/data/checked\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock
+        echo "{\\"write\\": {\\"$PWD/data/sources.json\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock
         dvc repro -f check
     """,
     "HEAD is detached after a killed experiment": "git switch --quiet --detach; git status",

@@ -117,6 +117,9 @@ HOSTILE = [
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
     ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
     ("plots", "plots/pretrain.csv", replaced(b"1,", b"1,low"), "should be a table"),
+    ("download", "data/sources.json", cut, "should be JSON"),
+    ("download", "data/sources.json", replaced(b"sample", b"smaple"), "should hold the options of"),
+    ("download", "data/sources.json", replaced(b"train", b"trian"), "sample.trian is not a parameter"),
     ("check", "params.yaml", always(b"model: ["), "should be YAML"),
     ("check", "params.yaml", always(b"\xff\xfe\x00"), "should be YAML"),
     ("check", "params.yaml", always(b"a: !!python/object/apply:os.system [exit]"), "should be YAML"),
@@ -209,6 +212,8 @@ def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost
                 "download.emnist.mirrors": [{"url": f"{address}/gzip.zip", "md5": hashlib.md5(content).hexdigest()}],
             },
         )
+        monkeypatch.chdir(pipeline)
+        stage("check")()
         before = outputs(pipeline)
         code, said = command(pipeline, stage("download"))
     assert code == 1

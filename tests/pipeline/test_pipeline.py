@@ -8,10 +8,11 @@ import shutil
 
 import pytest
 import yaml
-from idx_fixtures import EMNIST_NAMES, MNIST_NAMES
+from dvc.repo import Repo
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
 from loopback import files, serving, status
 from PIL import Image
-from pipeline_helpers import REPOSITORY, checkout, outputs, run
+from pipeline_helpers import REPOSITORY, checkout, outputs, run, set_params, stages_run
 
 SHARED = REPOSITORY.parent / "shared" / "data"
 
@@ -94,6 +95,26 @@ def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path
     for path in (theirs / "data/split").iterdir():
         assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
     assert json.loads((theirs / "metrics/split.json").read_text())["source"] == "images from a folder"
+
+
+def test_several_sources_and_folders_are_put_together(tmp_path):
+    mixed = checkout(tmp_path / "checkout", split__small__train=None, split__small__test=None)
+    write_official(tmp_path / "mine", [*EMNIST_NAMES, *MNIST_NAMES])
+    write_official(tmp_path / "yours", EMNIST_NAMES, count=65)
+    run(
+        "dvc exp run -S 'source=[folder,sample]' -S 'download.folder.emnist=[../mine,../yours]' "
+        "-S download.sample.train=300 split",
+        mixed,
+    )
+    split = json.loads((mixed / "metrics/split.json").read_text())
+    assert split["images"]["train"] == 70 + 65 + 300
+    assert split["source"] == "images from a folder and the rendered sample"
+    assert set(json.loads((mixed / "data/sources.json").read_text())) == {"folder", "sample"}
+    assert {path.name for path in (mixed / "data/raw").iterdir()} == {*EMNIST_NAMES, *MNIST_NAMES, "source.json"}
+    with Repo(mixed) as repo:
+        assert repo.artifacts.read()["dvc.yaml"]["emnist-byclass"].meta["source"] == ["folder", "sample"]
+    set_params(mixed, **{"download.emnist.mnist_mirrors": ["https://example.org/"]})  # of a source that is not used
+    assert stages_run(run("dvc repro split", mixed).stdout) == {"check"}
 
 
 def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):

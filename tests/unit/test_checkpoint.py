@@ -156,6 +156,17 @@ def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_pa
     assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
 
 
+def test_the_folder_of_a_killed_download_goes_and_that_of_a_running_one_stays(tmp_path):
+    dead, running = (tmp_path / f"raw/.sample.{pid}.abc.tmp" for pid in (2**22 + 1, os.getpid()))  # above any process's
+    for folder in (dead, running):
+        folder.mkdir(parents=True)
+        (folder / f".images.gz.{2**22 + 1}.abc.tmp").touch()
+        (folder / "labels.gz").touch()
+    remove_stale_files(tmp_path / ".dvc/tmp/continue", outputs=[tmp_path / "raw"])
+    assert not dead.exists()
+    assert (running / "labels.gz").exists()
+
+
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
     for age, name in enumerate(["new", "older", "oldest"]):
         checkpoint = Checkpoint(f"stage-{name}", tmp_path)

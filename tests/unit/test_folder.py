@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 
-from emnist.sources.folder import copy_folder
+from emnist.data import idx
+from emnist.sources import folder as folder_source
+from emnist.sources.folder import Options, copy_folders, obtain
 from emnist.utils.errors import UserError
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -16,26 +19,26 @@ def mine(tmp_path):
 
 
 def test_files_in_one_folder_are_copied(mine, tmp_path):
-    copy_folder(mine, mine, tmp_path / "raw")
+    copy_folders([mine], mine, tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(mine) and len(contents(mine)) == 8
 
 
 def test_mnist_may_lie_in_a_second_folder(tmp_path):
     write_official(tmp_path / "one", EMNIST_NAMES)
     write_official(tmp_path / "two", MNIST_NAMES)
-    copy_folder(str(tmp_path / "one"), str(tmp_path / "two"), tmp_path / "raw")
+    copy_folders([str(tmp_path / "one")], str(tmp_path / "two"), tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(tmp_path / "one") | contents(tmp_path / "two")
 
 
 def test_other_files_in_the_folder_are_left_alone(mine, tmp_path):
     (mine / "notes.txt").write_text("not an image")
-    copy_folder(mine, mine, tmp_path / "raw")
+    copy_folders([mine], mine, tmp_path / "raw")
     assert sorted(contents(tmp_path / "raw")) == sorted(EMNIST_NAMES + MNIST_NAMES)
 
 
 def test_a_home_folder_may_be_abbreviated(mine, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    copy_folder("~/mine", "~/mine", tmp_path / "raw")
+    copy_folders(["~/mine"], "~/mine", tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(mine)
 
 
@@ -43,14 +46,14 @@ def test_missing_files_are_listed_and_nothing_is_copied(mine, tmp_path):
     (mine / EMNIST_NAMES[2]).unlink()
     (mine / MNIST_NAMES[3]).unlink()
     with pytest.raises(UserError) as error:
-        copy_folder(mine, mine, tmp_path / "raw")
+        copy_folders([mine], mine, tmp_path / "raw")
     assert f"{mine / EMNIST_NAMES[2]}, {mine / MNIST_NAMES[3]}: put them there" in str(error.value)
     assert not (tmp_path / "raw").exists()
 
 
 def test_a_missing_folder_lists_all_that_is_expected(tmp_path):
     with pytest.raises(UserError) as error:
-        copy_folder(tmp_path / "no", tmp_path / "no", tmp_path / "raw")
+        copy_folders([tmp_path / "no"], tmp_path / "no", tmp_path / "raw")
     assert all(str(tmp_path / "no" / name) in str(error.value) for name in EMNIST_NAMES + MNIST_NAMES)
 
 
@@ -61,17 +64,62 @@ def test_one_damaged_file_is_named_and_nothing_is_overwritten(mine, tmp_path, na
     before = contents(raw)
     (mine / name).write_bytes((mine / name).read_bytes()[:-10])
     with pytest.raises(UserError, match=f"{mine / name} should hold .* cut short"):
-        copy_folder(mine, mine, raw)
+        copy_folders([mine], mine, raw)
     assert contents(raw) == before
 
 
 def test_a_letter_among_mnists_labels_is_refused(mine, tmp_path):
     (mine / MNIST_NAMES[1]).write_bytes((mine / EMNIST_NAMES[1]).read_bytes())
     with pytest.raises(UserError, match="it holds 61, not only 0 to 9"):
-        copy_folder(mine, mine, tmp_path / "raw")
+        copy_folders([mine], mine, tmp_path / "raw")
+
+
+@pytest.fixture
+def yours(tmp_path):
+    """A second folder, without digits."""
+    write_official(tmp_path / "yours", EMNIST_NAMES, count=65)
+    return tmp_path / "yours"
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_images_of_several_folders_follow_in_the_order_given(mine, yours, tmp_path, part):
+    def read(folder):
+        stem = f"{folder}/emnist-byclass-{part}"
+        return idx.read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62)
+
+    copy_folders([yours, mine], mine, tmp_path / "raw")
+    for together, *apart in zip(read(tmp_path / "raw"), read(yours), read(mine)):
+        assert np.array_equal(together, np.concatenate(apart))
+
+
+def test_digits_are_those_of_the_first_of_several_folders(mine, yours, tmp_path):
+    obtain(Options(emnist=[str(mine), str(yours)], mnist=None), tmp_path / "raw")
+    written = contents(tmp_path / "raw")
+    assert len(written) == 8
+    assert {name: written[name] for name in MNIST_NAMES} == {name: contents(mine)[name] for name in MNIST_NAMES}
+
+
+def test_a_list_of_one_folder_is_that_folder(mine, tmp_path):
+    obtain(Options(emnist=[str(mine)], mnist=None), tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(mine)
+
+
+def test_nothing_is_written_if_the_last_of_several_folders_is_damaged(mine, yours, tmp_path):
+    damaged = yours / EMNIST_NAMES[-1]
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    with pytest.raises(UserError, match=f"{damaged} should hold .* cut short"):
+        copy_folders([mine, yours], mine, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_more_images_than_can_be_read_back_are_refused(mine, yours, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_source, "MAX_ITEMS", 134)
+    with pytest.raises(UserError, match="at most 134 images together, but hold 135: leave one out"):
+        copy_folders([mine, yours], mine, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
 def test_real_handwriting_is_copied(tmp_path):
-    copy_folder(SHARED / "handwriting62", SHARED / "mnist", tmp_path / "raw")
+    copy_folders([SHARED / "handwriting62"], SHARED / "mnist", tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(SHARED / "handwriting62") | contents(SHARED / "mnist")

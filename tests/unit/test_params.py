@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emnist.check import check_names
-from emnist.params import load_params
+from emnist.params import as_list, load_params
 from emnist.utils.errors import UserError
 
 TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
@@ -49,7 +49,10 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     "changes, expected",
     [
         ({"size": "smal"}, ["size", "did you mean small?"]),
-        ({"source": 3}, ["source", "string", "3"]),
+        ({"source": 3}, ["source should be a string or a list of strings", "3"]),
+        ({"source": []}, ["source should be a string or a list of strings", "[]"]),
+        ({"source": ["sample", 3]}, ["source should be a string or a list of strings", "['sample', 3]"]),
+        ({"source": ["sample", "sample"]}, ["source should name nothing twice", "['sample', 'sample']"]),
         ({"sed": 1}, ["sed is not a parameter", "did you mean seed?"]),
         ({"finetune__learning_rat": 1}, ["finetune.learning_rat is not a parameter", "learning_rate?"]),
         ({"seed": "42"}, ["seed", "integer", "'42'"]),
@@ -79,6 +82,13 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_found(tmp_path, chang
     assert message.count("params.yaml: ") == 1
 
 
+def test_one_or_several_sources_and_folders_may_be_named(tmp_path):
+    params = load_params(changed(tmp_path, source=["folder", "sample"], download__folder__emnist=["../a", "../b"]))
+    check_names(params)
+    assert as_list(params.source) == ["folder", "sample"]
+    assert as_list("sample") == ["sample"]
+
+
 def test_a_missing_key_is_named(tmp_path):
     values = yaml.safe_load(TEXT)
     del values["finetune"]["batch_size"]
@@ -92,9 +102,12 @@ def test_a_missing_key_is_named(tmp_path):
     [
         ({"model": "spinalnt"}, ["model", "'spinalnt'", "did you mean spinalnet?"]),
         ({"source": "smaple"}, ["source should be one of emnist, folder, sample", "did you mean sample?"]),
+        ({"source": ["folder", "smaple"]}, ["source should be one of emnist, folder, sample", "did you mean sample?"]),
         ({"download__smaple": {}}, ["download should be", "did you mean sample?"]),
         ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
         ({"download__folder__emnist": "data/raw"}, ["download.folder", "emptied"]),
+        ({"download__folder__emnist": ["../mine", "data/raw"]}, ["download.folder", "emptied"]),
+        ({"download__folder__emnist": ["../mine", "../mine"]}, ["download.folder.emnist should name nothing twice"]),
         ({"download__sample__trian": 3}, ["download.sample.trian is not a parameter", "did you mean train?"]),
         ({"augmentation__affin": None}, ["augmentation should be one of", "did you mean affine?"]),
         ({"augmentation__affine__scale": [1.1, 0.9]}, ["augmentation.affine", "smaller number first"]),

@@ -1,0 +1,73 @@
+"""Several sources are written as one."""
+
+import numpy as np
+import pytest
+from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
+from joblib import parallel_config
+
+from emnist.data.datasets import read_emnist
+from emnist.sources import check_sources, join_titles, obtain
+from emnist.utils.errors import UserError
+
+SAMPLE = {"train": 100, "test": 62, "seed": 1}
+
+
+@pytest.fixture(autouse=True)
+def in_this_process():
+    with parallel_config("sequential"):
+        yield
+
+
+def sources(**options):
+    return check_sources(options, "sources.json")
+
+
+def mine(folder):
+    write_official(folder, EMNIST_NAMES + MNIST_NAMES)
+    return {"emnist": str(folder), "mnist": None}
+
+
+@pytest.mark.parametrize("names", [["folder", "sample"], ["sample", "folder"]])
+def test_images_follow_in_the_order_of_the_sources_and_digits_are_the_firsts(tmp_path, names):
+    options = {"folder": mine(tmp_path / "mine"), "sample": SAMPLE}
+    obtain(sources(**{name: options[name] for name in names}), tmp_path / "raw")
+    for name in names:
+        obtain(sources(**{name: options[name]}), tmp_path / name)
+    for part in ("train", "test"):
+        apart = [read_emnist(part, folder=tmp_path / name) for name in names]
+        for together, *arrays in zip(read_emnist(part, folder=tmp_path / "raw"), *apart):
+            assert np.array_equal(together, np.concatenate(arrays))
+    written, first = contents(tmp_path / "raw"), contents(tmp_path / names[0])
+    assert len(written) == 8
+    assert all(written[name] == first[name] for name in MNIST_NAMES)
+
+
+def test_one_source_is_copied_as_it_is(tmp_path):
+    obtain(sources(folder=mine(tmp_path / "mine")), tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(tmp_path / "mine")
+
+
+def test_nothing_is_left_if_a_source_fails(tmp_path):
+    with pytest.raises(UserError, match="could not find"):
+        obtain(sources(sample=SAMPLE, folder={"emnist": str(tmp_path / "no"), "mnist": None}), tmp_path / "raw")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_titles_are_joined():
+    assert join_titles(["folder", "sample"]) == "images from a folder and the rendered sample"
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        ([], "should hold the options of emnist, folder, sample"),
+        ({}, "should hold the options of emnist, folder, sample"),
+        ({"smaple": SAMPLE}, "delete it and run `dvc repro`"),
+        ({"sample": 3}, "sample should be a valid dictionary"),
+        ({"sample": {"train": 1, "test": 1}}, "sample.seed is missing"),
+    ],
+)
+def test_a_damaged_list_of_sources_is_refused(value, expected):
+    with pytest.raises(UserError, match="^sources.json") as error:
+        check_sources(value, "sources.json")
+    assert expected in str(error.value) and "\n" not in str(error.value)

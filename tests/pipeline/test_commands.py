@@ -88,7 +88,7 @@ def blocks(text):
 
 
 def commands(block):
-    lines = [line.split("   #")[0].split("  #")[0].strip() for line in block.splitlines()]
+    lines = [line.split("   #")[0].split("  #")[0].strip() for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -2,7 +2,8 @@
 
 Each module of this package is a source, except those whose names begin with an underscore. A source defines ``TITLE``
 (str, for figures and tables), ``Options`` (a subclass of `emnist.params.Section`, the schema of download.NAME in
-params.yaml) and ``obtain(options, folder)``, which writes the eight files that `emnist.data.datasets` reads.
+params.yaml) and ``obtain(options, folder, with_digits=True)``, which writes the eight files that
+`emnist.data.datasets` reads: four of characters and, if `with_digits`, four of digits.
 """
 
 import importlib
@@ -96,5 +97,5 @@ def obtain(sources, raw):
         folders = []
         for name, options in sources.items():
             folders.append(stack.enter_context(temporary_folder(raw, name)))
-            load_source(name).obtain(options, folders[-1])
+            load_source(name).obtain(options, folders[-1], with_digits=len(folders) == 1)
         copy_folders(folders, folders[0], raw)

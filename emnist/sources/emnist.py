@@ -48,11 +48,12 @@ class Options(Section):
     mnist_mirrors: list[str] = Field(min_length=1)
 
 
-def obtain(options, raw):
-    """Download EMNIST and MNIST, and write their eight files to the folder `raw`."""
+def obtain(options, raw, with_digits=True):
+    """Download EMNIST and, if `with_digits`, MNIST, and write their files, four each, to the folder `raw`."""
     checkpoint = Checkpoint("download-emnist")
     download_emnist(options.mirrors, raw, checkpoint.folder)
-    download_mnist(options.mnist_mirrors, raw, checkpoint.folder)
+    if with_digits:
+        download_mnist(options.mnist_mirrors, raw, checkpoint.folder)
     checkpoint.mark_complete(*sorted(Path(raw).glob("*.gz")))
 
 

@@ -32,15 +32,19 @@ class Options(Section):
         return self
 
 
-def obtain(options, raw):
-    """Copy the eight files to `raw`; relative paths start at the root of the checkout, also in a queued experiment."""
+def obtain(options, raw, with_digits=True):
+    """Copy the files of characters and, if `with_digits`, those of digits to `raw`.
+
+    Relative paths start at the root of the checkout, also in a queued experiment.
+    """
     if options.emnist is None:
         raise UserError(
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
             "folder that holds the emnist-byclass-*.gz files"
         )
     emnist = [repo_root() / folder for folder in as_list(options.emnist)]
-    copy_folders(emnist, repo_root() / options.mnist if options.mnist else emnist[0], raw)
+    mnist = repo_root() / options.mnist if options.mnist else emnist[0]
+    copy_folders(emnist, mnist if with_digits else None, raw)
 
 
 def emnist_files(folder):
@@ -68,8 +72,8 @@ def copy_folders(emnist, mnist, raw):
     emnist : sequence of path-like
         Folders that hold the files of EMNIST ByClass with their official names. The images of several folders are
         written to one file, in the order given.
-    mnist : path-like
-        Folder that holds the files of MNIST; may be one of `emnist`.
+    mnist : path-like or None
+        Folder that holds the files of MNIST; may be one of `emnist`. None: they are not copied.
     raw : path-like
         Folder to which the files are copied.
 
@@ -78,7 +82,9 @@ def copy_folders(emnist, mnist, raw):
     UserError
         If a file is missing or damaged; then nothing is copied.
     """
-    copy_files([pair for folder in emnist for pair in emnist_files(folder)] + mnist_files(mnist), raw)
+    copy_files(
+        [pair for folder in emnist for pair in emnist_files(folder)] + (mnist_files(mnist) if mnist else []), raw
+    )
 
 
 def copy_files(pairs, raw):

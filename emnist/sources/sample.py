@@ -130,13 +130,15 @@ class Options(Section):
     seed: Seed
 
 
-def obtain(options, raw):
-    """Write the rendered sample and scikit-learn's digits to the folder `raw`, as the eight files."""
+def obtain(options, raw, with_digits=True):
+    """Write the rendered sample and, if `with_digits`, scikit-learn's digits to the folder `raw`, four files each."""
     raw = Path(raw)
     train_images, train_labels, test_images, test_labels = render(**dict(options))
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
         idx.write_images(raw / f"emnist-byclass-{part}-images-idx3-ubyte.gz", images, transposed=True)
         idx.write_labels(raw / f"emnist-byclass-{part}-labels-idx1-ubyte.gz", labels)
+    if not with_digits:
+        return
     train_images, train_labels, test_images, test_labels = digits()
     for part, images, labels in [("train", train_images, train_labels), ("t10k", test_images, test_labels)]:
         idx.write_images(raw / f"{part}-images-idx3-ubyte.gz", images)

@@ -147,6 +147,17 @@ def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path)
     assert [path for path, _ in tried] == [f"/{name}" for name in MNIST_NAMES]
 
 
+def test_mnist_is_not_downloaded_where_its_digits_are_not_needed(official, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # holds the downloads
+    content = zipped(as_published(official))
+    with serving(sends(content)) as (url, requests):
+        mirror = archive.Archive(url=f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())
+        options = archive.Options(mirrors=[mirror], mnist_mirrors=[url])
+        archive.obtain(options, tmp_path / "raw", with_digits=False)
+    assert [path for path, _ in requests] == ["/gzip.zip"]
+    assert contents(tmp_path / "raw") == official
+
+
 def test_files_that_differ_from_the_published_mnist_are_refused(tmp_path):
     write_official(tmp_path / "mnist", MNIST_NAMES)
     served = {f"/{name}": content for name, content in contents(tmp_path / "mnist").items()}

@@ -42,6 +42,15 @@ def test_images_follow_in_the_order_of_the_sources_and_digits_are_the_firsts(tmp
     assert all(written[name] == first[name] for name in MNIST_NAMES)
 
 
+def test_only_the_first_source_needs_digits(tmp_path):
+    write_official(tmp_path / "mine", EMNIST_NAMES)
+    folder = {"emnist": str(tmp_path / "mine"), "mnist": None}
+    obtain(sources(sample=SAMPLE, folder=folder), tmp_path / "raw")
+    assert len(read_emnist("test", folder=tmp_path / "raw")[0]) == SAMPLE["test"] + 70
+    with pytest.raises(UserError, match=f"could not find {tmp_path / 'mine' / MNIST_NAMES[0]}"):
+        obtain(sources(folder=folder, sample=SAMPLE), tmp_path / "again")
+
+
 def test_one_source_is_copied_as_it_is(tmp_path):
     obtain(sources(folder=mine(tmp_path / "mine")), tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(tmp_path / "mine")

@@ -42,9 +42,13 @@ def obtain(options, raw, with_digits=True):
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
             "folder that holds the emnist-byclass-*.gz files"
         )
-    emnist = [repo_root() / folder for folder in as_list(options.emnist)]
-    mnist = repo_root() / options.mnist if options.mnist else emnist[0]
+    emnist = [_absolute(folder) for folder in as_list(options.emnist)]
+    mnist = _absolute(options.mnist) if options.mnist else emnist[0]
     copy_folders(emnist, mnist if with_digits else None, raw)
+
+
+def _absolute(folder):
+    return repo_root() / Path(folder).expanduser()
 
 
 def emnist_files(folder):
@@ -58,7 +62,7 @@ def mnist_files(folder):
 
 
 def _pairs(folder, parts, classes):
-    folder = Path(folder).expanduser()
+    folder = Path(folder)
     return [
         (folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz", classes) for part in parts
     ]

@@ -38,7 +38,7 @@ def test_other_files_in_the_folder_are_left_alone(mine, tmp_path):
 
 def test_a_home_folder_may_be_abbreviated(mine, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    copy_folders(["~/mine"], "~/mine", tmp_path / "raw")
+    obtain(Options(emnist="~/mine", mnist="~/mine"), tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(mine)
 
 

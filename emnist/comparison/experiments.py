@@ -1,6 +1,7 @@
 """DVC's records of experiments."""
 
 import copy
+import hashlib
 import io
 import json
 import os
@@ -84,9 +85,14 @@ def drop_compute_params(values):
 
 def is_complete(rev, values):
     """Tell whether every stage of an experiment ran with these parameters, and on what the stage before it wrote."""
-    lock = yaml.safe_load(subprocess.run(["git", "show", f"{rev}:dvc.lock"], stdout=subprocess.PIPE, check=True).stdout)
-    stages = lock["stages"].values()
+
+    def committed(path):
+        return subprocess.run(["git", "show", f"{rev}:{path}"], stdout=subprocess.PIPE, check=True).stdout
+
+    stages = yaml.safe_load(committed("dvc.lock"))["stages"].values()
     made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    # No stage has a source's options as parameters: `check` writes them to a file.
+    made["params.yaml"] = hashlib.md5(committed("params.yaml"), usedforsecurity=False).hexdigest()
     ran_with = {
         name: value
         for stage in stages

@@ -1,12 +1,16 @@
-"""What several runs say together: the table, what is called a difference, and the page."""
+"""What several runs say together: which are complete, the table, what is called a difference, and the page."""
 
+import hashlib
 import re
 
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
+from pipeline_helpers import commit, run
 
 from emnist.comparison import report
+from emnist.comparison.experiments import is_complete
 from emnist.comparison.page import write_page
 
 COSTS = {
@@ -81,3 +85,36 @@ def test_the_page_holds_the_table_and_parameters_and_no_markup_of_others(page):
 def test_the_page_sets_apart_the_parameters_in_which_runs_differ(page):
     differ, alike = (re.findall(r"<th>([^<]+)</th>", part) for part in page.split("<h2>")[1:])
     assert differ == ["model", "large-0", "small-0"] and alike == ["all runs", "seed", "folder"]
+
+
+@pytest.mark.parametrize(
+    "changed, complete",
+    [
+        ({}, True),
+        ({"source checked": ["emnist", "folder"]}, False),
+        ({"seed of the split": 43}, False),
+        ({"sources of the split": "others"}, False),
+    ],
+)
+def test_a_run_is_complete_if_every_stage_used_its_parameters_and_the_files_before_it(
+    tmp_path, monkeypatch, changed, complete
+):
+    values = {"source": "sample", "seed": 42}
+    checked = yaml.safe_dump(values | {"source": changed.get("source checked", "sample")}).encode()
+    params = {"params.yaml": {"seed": changed.get("seed of the split", 42)}}
+    stages = {
+        "check": {
+            "deps": [{"path": "params.yaml", "md5": hashlib.md5(checked).hexdigest()}],
+            "outs": [{"path": "data/sources.json", "md5": "these"}],
+        },
+        "split": {
+            "deps": [{"path": "data/sources.json", "md5": changed.get("sources of the split", "these")}],
+            "params": params,
+        },
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    run("git init -q && git add -A", tmp_path)
+    commit(tmp_path, "An experiment")
+    monkeypatch.chdir(tmp_path)
+    assert is_complete("HEAD", values) == complete

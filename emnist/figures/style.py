@@ -1,6 +1,7 @@
 """Style of all figures: colours for colour-blind readers, and reproducible PNG files."""
 
 import io
+import textwrap
 
 import matplotlib.pyplot as plt
 import seaborn as sns
@@ -37,6 +38,17 @@ def legend(figure, ax, columns, title=None):
     )
 
 
+def wrap_titles(figure):
+    """Break the titles (of a matplotlib.figure.Figure and its panels) that are wider than it into several lines."""
+    titles = [figure.suptitle(figure.get_suptitle()), *(ax.title for ax in figure.axes)]
+    for title in titles:
+        lines = title.get_text().split("\n")
+        for columns in range(max(map(len, lines)), 20, -1):
+            if title.get_window_extent().width < 0.89 * figure.bbox.width:  # as a panel's middle is not the figure's
+                break
+            title.set_text("\n".join(textwrap.fill(line, columns) for line in lines))
+
+
 def save(path, figure):
     """Write a figure as a PNG with a palette of 256 colours and without metadata.
 
@@ -47,6 +59,7 @@ def save(path, figure):
     path : path-like
     figure : matplotlib.figure.Figure
     """
+    wrap_titles(figure)
     rendered, png = io.BytesIO(), io.BytesIO()
     figure.savefig(rendered, format="png", dpi=DPI)
     picture = Image.open(rendered).convert("RGB")

@@ -81,6 +81,16 @@ def test_figure_is_a_png_of_the_expected_size_and_the_same_bytes_whatever_a_pers
         assert len(picture.convert("RGB").getcolors()) > 20
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_long_title_is_broken_into_lines_and_not_cut_off(tmp_path, name):
+    draw, arguments, _ = FIGURES[name]
+    title = "What it shows of spinalnet on EMNIST ByClass and images from a folder"
+    draw(tmp_path / "figure.png", *arguments, f"{title}: {title}")
+    with Image.open(tmp_path / "figure.png") as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert pixels[:60].min() < 255 and pixels[:60, [0, -1]].min() == 255
+
+
 def test_confusion_colours_are_shares_of_the_true_class(tmp_path):
     # Half of each class is read as the other, though one class has fifty times the images.
     labels, predictions = np.repeat([0, 0, 1, 1], [1, 1, 50, 50]), np.repeat([0, 1, 0, 1], [1, 1, 50, 50])

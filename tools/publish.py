@@ -17,16 +17,21 @@ import yaml
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_emnist, read_mnist
 from emnist.data.files import read_json
+from emnist.evaluation.cost import count_parameters
 from emnist.evaluation.metrics import classification_metrics, per_class_table
 from emnist.models import load_model
 from emnist.models.pretrained import FOLDER
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import setup_hardware
+from emnist.training.inference import predict_top3
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
 LARGEST_CHANGE = 1e-3  # of the readings, by half precision
+SHOWN = ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
 
 CARD = """---
 {front_matter}---
@@ -96,42 +101,60 @@ def main():
     publish(parser.parse_args())
 
 
+class AmongDigits(torch.nn.Module):
+    """Chooses among the ten digits only; takes the place of a model in `predict_top3`."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(images)[:, :10]
+
+
 def publish(options):
     """Write ``NAME.safetensors`` and ``NAME.md``; `options` are the arguments of the command."""
+    params = load_params(options.run / "params.yaml")
     model, metadata = load_model(options.run / "data/weights/finetune.safetensors")
-    emnist, handwriting = read_emnist("test", folder=options.emnist), read_emnist("test", folder=options.handwriting)
-    digits = read_mnist("t10k", folder=options.mnist)
+    compute = params.compute.model_copy(update={"device": "cpu", "precision": "float32", "threads": "auto"})
+    hardware = setup_hardware(compute, model)
 
+    def predict(model, images, labels):
+        return predict_top3(model, ImageBatches(images, labels, hardware, metadata))
+
+    emnist = read_emnist("test", folder=options.emnist)
     half = copy.deepcopy(model).half()
     rounded = copy.deepcopy(half).float()
-    exact, logits = predict(model, metadata, emnist[0]), predict(rounded, metadata, emnist[0])
-    changed = int((exact.argmax(1) != logits.argmax(1)).sum())
-    precision = "half precision"
-    if changed > LARGEST_CHANGE * len(logits) or not np.isfinite(logits).all():
-        half, rounded, logits, changed, precision = model, model, exact, 0, "single precision"
+    (exact, _, _), (top3, _, losses) = predict(model, *emnist), predict(rounded, *emnist)
+    changed, precision = int((exact[:, 0] != top3[:, 0]).sum()), "half precision"
+    if changed > LARGEST_CHANGE * len(top3) or not np.isfinite(losses).all():
+        half, rounded, top3, changed, precision = model, model, exact, 0, "single precision"
     path = FOLDER / f"{options.name}.safetensors"
     save_weights(path, half, **metadata)
 
-    scores = {
-        "EMNIST ByClass": score(emnist[1], logits),
-        "handwriting62": score(handwriting[1], predict(rounded, metadata, handwriting[0])),
-        "MNIST": score(digits[1], predict(rounded, metadata, digits[0])[:, :10], bymerge=False),
+    handwriting, digits = read_emnist("test", folder=options.handwriting), read_mnist("t10k", folder=options.mnist)
+    scored = {  # labels, and the classes predicted
+        "EMNIST ByClass": (emnist[1], top3),
+        "handwriting62": (handwriting[1], predict(rounded, *handwriting)[0]),
+        "MNIST": (digits[1], predict(AmongDigits(rounded), *digits)[0]),
     }
-    counts = {"EMNIST ByClass": len(emnist[1]), "handwriting62": len(handwriting[1]), "MNIST": len(digits[1])}
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    scores = {}
+    for name, (labels, classes) in scored.items():
+        metrics = classification_metrics(labels, classes, bymerge=name != "MNIST")
+        scores[name] = {metric: metrics[metric] for metric in SHOWN if metric in metrics}
     front_matter = {
         "name": options.name,
         "architecture": metadata["model"],
         "license": "mit",
-        "parameters": parameters,
+        "parameters": count_parameters(model),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "scores": scores,
     }
-    _, rows = per_class_table(emnist[1], logits.argmax(1), CHARACTERS)
+    _, rows = per_class_table(emnist[1], top3[:, 0], CHARACTERS)
     text = CARD.format(
         name=options.name,
         architecture=metadata["model"],
-        parameters=parameters,
+        parameters=front_matter["parameters"],
         data=options.data,
         warning=options.warning,
         others=f" {options.others}" if options.others else "",
@@ -142,15 +165,12 @@ def publish(options):
         std=metadata["std"],
         precision=precision,
         changed=changed,
-        count=len(logits),
-        recipe=recipe(options, model),
+        count=len(top3),
+        recipe=recipe(params, options, model),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False),
         scores="\n".join(
-            f"| {name} | {counts[name]:,} | "
-            + " | ".join(
-                f"{100 * value[key]:.2f}" if key in value else "-"
-                for key in ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
-            )
+            f"| {name} | {len(scored[name][0]):,} | "
+            + " | ".join(f"{100 * value[metric]:.2f}" if metric in value else "-" for metric in SHOWN)
             + " |"
             for name, value in scores.items()
         ),
@@ -162,25 +182,11 @@ def publish(options):
         ),
     )
     write_bytes(FOLDER / f"{options.name}.md", text.encode())
-    print(f"{path}: {path.stat().st_size:,} bytes, {precision}, {changed} of {len(logits):,} readings changed")
+    print(f"{path}: {path.stat().st_size:,} bytes, {precision}, {changed} of {len(top3):,} readings changed")
 
 
-def predict(model, metadata, images):
-    """Compute the logits (N, 62) of upright uint8 images (N, 28, 28), in single precision on the processor."""
-    pixels = (torch.from_numpy(images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
-    with torch.inference_mode():
-        return torch.cat([model(batch) for batch in pixels.split(500)]).numpy()
-
-
-def score(labels, logits, bymerge=True):
-    """Score logits (N, C) by the pipeline's metrics."""
-    metrics = classification_metrics(labels, np.argsort(-logits, axis=1, kind="stable")[:, :3], bymerge)
-    return {name: metrics[name] for name in ("accuracy", "f1", "macro_f1", "bymerge_accuracy") if name in metrics}
-
-
-def recipe(options, model):
+def recipe(params, options, model):
     """Say in words how the run trained."""
-    params = load_params(options.run / "params.yaml")
     best = read_json(options.run / "metrics/search.json")["best"]
     pretrain, finetune = params.pretrain, params.finetune
     begin = f"the pretrained network {params.pretrained}" if params.pretrained else "random weights"

@@ -28,8 +28,7 @@ def check_names(params):
     """
     check_name(params.model, ARCHITECTURES, "params.yaml: model")
     schemas = {name: load_source(name).Options for name in SOURCES}
-    for name in as_list(params.source):
-        check_chosen(name, params.download, schemas, "source", "download")
+    check_chosen(params.source, params.download, schemas, "source", "download")
     for name in params.augmentation:
         check_name(name, AUGMENTATIONS, "params.yaml: augmentation")
     build_augmentations(params.augmentation)
@@ -69,26 +68,28 @@ def check_pretrained(params):
         )
 
 
-def check_chosen(name, options, schemas, place, section):
-    """Check a chosen name, and the options that are given for it and for others.
+def check_chosen(chosen, options, schemas, place, section):
+    """Check one or several chosen names, and the options that are given for them and for others.
 
     Parameters
     ----------
-    name : str
+    chosen : str or list of str
     options : dict of str to dict
         The options of each name.
     schemas : dict of str to subclass of emnist.params.Section
         What the options of each known name may be.
     place, section : str
-        The parameters that hold `name` and `options`.
+        The parameters that hold `chosen` and `options`.
 
     Raises
     ------
     UserError
-        If a name is unknown, `name` has no options, or an option is wrong.
+        If a name is unknown, a chosen one has no options, or an option is wrong.
     """
-    check_name(name, schemas, f"params.yaml: {place}")
+    for name in as_list(chosen):
+        check_name(name, schemas, f"params.yaml: {place}")
     for other, values in options.items():
         check_name(other, schemas, f"params.yaml: {section}")
         check_options(schemas[other], values, f"{section}.{other}")
-    check_name(name, options, f"params.yaml: {place}, whose options are in {section},")
+    for name in as_list(chosen):
+        check_name(name, options, f"params.yaml: {place}, whose options are in {section},")

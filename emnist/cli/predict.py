@@ -59,12 +59,12 @@ def load_network(options):
     model, metadata
         As from `emnist.models.load_model`.
     """
-    from emnist.models import PRETRAINED, load_model, load_pretrained
+    from emnist.models import load_model, load_pretrained
     from emnist.models.pretrained import READS_PICTURES
 
     if options.model:
         return load_pretrained(options.model)
-    if options.weights or Path(WEIGHTS).exists() or READS_PICTURES not in PRETRAINED:
+    if options.weights or Path(WEIGHTS).exists():
         return load_model(options.weights or WEIGHTS)
     print(f"{WEIGHTS} is missing: the pretrained network {READS_PICTURES} reads", file=sys.stderr)
     return load_pretrained(READS_PICTURES)

@@ -188,3 +188,17 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(name):
 def test_the_comparison_is_shown_as_it_was_made():
     made = (REPOSITORY / "plots/comparison/table.md").read_text().splitlines()
     assert [line for line in made if line.startswith("|") and line not in TEXTS["docs/results.md"].splitlines()] == []
+
+
+def rows(name, header):
+    """Give the cells of each row of the table of a page that begins so, without its header."""
+    table = TEXTS[name].partition(header)[2].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_readme_shows_the_figures_of_emnist_that_the_results_show():
+    header = "| model | the original: accuracy |"
+    shown, all_figures = rows("README.md", header), rows("docs/results.md", header)
+    assert len(shown) == 5 and all(len(cells) == 7 for cells in shown)
+    # The model, accuracy and weighted F1 of the original and of ours, and the accuracy on MNIST's test images.
+    assert [cells[:6] for cells in shown] == [[cells[n] for n in (0, 1, 2, 3, 5, 11)] for cells in all_figures]

@@ -103,6 +103,12 @@ def test_the_transfer_from_a_pretrained_network_trains_nothing_else(pipeline):
     assert stages_run(done.stdout) == {"check", "initialise", "transfer_train", "transfer"}
 
 
+def test_a_new_network_re_runs_no_training_that_starts_from_random_weights(pipeline):
+    for suffix in ("md", "safetensors"):
+        (pipeline / f"emnist/pretrained/lenet.{suffix}").unlink()
+    assert stages_run(run("dvc repro", pipeline).stdout) == {"check", "initialise"}
+
+
 def test_pre_training_starts_from_a_pretrained_network(pipeline):
     before = metrics(pipeline)["pretrain"]["train_accuracy"]
     done = run("dvc exp run -S pretrained=lenet pretrain", pipeline)

@@ -112,6 +112,7 @@ HOSTILE = [
     ("evaluate", WEIGHTS, cut, "damaged"),
     ("evaluate", WEIGHTS, pickled_weights, "damaged"),
     ("transfer_train", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
+    ("pretrain", "data/weights/initial.safetensors", cut, "damaged"),
     ("finetune", "data/weights/pretrain.safetensors", replaced(b"lenet", b"lenat"), "should say which model"),
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),

@@ -1,6 +1,7 @@
 """Networks that come with the package, with their cards."""
 
 import hashlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,7 +13,7 @@ import torch
 
 from emnist.check import check_pretrained
 from emnist.data.classes import CHARACTERS
-from emnist.models import PRETRAINED, build_model, load_pretrained, pretrained
+from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, pretrained
 from emnist.models.weights import save_weights
 from emnist.utils.errors import UserError
 
@@ -104,9 +105,20 @@ def test_each_network_in_the_package_fits_its_card_and_reads(name):
         assert model(torch.zeros(2, 1, 28, 28)).isfinite().all()
 
 
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_each_card_says_what_a_user_must_know_and_names_no_path(name):
+    text = (pretrained.FOLDER / f"{name}.md").read_text()
+    for said in ("official test file", "NIST Special Database 19", "Made at commit `", "dvc exp run -S "):
+        assert said in text, said
+    table = text.split("## Classes")[1]
+    assert [line[2] for line in table.splitlines() if line.startswith("| ")][2:] == list(CHARACTERS)
+    assert "/" not in "".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+
+
 def test_the_networks_are_small_and_installed_with_the_package():
     files = [path for path in (REPOSITORY / "emnist/pretrained").iterdir() if path.suffix == ".safetensors"]
-    assert 0 < sum(path.stat().st_size for path in files) < 11e6
+    sizes = {path.stem: path.stat().st_size for path in files}
+    assert 0 < sum(sizes.values()) < 11e6 and sum(sizes[name] for name in sizes if name in ARCHITECTURES) <= 10e6
     patterns = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     found = {path for pattern in patterns["emnist"] for path in (REPOSITORY / "emnist").glob(pattern)}
     assert found >= set(files) | {path.with_suffix(".md") for path in files}

@@ -1,0 +1,104 @@
+"""Exported networks, run by ONNX Runtime: no PyTorch is needed."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+import emnist
+from emnist.utils.errors import UserError
+from emnist.utils.names import check_name
+
+EXPORTED = "data/model/emnist.onnx"  # of your own run
+FOLDER = Path(emnist.__file__).parent / "pretrained"
+DEFAULT = "handwriting"  # the pretrained network for a person's own pictures
+BATCH = 256  # images computed at once
+
+
+class Network:
+    """A trained network that maps images to probabilities.
+
+    Parameters
+    ----------
+    path : path-like
+        A file as the stage ``export`` writes it.
+
+    Attributes
+    ----------
+    classes : str
+        One character an output.
+    metadata : dict of str to str
+        ``architecture``, ``classes``, ``data`` and ``recipe``.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, or no network of this kind.
+    """
+
+    def __init__(self, path):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # errors are raised; nothing is printed
+        try:
+            # Of bytes, not of a path, so that the file cannot name others.
+            self.session = onnxruntime.InferenceSession(Path(path).read_bytes(), options, ["CPUExecutionProvider"])
+            self.metadata = self.session.get_modelmeta().custom_metadata_map
+            self.classes = self.metadata["classes"]
+            (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()
+            fits = (images.name, images.type, images.shape[1:]) == ("images", "tensor(uint8)", [28, 28])
+            fits &= (probabilities.name, probabilities.shape[1:]) == ("probabilities", [len(self.classes)])
+        except OSError as error:
+            raise UserError(
+                f"{path} should be an exported network, but cannot be read ({error.strerror}): "
+                "run `dvc repro`, or name another"
+            ) from None
+        except Exception:  # ONNX Runtime's errors have no class in common
+            fits = False
+        if not fits:
+            raise UserError(
+                f"{path} should hold a network as the stage export writes it, but does not: delete it and run `dvc repro`"
+            )
+
+    def probabilities(self, images):
+        """Compute the probability of each class.
+
+        Parameters
+        ----------
+        images : numpy.ndarray of uint8, shape (N, 28, 28)
+            Upright, white on black.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (N, classes)
+        """
+        parts = [images[start : start + BATCH] for start in range(0, max(len(images), 1), BATCH)]
+        return np.concatenate([self.session.run(["probabilities"], {"images": part})[0] for part in parts])
+
+
+def load_network(name):
+    """Load a network by the name of a pretrained one, or by the path of an exported file.
+
+    Parameters
+    ----------
+    name : str or path-like
+        A path is what ends in ``.onnx``.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    UserError
+        As for `Network`, or if there is no pretrained network of that name.
+    """
+    if Path(name).suffix == ".onnx":
+        return Network(name)
+    check_name(name, network_names(), "the network")
+    return Network(FOLDER / f"{name}.onnx")
+
+
+def network_names():
+    """List the pretrained networks."""
+    return sorted(path.stem for path in FOLDER.glob("*.onnx"))

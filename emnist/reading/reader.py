@@ -1,0 +1,73 @@
+"""Reading characters from pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emnist.reading.network import DEFAULT, load_network
+from emnist.reading.pictures import read_character
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network reads in a picture.
+
+    Attributes
+    ----------
+    predictions : list of (str, float)
+        Each class with its probability, the most probable first.
+    image : numpy.ndarray of uint8, shape (28, 28)
+        The image that the network was given.
+    """
+
+    predictions: list
+    image: np.ndarray
+
+    @property
+    def character(self):
+        """The most probable class."""
+        return self.predictions[0][0]
+
+
+class Reader:
+    """Reads characters from pictures with a trained network.
+
+    Parameters
+    ----------
+    network : str or path-like
+        Name of a pretrained network, or path of an exported one (``.onnx``).
+
+    Examples
+    --------
+    >>> Reader("resnet").read([np.zeros((28, 28), np.uint8)])  # doctest: +SKIP
+    """
+
+    def __init__(self, network=DEFAULT):
+        self.network = load_network(network)
+
+    def read(self, pictures):
+        """Read one character in each picture.
+
+        Parameters
+        ----------
+        pictures : iterable of path-like, PIL.Image.Image or numpy.ndarray
+            Of one character each, any size, dark on light or light on dark.
+
+        Returns
+        -------
+        list of Reading
+
+        Raises
+        ------
+        UserError
+            If a picture cannot be read, or shows no character.
+        """
+        return self.read_images(np.stack([read_character(picture) for picture in pictures]))
+
+    def read_images(self, images):
+        """Read images in EMNIST's format, uint8 (N, 28, 28), upright, white on black; return a list of `Reading`."""
+        readings = []
+        for image, row in zip(images, self.network.probabilities(images)):
+            order = np.argsort(-row, kind="stable")
+            readings.append(Reading([(self.network.classes[i], float(row[i])) for i in order], image))
+        return readings

@@ -1,5 +1,8 @@
 """Reading photographs and scans of one character into EMNIST's format."""
 
+import io
+import os
+import stat
 import warnings
 
 import numpy as np
@@ -8,6 +11,7 @@ from scipy import ndimage
 
 from emnist.data.convert import convert
 from emnist.utils.errors import UserError
+from emnist.utils.names import printable
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
@@ -19,13 +23,15 @@ MIN_AREA = 0.02  # of the largest stroke's area: anything smaller is dust
 MIN_STROKE = 8  # pixels at INK_SIDE, as wide as MNIST's thinner strokes; a finer one would almost vanish in 28x28
 
 
-def read_character(path):
+def read_character(picture):
     """Read a picture of one character and convert it to EMNIST's format.
 
     Parameters
     ----------
-    path : path-like
-        An image file: any size, depth and colour, dark on light or light on dark.
+    picture : path-like, bytes, binary file, PIL.Image.Image or numpy.ndarray
+        An image of any size, depth and colour, dark on light or light on dark: a file's path, its bytes or the open
+        file, or its pixels. Of several frames, the first is read. An array has shape (height, width), of grey levels,
+        or (height, width, 3 or 4), uint8, of red, green, blue and opacity.
 
     Returns
     -------
@@ -37,10 +43,11 @@ def read_character(path):
     UserError
         If the file is missing, is not an image, has more pixels than Pillow accepts, or has too little contrast.
     """
-    ink = find_ink(_read_levels(path))
+    name = printable(picture) if isinstance(picture, str | os.PathLike) else "the picture"
+    ink = find_ink(_read_levels(picture, name))
     if ink is None:
         raise UserError(
-            f"{path} should show a character, but is all one colour, or nearly: use a picture with more contrast"
+            f"{name} should show a character, but is all one colour, or nearly: use a picture with more contrast"
         )
     return convert(ink)
 
@@ -97,33 +104,69 @@ def _fit_background(levels):
     return (terms @ np.linalg.lstsq(terms, levels.ravel())[0]).reshape(levels.shape)
 
 
-def _read_levels(path):
+def _read_levels(picture, name):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                return _to_grey(ImageOps.exif_transpose(image))
+            if not isinstance(picture, str | os.PathLike):
+                return _to_grey(ImageOps.exif_transpose(_open(picture, name)))
+            if not stat.S_ISREG(os.stat(picture).st_mode):
+                raise UserError(f"{name} should be a file, but is a folder, pipe or device: give the path of an image")
+            with open(picture, "rb") as file:
+                return _to_grey(ImageOps.exif_transpose(_open(file, name)))
+    except UserError:
+        raise
     except FileNotFoundError:
-        raise UserError(f"{path} is missing: give the path of an image") from None
+        raise UserError(f"{name} is missing: give the path of an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(
-            f"{path} should have at most {Image.MAX_IMAGE_PIXELS:,} pixels, but has more: scale it down"
+            f"{name} should have at most {Image.MAX_IMAGE_PIXELS:,} pixels, but has more: scale it down"
         ) from None
     except Image.UnidentifiedImageError:
-        raise UserError(f"{path} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
+        raise UserError(f"{name} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged files
-        reason = getattr(error, "strerror", None) or error or type(error).__name__
-        raise UserError(f"{path} should be an image, but cannot be read ({reason}): save it again") from None
+        reason = printable(getattr(error, "strerror", None) or error or type(error).__name__)
+        raise UserError(f"{name} should be an image, but cannot be read ({reason}): save it again") from None
+
+
+def _open(picture, name):
+    if isinstance(picture, np.ndarray):
+        image = _from_array(picture, name)
+    elif isinstance(picture, Image.Image):
+        image = picture
+    elif isinstance(picture, bytes) or hasattr(picture, "read"):
+        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS)
+        image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a larger JPEG is decoded at this size, which is faster
+    else:
+        raise UserError(
+            f"{name} should be a path, bytes, an open file, an array or a Pillow image, but is {type(picture).__name__}"
+        )
+    if not all(image.size):
+        raise UserError(f"{name} should show a character, but has no pixels: give another")
+    return image
+
+
+def _from_array(array, name):
+    if array.ndim == 2 and array.dtype.kind in "buif":
+        return Image.fromarray(array if array.dtype == np.uint8 else array.astype(np.float32))
+    if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8:
+        return Image.fromarray(array)
+    raise UserError(
+        f"{name} should be an array (height, width) of numbers or (height, width, 3 or 4) of uint8, "
+        f"but is {array.shape} of {array.dtype}"
+    )
 
 
 def _to_grey(image):
     """Return an image's grey levels, (H, W) of float from 0 to 255, at most `WORKING_SIDE` pixels a side."""
     if image.mode.startswith(("I", "F")):  # 16 bits or more, of which scanners use different ranges
+        image = Image.fromarray(np.asarray(image, np.float32))
+        image.thumbnail((WORKING_SIDE, WORKING_SIDE))
         levels = np.nan_to_num(np.asarray(image, float), posinf=0, neginf=0)
         levels -= levels.min()
-        image = Image.fromarray((levels * (255 / (levels.max() or 1))).astype(np.float32))
-    elif image.has_transparency_data:
+        return levels * (255 / (levels.max() or 1))
+    if image.has_transparency_data:
         image = _fill_transparency(image.convert("RGBA"))
     else:
         image = image.convert("L")

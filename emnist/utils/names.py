@@ -23,3 +23,8 @@ def nearest(word, choices):
     """Return " (did you mean CHOICE?)" with the choice that is spelt most alike, or "" if none is."""
     near = difflib.get_close_matches(str(word), choices, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def printable(name):
+    """Show a name, such as a file's, without the characters that a terminal obeys: they are escaped, as in a literal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))

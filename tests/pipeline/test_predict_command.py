@@ -89,7 +89,7 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_
         image.save(tmp_path / name)
         bad[name] = (None, "should show a character, but is all one colour, or nearly")
     (tmp_path / "folder").mkdir()
-    bad["folder"] = (None, "should be an image, but cannot be read")
+    bad["folder"] = (None, "should be a file, but is a folder, pipe or device")
 
     done = predict(four, *(tmp_path / name for name in bad), four, weights=weights)
     assert done.returncode == 1

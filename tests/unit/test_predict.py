@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from glyphs import glyph, on_paper
@@ -8,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from emnist.data.convert import convert
 from emnist.reading.pictures import find_ink, read_character
+from emnist.utils.errors import UserError
 
 
 def photographed(image, rng):
@@ -118,6 +121,49 @@ def test_fine_pen_leaves_full_strokes(expected, tmp_path):
     path = tmp_path / "four.png"
     on_paper(glyph(stroke=3)).save(path)
     assert read_character(path).mean() > 0.5 * expected.mean()
+
+
+GIVEN = {  # the picture of a file, as a program may have it
+    "str": str,
+    "bytes": lambda path: path.read_bytes(),
+    "open file": lambda path: io.BytesIO(path.read_bytes()),
+    "Pillow image": Image.open,
+    "grey array": lambda path: np.asarray(Image.open(path)),
+    "RGB array": lambda path: np.asarray(Image.open(path).convert("RGB")),
+    "RGBA array": lambda path: np.asarray(Image.open(path).convert("RGBA")),
+    "array of float": lambda path: np.asarray(Image.open(path)) / 255,
+    "array of int": lambda path: np.asarray(Image.open(path)).astype(int) * 300,
+}
+
+
+@pytest.mark.parametrize("given_as", GIVEN)
+def test_a_picture_is_read_the_same_however_it_is_given(given_as, expected, tmp_path):
+    path = tmp_path / "four.png"
+    glyph().save(path)
+    assert np.array_equal(read_character(GIVEN[given_as](path)), expected)
+
+
+@pytest.mark.parametrize(
+    "picture, sentence",
+    [
+        (np.zeros((0, 5)), "has no pixels"),
+        (Image.new("L", (0, 0)), "has no pixels"),
+        (np.zeros((9, 9, 2), np.uint8), r"but is \(9, 9, 2\) of uint8"),
+        (np.zeros((9, 9), complex), r"but is \(9, 9\) of complex128"),
+        (np.full((9, 9), np.nan), "all one colour"),
+        (np.zeros(9), r"but is \(9,\) of float64"),
+        (7, "should be a path, bytes, an open file, an array or a Pillow image, but is int"),
+        (b"", "is none of PNG"),
+        ("/dev/zero", "/dev/zero should be a file, but is a folder, pipe or device"),
+        ("a\0b", r"a\\x00b should be an image, but cannot be read"),
+        ("\x1b[31mred\u202e\n", r"^\\x1b\[31mred\\u202e\\n is missing"),
+    ],
+    ids=range(11),
+)
+def test_what_is_no_picture_of_a_character_is_refused_in_one_sentence(picture, sentence):
+    with pytest.raises(UserError, match=sentence) as error:
+        read_character(picture)
+    assert "\n" not in str(error.value)
 
 
 sides = st.integers(1, 40)

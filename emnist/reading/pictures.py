@@ -3,18 +3,18 @@
 import io
 import os
 import stat
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat
-from scipy import ndimage
 
 from emnist.data.convert import convert
+from emnist.reading.strokes import label_regions, largest_distance
 from emnist.utils.errors import UserError
 from emnist.utils.names import printable
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # beyond it Pillow warns, and beyond twice as many refuses
 WORKING_SIDE = 512  # pixels; larger pictures are first scaled down to it
 INK_SIDE = 60  # pixels, the longer side of a character in the 128x128 images that EMNIST was made from
 MIN_CONTRAST = 20  # grey levels of 255 between paper and ink
@@ -23,7 +23,7 @@ MIN_AREA = 0.02  # of the largest stroke's area: anything smaller is dust
 MIN_STROKE = 8  # pixels at INK_SIDE, as wide as MNIST's thinner strokes; a finer one would almost vanish in 28x28
 
 
-def read_character(picture):
+def read_character(picture, name=None):
     """Read a picture of one character and convert it to EMNIST's format.
 
     Parameters
@@ -32,6 +32,8 @@ def read_character(picture):
         An image of any size, depth and colour, dark on light or light on dark: a file's path, its bytes or the open
         file, or its pixels. Of several frames, the first is read. An array has shape (height, width), of grey levels,
         or (height, width, 3 or 4), uint8, of red, green, blue and opacity.
+    name : str, optional
+        What errors call the picture. Default: its path, or "the picture".
 
     Returns
     -------
@@ -43,7 +45,7 @@ def read_character(picture):
     UserError
         If the file is missing, is not an image, has more pixels than Pillow accepts, or has too little contrast.
     """
-    name = printable(picture) if isinstance(picture, str | os.PathLike) else "the picture"
+    name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
     ink = find_ink(_read_levels(picture, name))
     if ink is None:
         raise UserError(
@@ -57,7 +59,7 @@ def find_ink(levels):
 
     Parameters
     ----------
-    levels : numpy.ndarray of float, shape (height, width)
+    levels : numpy.ndarray, shape (height, width)
         Grey levels, 0 to 255, dark on light or light on dark; the lighting may fall off linearly to one side.
 
     Returns
@@ -68,19 +70,23 @@ def find_ink(levels):
     """
     # Paper should cover more of the picture than ink. Where a heavy stroke fills it, the added margin sees to that.
     margin = max(levels.shape) // 5
-    padded = np.pad(levels, margin, mode="edge")
-    contrast = padded - _fit_background(padded)
-    ink = contrast * np.sign((contrast**3).sum())  # ink, which is rarer than paper, has the longer tail
-    ink = ink[margin:, margin:][: levels.shape[0], : levels.shape[1]]
+    contrast = np.pad(levels.astype(np.float32), margin, mode="edge")
+    contrast -= _fit_background(contrast)
+    # Ink, which is rarer than paper, has the longer tail. A product, since NumPy's powers are slow.
+    if np.vdot(contrast * contrast, contrast) < 0:
+        contrast = -contrast
+    ink = contrast[margin:, margin:][: levels.shape[0], : levels.shape[1]]
     if ink.max() < MIN_CONTRAST:
         return None
     ink /= ink.max()
-    strokes, number = ndimage.label(ink > LOW, structure=np.ones((3, 3)))
-    dark = ndimage.maximum(ink, strokes, range(number + 1)) > HIGH
-    areas = np.bincount(strokes.ravel()) * dark
-    ink[(areas <= MIN_AREA * areas.max())[strokes]] = 0
-    rows, columns = ndimage.find_objects((ink > 0).astype(int))[0]
-    return _widen(_scale(ink[rows, columns]))
+    mask = ink > LOW
+    levels, region = ink[mask], label_regions(mask)
+    dark = np.bincount(region[levels > HIGH], minlength=region.max() + 1) > 0
+    areas = np.bincount(region) * dark
+    ink[:] = 0
+    ink[mask] = levels * (areas > MIN_AREA * areas.max())[region]
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    return _widen(_scale(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]))
 
 
 def _scale(ink):
@@ -93,41 +99,43 @@ def _scale(ink):
 def _widen(ink):
     """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
     ink = np.pad(ink, MIN_STROKE)
-    width = 2 * ndimage.distance_transform_edt(ink > 127).max()
-    return ndimage.grey_dilation(ink, size=1 + max(0, round(MIN_STROKE - width)))
+    missing = round(MIN_STROKE - 2 * largest_distance(ink > 127))
+    for axis in (0, 1):  # the maximum of a square, one side after the other
+        ink = np.max([np.roll(ink, shift, axis) for shift in range(max(0, missing) + 1)], axis=0)
+    return ink
 
 
 def _fit_background(levels):
     """Fit a plane by least squares: the lighting of the paper, since ink covers little of it."""
-    y, x = np.indices(levels.shape).reshape(2, -1)
-    terms = np.stack([np.ones_like(x), x, y], axis=1).astype(float)
-    return (terms @ np.linalg.lstsq(terms, levels.ravel())[0]).reshape(levels.shape)
+    # Coordinates from the centre, which are orthogonal to each other and to a constant.
+    y, x = (np.arange(side, dtype=np.float32) - (side - 1) / 2 for side in levels.shape)
+    down, across = levels.mean(axis=1) @ y / (y @ y or 1), levels.mean(axis=0) @ x / (x @ x or 1)
+    return (levels.mean() + down * y)[:, None] + across * x
 
 
 def _read_levels(picture, name):
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if not isinstance(picture, str | os.PathLike):
-                return _to_grey(ImageOps.exif_transpose(_open(picture, name)))
-            if not stat.S_ISREG(os.stat(picture).st_mode):
-                raise UserError(f"{name} should be a file, but is a folder, pipe or device: give the path of an image")
-            with open(picture, "rb") as file:
-                return _to_grey(ImageOps.exif_transpose(_open(file, name)))
+        if not isinstance(picture, str | os.PathLike):
+            return _to_grey(ImageOps.exif_transpose(_open(picture, name)))
+        if not stat.S_ISREG(os.stat(picture).st_mode):
+            raise UserError(f"{name} should be a file, but is a folder, pipe or device: give the path of an image")
+        with open(picture, "rb") as file:
+            return _to_grey(ImageOps.exif_transpose(_open(file, name)))
     except UserError:
         raise
     except FileNotFoundError:
         raise UserError(f"{name} is missing: give the path of an image") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(
-            f"{name} should have at most {Image.MAX_IMAGE_PIXELS:,} pixels, but has more: scale it down"
-        ) from None
+    except Image.DecompressionBombError:
+        raise _too_large(name) from None
     except Image.UnidentifiedImageError:
         raise UserError(f"{name} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged files
         reason = printable(getattr(error, "strerror", None) or error or type(error).__name__)
         raise UserError(f"{name} should be an image, but cannot be read ({reason}): save it again") from None
+
+
+def _too_large(name):
+    return UserError(f"{name} should have at most {MAX_PIXELS:,} pixels, but has more: scale it down")
 
 
 def _open(picture, name):
@@ -142,6 +150,8 @@ def _open(picture, name):
         raise UserError(
             f"{name} should be a path, bytes, an open file, an array or a Pillow image, but is {type(picture).__name__}"
         )
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(name)
     if not all(image.size):
         raise UserError(f"{name} should show a character, but has no pixels: give another")
     return image
@@ -159,7 +169,7 @@ def _from_array(array, name):
 
 
 def _to_grey(image):
-    """Return an image's grey levels, (H, W) of float from 0 to 255, at most `WORKING_SIDE` pixels a side."""
+    """Return an image's grey levels, (H, W) from 0 to 255, at most `WORKING_SIDE` pixels a side."""
     if image.mode.startswith(("I", "F")):  # 16 bits or more, of which scanners use different ranges
         image = Image.fromarray(np.asarray(image, np.float32))
         image.thumbnail((WORKING_SIDE, WORKING_SIDE))
@@ -171,7 +181,7 @@ def _to_grey(image):
     else:
         image = image.convert("L")
     image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    return np.asarray(image, float)
+    return np.asarray(image)
 
 
 def _fill_transparency(image):

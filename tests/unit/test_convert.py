@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import gaussian_filter
 
-from emnist.data.convert import convert
+from emnist.data.convert import PADDING, _blur, convert
 from emnist.utils.errors import UserError
 
 
@@ -77,3 +78,11 @@ def test_anything_but_grey_levels_is_refused(image):
 def test_an_image_without_pixels_is_blank(shape):
     with pytest.raises(UserError, match="blank"):
         convert(np.zeros(shape, np.uint8))
+
+
+@settings(deadline=None, derandomize=True)
+@given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+def test_the_blur_is_that_of_scipy_to_the_last_bit(image):
+    image = image.astype(np.float32)
+    blurred = _blur(_blur(np.pad(image, PADDING)).T).T
+    assert np.array_equal(blurred, gaussian_filter(image, 1, mode="constant"))

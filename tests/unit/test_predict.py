@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from emnist.data.convert import convert
 from emnist.reading.pictures import find_ink, read_character
+from emnist.reading.strokes import label_regions, largest_distance
 from emnist.utils.errors import UserError
 
 
@@ -174,3 +176,22 @@ sides = st.integers(1, 40)
 def test_any_picture_holds_ink_or_nothing(levels):
     ink = find_ink(levels.astype(float))
     assert ink is None or convert(ink).max() == 255
+
+
+@given(arrays(bool, st.tuples(sides, sides)))
+@settings(deadline=None, derandomize=True, max_examples=200)
+def test_regions_and_distances_are_those_of_scipy(mask):
+    regions = label_regions(mask)
+    expected, number = ndimage.label(mask, np.ones((3, 3)))
+    pairs = set(zip(regions.tolist(), expected[mask].tolist(), strict=True))
+    assert len(pairs) == len(set(regions.tolist())) == number
+    framed = np.pad(mask, 1)
+    assert largest_distance(framed) == ndimage.distance_transform_edt(framed).max()
+
+
+@pytest.mark.parametrize("density", [0.2, 0.4, 0.6])
+def test_regions_of_a_large_picture_are_those_of_scipy(density):
+    mask = np.random.default_rng(0).random((512, 512)) < density
+    expected, number = ndimage.label(mask, np.ones((3, 3)))
+    pairs = set(zip(label_regions(mask).tolist(), expected[mask].tolist(), strict=True))
+    assert len(pairs) == number == len({region for region, _ in pairs})

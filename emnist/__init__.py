@@ -1,5 +1,5 @@
 """Models, data and training loops of a reproducible EMNIST ByClass pipeline."""
 
-from emnist.utils.openmp import spin_briefly
+from emnist.utils.environment import set_environment
 
-spin_briefly()
+set_environment()

@@ -1,12 +1,15 @@
 """Export of a trained network to ONNX."""
 
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 
 OPSET = 20
 MIN_HALF = 256  # values of a tensor that is worth storing in half precision
+CALIBRATION_BATCH = 64
 
 
 class Classifier(torch.nn.Module):
@@ -69,23 +72,99 @@ def to_onnx(model, metadata, **about):
 
 
 def halve(proto):
-    """Store the large tensors of an exported network in half precision, in place; they are computed with in single.
+    """Store the large tensors of an exported network in half precision; they are computed with in single.
 
     Parameters
     ----------
     proto : onnx.ModelProto
         As from `to_onnx`.
-    """
-    from onnx import TensorProto, helper, numpy_helper
 
-    casts = []
-    for tensor in proto.graph.initializer:
+    Returns
+    -------
+    onnx.ModelProto
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    half, casts = ModelProto(), []
+    half.CopyFrom(proto)
+    for tensor in half.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype == np.float32 and values.size >= MIN_HALF:
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    del proto.graph.value_info[:]
+    nodes = [*casts, *half.graph.node]
+    del half.graph.node[:]
+    half.graph.node.extend(nodes)
+    del half.graph.value_info[:]
+    return half
+
+
+def quantize(proto, images):
+    """Quantise an exported network to 8-bit integers, by ONNX Runtime's static quantisation [1]_.
+
+    Weights are quantised by channel to 7 bits: with 8, processors without VNNI would saturate, and read otherwise. The
+    softmax stays in float32.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        As from `to_onnx`.
+    images : numpy.ndarray of uint8, shape (N, 28, 28)
+        Training images, which set the ranges of the activations.
+
+    Returns
+    -------
+    onnx.ModelProto
+        With the inputs, outputs and metadata of `proto`. The same network and images give the same bytes.
+
+    References
+    ----------
+    .. [1] Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+       inference", 2018, CVPR, arXiv:1712.05877.
+    """
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    class Images(CalibrationDataReader):
+        def __init__(self):
+            starts = range(0, len(images), CALIBRATION_BATCH)
+            self.batches = iter([{"images": images[start : start + CALIBRATION_BATCH]} for start in starts])
+
+        def get_next(self):
+            return next(self.batches, None)
+
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    with tempfile.TemporaryDirectory() as folder:
+        exported, quantized = Path(folder, "exported.onnx"), Path(folder, "quantized.onnx")
+        # The exporter has done what `quant_pre_process` does; without this entry, ONNX Runtime warns.
+        prepared = onnx.ModelProto()
+        prepared.CopyFrom(proto)
+        onnx.helper.set_model_props(prepared, {"onnx.quant.pre_process": "onnxruntime.quant"})
+        exported.write_bytes(to_bytes(prepared))
+        quantize_static(
+            exported,
+            quantized,
+            Images(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=[proto.graph.node[-1].name],
+        )
+        result = onnx.load(quantized)
+    onnx.helper.set_model_props(result, metadata)
+    return result
+
+
+def to_bytes(proto):
+    """Serialise an exported network, so that the same network gives the same bytes."""
+    return proto.SerializeToString(deterministic=True)

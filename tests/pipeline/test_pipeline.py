@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+import onnx
 import pytest
 import yaml
 from dvc.repo import Repo
@@ -13,6 +14,8 @@ from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
 from loopback import files, serving, status
 from PIL import Image
 from pipeline_helpers import REPOSITORY, checkout, outputs, run, set_params, stages_run
+
+from emnist.data.classes import CHARACTERS
 
 SHARED = REPOSITORY.parent / "shared" / "data"
 
@@ -62,6 +65,21 @@ def test_every_output_says_what_it_should(finished_pipeline):
         "search",
     ):
         Image.open(finished_pipeline / f"plots/{picture}.png").verify()
+
+
+def test_the_exported_networks_read_the_test_images_as_the_model_does(finished_pipeline):
+    scores = metrics(finished_pipeline, "export")
+    assert scores["images"] == 100
+    assert scores["float32"]["differing_readings"] == 0 and scores["float32"]["largest_difference"] < 1e-4
+    assert scores["int8"]["bytes"] < scores["float32"]["bytes"] / 2
+    loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
+    assert scores["int8"]["recommended"] == (loss < 0.0025)
+    for name in ("emnist", "emnist-int8"):
+        exported = onnx.load(finished_pipeline / f"data/model/{name}.onnx")
+        onnx.checker.check_model(exported, full_check=True)
+        about = {entry.key: entry.value for entry in exported.metadata_props}
+        assert about.pop("classes") == CHARACTERS
+        assert about == {"architecture": "lenet", "data": "rendered sample", "recipe": "annealed"}
 
 
 def test_outputs_hold_no_path_and_no_date(finished_pipeline):

@@ -118,20 +118,21 @@ def test_a_stage_declares_the_parameters_it_reads(stage):
     assert undeclared <= {"search.workers", "size", "recipe"}
 
 
-def test_no_stage_that_evaluate_depends_on_reads_a_test_image():
-    assert {"split", "search", "pretrain", "finetune"} <= upstream("evaluate")
-    for stage in upstream("evaluate"):
+@pytest.mark.parametrize("scores", ["evaluate", "verify"])
+def test_no_stage_that_a_score_depends_on_reads_a_test_image(scores):
+    assert {"split", "search", "pretrain", "finetune"} <= upstream(scores)
+    for stage in upstream(scores):
         assert not any(map(is_test_image, STAGES[stage]["deps"])), stage
 
 
 def test_only_what_scores_and_draws_reads_test_images():
     readers = {stage for stage in STAGES if any(map(is_test_image, STAGES[stage]["deps"]))}
-    assert readers == {"evaluate", "transfer", "plots"}
+    assert readers == {"evaluate", "verify", "transfer", "plots"}
 
 
 def test_nothing_that_trains_depends_on_what_came_of_test_images():
-    for stage in ("search", "pretrain", "finetune", "transfer_train"):
-        assert not upstream(stage) & {"evaluate", "transfer", "plots"}
+    for stage in ("search", "pretrain", "finetune", "export", "transfer_train"):
+        assert not upstream(stage) & {"evaluate", "verify", "transfer", "plots"}
 
 
 def test_the_readme_draws_exactly_the_edges_of_the_dag():
@@ -152,7 +153,9 @@ def test_raw_files_are_outputs_of_their_own():
 
 def test_only_the_stages_that_use_the_model_depend_on_its_code():
     dependents = {stage for stage in STAGES if "emnist/architectures/${model}.py" in STAGES[stage]["deps"]}
-    assert dependents == {"search", "initialise", "pretrain", "finetune", "evaluate", "transfer_train", "transfer"}
+    assert dependents == {
+        *("search", "initialise", "pretrain", "finetune", "export", "evaluate", "verify", "transfer_train", "transfer")
+    }
 
 
 def test_every_output_is_written_once_and_lies_in_its_folder():
@@ -164,7 +167,7 @@ def test_every_output_is_written_once_and_lies_in_its_folder():
 def test_dvc_keeps_the_results_of_training_in_its_run_cache():
     # It keeps none of a stage with an uncached output that is neither metric nor plot; a killed queued experiment, or
     # a lost dvc.lock, then costs the training.
-    for stage in ("search", "pretrain", "finetune", "transfer_train"):
+    for stage in ("search", "pretrain", "finetune", "export", "transfer_train"):
         assert all(isinstance(output, str) for output in STAGES[stage]["outs"])
 
 
@@ -173,11 +176,21 @@ def test_stages_import_from_the_package_and_never_from_each_other():
         assert not any(name.startswith("stages/") for name in imports(str(file.relative_to(REPOSITORY))))
 
 
-def test_dvcs_model_registry_knows_the_model_with_its_labels_and_metrics():
+@pytest.mark.parametrize(
+    "name, path, metrics",
+    [
+        ("emnist-byclass", "data/weights/finetune.safetensors", "evaluate"),
+        ("emnist-byclass-onnx", "data/model/emnist.onnx", "verify"),
+        ("emnist-byclass-int8", "data/model/emnist-int8.onnx", "verify"),
+    ],
+)
+def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics(name, path, metrics):
     with Repo(REPOSITORY) as repo:
-        model = repo.artifacts.read()["dvc.yaml"]["emnist-byclass"]
-    assert model.type == "model" and model.path in outputs("finetune")
+        models = repo.artifacts.read()["dvc.yaml"]
+    model = models[name]
+    assert len(models) == 3 and model.type == "model" and model.path == path
+    assert any(path in outputs(stage) for stage in STAGES)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     assert params["model"] in model.labels
     assert model.meta.pop("source") == params["source"]
-    assert set(model.meta.values()) <= outputs("evaluate")
+    assert set(model.meta.values()) <= outputs(metrics)

@@ -1,0 +1,52 @@
+"""Comparison of an exported network with PyTorch's."""
+
+import numpy as np
+import torch
+
+from emnist.evaluation.metrics import DECIMALS
+
+
+@torch.inference_mode()
+def torch_probabilities(model, images, batch_size=256):
+    """Compute the probability of each class by PyTorch, in the precision of the images' hardware.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    images : emnist.training.batches.ImageBatches
+    batch_size : int
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (N, classes)
+    """
+    model.eval()
+    parts = []
+    for batch, _ in images.eval_batches(batch_size):
+        with images.hardware.autocast():
+            logits = model(batch)
+        parts.append(logits.float().softmax(dim=1))
+    return torch.cat(parts).cpu().numpy()
+
+
+def parity(probabilities, expected, labels):
+    """Compare a network's probabilities with those of another, and score its readings.
+
+    Parameters
+    ----------
+    probabilities, expected : numpy.ndarray of float, shape (N, classes)
+        Of the network and of the one that it should equal.
+    labels : numpy.ndarray of int, shape (N,)
+
+    Returns
+    -------
+    dict
+        ``accuracy`` (0 to 1), ``differing_readings``, the number of images of which the most probable class differs,
+        and ``largest_difference`` of a probability.
+    """
+    readings = probabilities.argmax(1)
+    return {
+        "accuracy": round(float(np.mean(readings == labels)), DECIMALS),
+        "differing_readings": int(np.sum(readings != expected.argmax(1))),
+        "largest_difference": float(np.max(np.abs(probabilities - expected))),
+    }

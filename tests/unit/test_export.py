@@ -1,0 +1,129 @@
+"""An exported network reads as PyTorch's does, says what it is, and has the same bytes each time."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from pipeline_helpers import REPOSITORY
+
+from emnist.data.classes import CHARACTERS
+from emnist.evaluation.parity import parity
+from emnist.export import halve, quantize, to_bytes, to_onnx
+from emnist.models import ARCHITECTURES, build_model, load_pretrained
+from emnist.reading.network import Network
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(256, size=(500, 28, 28), dtype=np.uint8)
+ABOUT = {"data": "noise", "recipe": "annealed"}
+
+
+def random_network(name):
+    torch.manual_seed(0)
+    return build_model(name).eval(), {"model": name, "classes": CHARACTERS, "mean": 0.17, "std": 0.33}
+
+
+def by_torch(model, metadata, images):
+    pixels = (torch.from_numpy(images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
+    with torch.inference_mode():
+        return model(pixels).softmax(1).numpy()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load an exported network as users do, from a file."""
+
+    def load(proto):
+        (tmp_path / "network.onnx").write_bytes(to_bytes(proto))
+        return Network(tmp_path / "network.onnx")
+
+    return load
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_exported_network_reads_as_pytorchs_and_passes_the_checker(name, load):
+    model, metadata = random_network(name)
+    exported = to_onnx(model, metadata, **ABOUT)
+    onnx.checker.check_model(exported, full_check=True)
+    network, images = load(exported), IMAGES[: 3 if name == "ensnet" else 300]
+    assert network.metadata == {"architecture": name, "classes": CHARACTERS, **ABOUT}
+    probabilities, expected = network.probabilities(images), by_torch(model, metadata, images)
+    assert probabilities.shape == (len(images), 62) and probabilities.dtype == np.float32
+    compared = parity(probabilities, expected, np.zeros(len(images)))
+    assert compared["differing_readings"] == 0 and compared["largest_difference"] < 1e-5
+    assert (
+        compared["largest_difference"] < np.ptp(expected, axis=0).max() / 100
+    )  # random weights hardly differ by image
+    assert [network.probabilities(images[:few]).shape for few in (0, 1, 2)] == [(0, 62), (1, 62), (2, 62)]
+
+
+TWICE = """
+import hashlib, sys
+sys.path[:0] = ["tests", "tests/unit"]
+from test_export import *
+for content in all_files():
+    print(hashlib.sha256(content).hexdigest())
+"""
+
+
+def all_files():
+    resnet, lenet = (to_onnx(*random_network(name), **ABOUT) for name in ("resnet", "lenet"))
+    return [to_bytes(proto) for proto in (resnet, halve(resnet), quantize(lenet, IMAGES[:100]))]
+
+
+def test_two_processes_export_the_same_bytes_which_name_no_path(tmp_path):
+    done = python(TWICE, tmp_path, PYTHONHASHSEED="7")
+    files = all_files()
+    assert done.stdout.split() == [hashlib.sha256(content).hexdigest() for content in files]
+    for content in files:
+        assert not any(name in content for name in (str(REPOSITORY).encode(), sys.prefix.encode(), b"site-packages"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def python(code, temporary, **variables):
+    """Run a program in a fresh process; `temporary` is the folder of its temporary files."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment = kept | {"TMPDIR": str(temporary)} | variables
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
+
+
+def test_onnx_runtime_collects_no_telemetry(tmp_path):
+    python("import onnxruntime", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".ses"]  # the session of its telemetry
+    (tmp_path / ".ses").unlink()
+    python("import emnist.reading.network", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_precision_halves_the_file_and_hardly_changes_a_probability(load):
+    model, metadata = load_pretrained("resnet")
+    exported = to_onnx(model, metadata, **ABOUT)
+    half = halve(exported)
+    onnx.checker.check_model(half, full_check=True)
+    assert len(to_bytes(half)) < 0.55 * len(to_bytes(exported))
+    assert half.metadata_props == exported.metadata_props
+    before, after = (load(proto).probabilities(IMAGES[:100]) for proto in (exported, half))
+    assert 0 < np.abs(after - before).max() < 0.01
+
+
+def test_8_bit_integers_shrink_the_file_and_leave_most_readings(load, capfd):
+    model, metadata = load_pretrained("lenet")
+    exported = to_onnx(model, metadata, **ABOUT)
+    before = to_bytes(exported)
+    capfd.readouterr()
+    quantized = quantize(exported, IMAGES[:200])
+    assert capfd.readouterr() == ("", "") and to_bytes(exported) == before
+    onnx.checker.check_model(quantized, full_check=True)
+    assert len(to_bytes(quantized)) < 0.4 * len(before)
+    network = load(quantized)
+    assert network.metadata == {"architecture": "lenet", "classes": CHARACTERS, **ABOUT}
+    probabilities = network.probabilities(IMAGES)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    compared = parity(probabilities, by_torch(model, metadata, IMAGES), np.zeros(len(IMAGES)))
+    assert compared["differing_readings"] < 0.1 * len(IMAGES) and 0 < compared["largest_difference"] < 0.5
+    assert [network.probabilities(IMAGES[:few]).shape for few in (0, 1, 2)] == [(0, 62), (1, 62), (2, 62)]

@@ -19,10 +19,12 @@ from emnist.data.datasets import read_emnist, read_mnist
 from emnist.data.files import read_json
 from emnist.evaluation.cost import count_parameters
 from emnist.evaluation.metrics import classification_metrics, per_class_table
+from emnist.export import halve, to_bytes, to_onnx
 from emnist.models import load_model
 from emnist.models.pretrained import FOLDER
 from emnist.models.weights import save_weights
 from emnist.params import load_params
+from emnist.reading.network import Network
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
@@ -56,7 +58,7 @@ The input is (pixel / 255 - {mean:.6g}) / {std:.6g}, float32 of shape (N, 1, 28,
 {scores}
 
 MNIST's digits are read among the ten digits, the others among 62 characters. The file holds {precision}, which changes {changed} of {count:,}
-readings of EMNIST's test images.
+readings of EMNIST's test images. `{name}.onnx`, the same for ONNX Runtime, holds {onnx_precision}, which changes {onnx_changed}.
 
 ## Where it must not be scored
 
@@ -113,7 +115,7 @@ class AmongDigits(torch.nn.Module):
 
 
 def publish(options):
-    """Write ``NAME.safetensors`` and ``NAME.md``; `options` are the arguments of the command."""
+    """Write ``NAME.safetensors``, ``NAME.onnx`` and ``NAME.md``; `options` are the arguments of the command."""
     params = load_params(options.run / "params.yaml")
     model, metadata = load_model(options.run / "data/weights/finetune.safetensors")
     compute = params.compute.model_copy(update={"device": "cpu", "precision": "float32", "threads": "auto"})
@@ -131,6 +133,14 @@ def publish(options):
         half, rounded, top3, changed, precision = model, model, exact, 0, "single precision"
     path = FOLDER / f"{options.name}.safetensors"
     save_weights(path, half, **metadata)
+
+    onnx_path, onnx_precision = path.with_suffix(".onnx"), "half precision"
+    network = to_onnx(model, metadata, data=options.data, recipe=params.recipe)
+    write_bytes(onnx_path, to_bytes(halve(network)))
+    onnx_changed = count_changed(onnx_path, emnist[0], exact)
+    if onnx_changed > LARGEST_CHANGE * len(exact):
+        write_bytes(onnx_path, to_bytes(network))
+        onnx_changed, onnx_precision = count_changed(onnx_path, emnist[0], exact), "single precision"
 
     handwriting, digits = read_emnist("test", folder=options.handwriting), read_mnist("t10k", folder=options.mnist)
     scored = {  # labels, and the classes predicted
@@ -165,6 +175,8 @@ def publish(options):
         std=metadata["std"],
         precision=precision,
         changed=changed,
+        onnx_precision=onnx_precision,
+        onnx_changed=onnx_changed,
         count=len(top3),
         recipe=recipe(params, options, model),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False),
@@ -182,7 +194,13 @@ def publish(options):
         ),
     )
     write_bytes(FOLDER / f"{options.name}.md", text.encode())
-    print(f"{path}: {path.stat().st_size:,} bytes, {precision}, {changed} of {len(top3):,} readings changed")
+    for path, precision, changed in [(path, precision, changed), (onnx_path, onnx_precision, onnx_changed)]:
+        print(f"{path}: {path.stat().st_size:,} bytes, {precision}, {changed} of {len(top3):,} readings changed")
+
+
+def count_changed(path, images, top3):
+    """Count the images that an exported network reads otherwise than `top3`, (N, 3), says."""
+    return int(np.sum(Network(path).probabilities(images).argmax(1) != top3[:, 0]))
 
 
 def recipe(params, options, model):

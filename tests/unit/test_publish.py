@@ -13,6 +13,7 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_emnist
 from emnist.models import build_model, load_pretrained, pretrained
 from emnist.models.weights import save_weights
+from emnist.reading.network import Network
 from tools import publish
 
 
@@ -48,6 +49,10 @@ def test_a_published_network_is_loaded_by_its_name_and_scores_as_its_card_says(a
     card = pretrained.read_card("noise")[1]
     assert card["scores"]["EMNIST ByClass"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert card["parameters"] == 35_814
+    network = Network(networks / "noise.onnx")
+    assert network.metadata == {"architecture": "lenet", "classes": CHARACTERS, "data": "noise", "recipe": "annealed"}
+    assert np.mean(network.probabilities(test_images).argmax(1) == labels) == pytest.approx(accuracy, abs=1 / 70 + 1e-6)
+    assert (networks / "noise.onnx").stat().st_size < 3 * 35_814
     text = (networks / "noise.md").read_text()
     for said in (
         "noise",
@@ -56,6 +61,7 @@ def test_a_published_network_is_loaded_by_its_name_and_scores_as_its_card_says(a
         "dvc repro",
         "a processor",
         "half precision",
+        "`noise.onnx`, the same for ONNX Runtime, holds half precision",
         "| z | 1 |",
         "Special Database 19",
     ):
@@ -68,7 +74,8 @@ def test_publishing_twice_gives_the_same_bytes(arguments, monkeypatch):
     publish.main()
     first = {path.name: path.read_bytes() for path in networks.iterdir()}
     publish.main()
-    assert first == {path.name: path.read_bytes() for path in networks.iterdir()} and len(first) == 2
+    assert first == {path.name: path.read_bytes() for path in networks.iterdir()}
+    assert set(first) == {"noise.md", "noise.onnx", "noise.safetensors"}
 
 
 def test_half_precision_is_refused_where_it_changes_more_than_one_reading_in_a_thousand(arguments, monkeypatch):
@@ -76,5 +83,8 @@ def test_half_precision_is_refused_where_it_changes_more_than_one_reading_in_a_t
     monkeypatch.setattr("sys.argv", argv)
     monkeypatch.setattr(publish, "LARGEST_CHANGE", -1)
     publish.main()
-    assert "holds single precision, which changes 0 of 70" in (networks / "noise.md").read_text().replace("\n", " ")
+    text = (networks / "noise.md").read_text()
+    assert "holds single precision, which changes 0 of 70" in text.replace("\n", " ")
     assert (networks / "noise.safetensors").stat().st_size > 4 * 35_814
+    assert "`noise.onnx`, the same for ONNX Runtime, holds single precision, which changes 0." in text
+    assert (networks / "noise.onnx").stat().st_size > 4 * 35_814

@@ -2,8 +2,6 @@
 
 import math
 
-from joblib import Parallel, delayed
-
 from emnist.models import build_model, set_dropout
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
@@ -11,8 +9,9 @@ from emnist.training.hardware import setup_hardware
 from emnist.training.loop import Diverged, fit, seed_everything
 from emnist.training.losses import build_loss
 from emnist.training.optimizers import build_optimizer, searched_hyperparameters
-from emnist.utils.errors import UserError, workers_ignore_sigint
+from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
+from emnist.utils.workers import run_in_workers
 
 
 def search_space(params):
@@ -146,11 +145,8 @@ def random_search(params, split, workers, checkpoint=None):
     losses = dict(saved[1]) if saved else {}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
-    missing = [number for number in range(len(configs)) if number not in losses]
-    with workers_ignore_sigint():
-        results = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_run_numbered_trial)(number, configs[number], params, *split) for number in missing
-        )
+    missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}
+    results = run_in_workers("search", run_trial, missing, workers, "lower search.workers in params.yaml")
     for number, loss in progress(results, "search", len(missing), "trial"):
         losses[number] = loss
         log(
@@ -173,8 +169,3 @@ def best_config(trials):
         (trial for trial in trials if trial["validation_loss"] is not None), key=lambda trial: trial["validation_loss"]
     )
     return {name: value for name, value in best.items() if name != "validation_loss"}
-
-
-def _run_numbered_trial(number, *arguments):
-    """Run a trial in a worker, and return its number with its result, since results come in any order."""
-    return number, run_trial(*arguments)

@@ -17,8 +17,8 @@ from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import convert
 from emnist.params import Count, Section, Seed
-from emnist.utils.errors import workers_ignore_sigint
 from emnist.utils.progress import log, progress
+from emnist.utils.workers import workers_ignore_sigint
 
 TITLE = "the rendered sample"
 SMALL = "abcdefghijklmnopqrstuvwxyz"

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import contextmanager
 
 _SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -55,26 +54,6 @@ def run_cli(main):
 def exit_on_signals():
     """Exit at once on Ctrl-C and SIGTERM, with the message of `run_cli`; use it when there is nothing to clean up."""
     _handle_signals(_exit_at_once)
-
-
-@contextmanager
-def workers_ignore_sigint():
-    """Start worker processes with Ctrl-C blocked, in a ``with`` statement.
-
-    A terminal sends Ctrl-C to all processes; this one ends its workers itself.
-    """
-    from multiprocessing import resource_tracker
-
-    # loky's resource tracker cleans up after workers that were ended early, and warns about it.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
-    # loky replaces workers whose memory has grown, such as EnsNet's at each trial, and warns about it.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    resource_tracker.ensure_running()  # starting it later would unblock SIGINT in some versions of Python
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _handle_signals(handler):

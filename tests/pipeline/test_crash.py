@@ -126,7 +126,7 @@ def test_workers_never_hear_ctrl_c_from_their_first_instruction_on(tmp_path):
     (tmp_path / "heard.py").write_text("""
 import signal
 from joblib import Parallel, delayed
-from emnist.utils.errors import workers_ignore_sigint
+from emnist.utils.workers import workers_ignore_sigint
 
 with workers_ignore_sigint():
     blocked = Parallel(2, return_as="generator")(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(4))

@@ -49,6 +49,19 @@ def main():
         parser.print_help()
         return
     check_name(name, COMMANDS, "the command")
+    try:
+        run_command(name, sys.argv[2:])
+    except ModuleNotFoundError as error:
+        if error.name.split(".")[0] == "emnist":
+            raise
+        extra = "serve" if name == "serve" else "train"
+        raise UserError(
+            f"`emnist {name}` needs {error.name}, which is not installed: run `pip install 'emnist[{extra}]'`"
+        ) from None
+
+
+def run_command(name, arguments):
+    """Run a command with its arguments."""
     command = importlib.import_module(f"emnist.cli.{name}")
     parser = Parser(
         prog=f"emnist {name}",
@@ -57,4 +70,4 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(parser)
-    command.main(parser.parse_args(sys.argv[2:]))
+    command.main(parser.parse_args(arguments))

@@ -1,13 +1,19 @@
 """Predictions for a person's own pictures."""
 
+import csv
 import json
 import sys
+import warnings
 from pathlib import Path
 
 from emnist.utils.errors import UserError
+from emnist.utils.names import printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
-WEIGHTS = "data/weights/finetune.safetensors"
+EXPORTED = "data/model/emnist.onnx"  # of your own run
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm")
+BATCH = 32  # pictures that the networks read at once
+MAX_INPUT = 100_000_000  # bytes of standard input
 
 
 def add_arguments(parser):
@@ -15,14 +21,17 @@ def add_arguments(parser):
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="a picture of one character, of any size, dark on light or light on dark",
+        help="a picture of one character, of any size, dark on light or light on dark; a folder of such pictures; "
+        "or - for one from standard input",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    network = parser.add_mutually_exclusive_group()
-    network.add_argument(
-        "--weights", help=f"the trained model (default: {WEIGHTS}, or a pretrained network if there is none)"
+    parser.add_argument(
+        "--model",
+        metavar="A,B,...",
+        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx "
+        f"(default: {EXPORTED}, or the pretrained handwriting if there is none)",
     )
-    network.add_argument("--model", metavar="NAME", help="a pretrained network, such as resnet")
+    parser.add_argument("--format", choices=["text", *WRITERS], default="text", help="default: %(default)s")
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
     )
@@ -31,65 +40,112 @@ def add_arguments(parser):
 def main(options):
     if options.top < 1:
         raise UserError(f"--top should be at least 1, but is {options.top}")
-
-    from emnist.reading.pictures import read_character
-
-    model, metadata = load_network(options)
-    readings, failed = [], False
-    for path in options.images:
-        try:
-            guesses = predict(model, metadata, read_character(path))[: options.top]
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            failed = True
-            continue
-        readings.append({"file": path, "predictions": [{"character": c, "probability": p} for c, p in guesses]})
-        if not options.json:
-            print(f"{path}:", ", ".join(f"{c} {p:.1%}" for c, p in guesses))
-    if options.json:
-        print(json.dumps(readings, indent=2))
-    sys.exit(failed)
+    warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
+    sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding lacks
+    readers, errors = load_readers(options.model), []
+    readings = read(readers, options.images, options.top, errors)
+    if options.format == "text":
+        write_text(readings, several=len(readers) > 1)
+    else:
+        WRITERS[options.format](readings)
+    sys.exit(bool(errors))
 
 
-def load_network(options):
-    """Load the network that the command line names, and say on standard error which one it is unless it is named.
+def load_readers(model):
+    """Load the networks that ``--model`` names, by name. If it names none, say on standard error which one reads."""
+    from emnist.reading.reader import DEFAULT, Reader
 
-    Returns
-    -------
-    model, metadata
-        As from `emnist.models.load_model`.
-    """
-    from emnist.models import load_model, load_pretrained
-    from emnist.models.pretrained import READS_PICTURES
-
-    if options.model:
-        return load_pretrained(options.model)
-    if options.weights or Path(WEIGHTS).exists():
-        return load_model(options.weights or WEIGHTS)
-    print(f"{WEIGHTS} is missing: the pretrained network {READS_PICTURES} reads", file=sys.stderr)
-    return load_pretrained(READS_PICTURES)
+    if model is None and Path(EXPORTED).exists():
+        model = EXPORTED
+        print(f"{EXPORTED} reads", file=sys.stderr)
+    elif model is None:
+        model = DEFAULT
+        print(f"{EXPORTED} is missing: the pretrained network {DEFAULT} reads", file=sys.stderr)
+    return {name: Reader(name) for name in model.split(",")}
 
 
-def predict(model, metadata, image):
-    """Rank the classes of a character.
+def read(readers, names, top, errors):
+    """Read pictures by each network; a picture that cannot be read is reported on standard error and left out.
 
     Parameters
     ----------
-    model : torch.nn.Module
-    metadata : dict
-        Both as given by `emnist.models.load_model`.
-    image : numpy.ndarray of uint8, shape (28, 28)
-        As EMNIST has it: upright, white on black.
+    readers : dict of str to emnist.Reader
+    names : list of str
+        Files, folders, or ``-`` for standard input.
+    top : int
+        Number of guesses.
+    errors : list
+        What is reported is appended to it.
 
-    Returns
-    -------
-    list of (str, float)
-        Every character the model knows with its probability, the likeliest first.
+    Yields
+    ------
+    dict
+        ``file``, ``network`` and ``predictions``, a list of dict with ``character`` and ``probability``.
     """
-    import torch
+    import numpy as np
 
-    pixels = (torch.from_numpy(image).float() / 255 - metadata["mean"]) / metadata["std"]
-    with torch.inference_mode():
-        probabilities = model(pixels[None, None]).softmax(dim=1)[0].double()
-    order = probabilities.argsort(descending=True, stable=True).tolist()
-    return [(metadata["classes"][label], probabilities[label].item()) for label in order]
+    files = [file for name in names for file in find_files(name)]
+    for start in range(0, len(files), BATCH):
+        found = []
+        for file in files[start : start + BATCH]:
+            try:
+                found.append((file, read_picture(file)))
+            except UserError as error:
+                print(f"error: {error}", file=sys.stderr)
+                errors.append(error)
+        if not found:
+            continue
+        images = np.stack([image for _, image in found])
+        columns = [reader.read_images(images) for reader in readers.values()]
+        for (file, _), *readings in zip(found, *columns):
+            for network, reading in zip(readers, readings):
+                guesses = [{"character": c, "probability": p} for c, p in reading.predictions[:top]]
+                yield {"file": file, "network": network, "predictions": guesses}
+
+
+def find_files(name):
+    """List the pictures in a folder and its subfolders by their suffixes; of anything else, give the name itself."""
+    found = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    return sorted(map(str, found)) or [name]
+
+
+def read_picture(name):
+    from emnist.reading.pictures import read_character
+
+    if name == "-":
+        content = sys.stdin.buffer.read(MAX_INPUT + 1)
+        if len(content) > MAX_INPUT:
+            raise UserError(
+                f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down"
+            )
+        return read_character(content, "standard input")
+    if Path(name).is_dir():
+        raise UserError(f"{printable(name)} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}")
+    return read_character(name)
+
+
+def write_text(readings, several):
+    for reading in readings:
+        network = f" ({reading['network']})" if several else ""
+        guesses = ", ".join(f"{each['character']} {each['probability']:.1%}" for each in reading["predictions"])
+        print(f"{printable(reading['file'])}{network}: {guesses}")
+
+
+def write_json(readings):
+    print(json.dumps(list(readings), indent=2))
+
+
+def write_json_lines(readings):
+    for reading in readings:
+        print(json.dumps(reading))
+
+
+def write_csv(readings):
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["file", "network", "rank", "character", "probability"])
+    for reading in readings:
+        for rank, guess in enumerate(reading["predictions"], 1):
+            table.writerow([printable(reading["file"]), reading["network"], rank, *guess.values()])
+
+
+WRITERS = {"json": write_json, "jsonl": write_json_lines, "csv": write_csv}

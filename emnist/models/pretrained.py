@@ -8,11 +8,10 @@ from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
 
 FOLDER = Path(emnist.__file__).parent / "pretrained"
-READS_PICTURES = "handwriting"  # the network that `emnist predict` uses by default
 
 
 def pretrained_names():
-    """List the networks in `FOLDER`, each a file of weights with its card."""
+    """List the networks in `FOLDER`: of each the weights, the same network in ONNX, and a card."""
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-import emnist
+from emnist.models.pretrained import FOLDER, pretrained_names
 from emnist.utils.errors import UserError
-from emnist.utils.names import check_name
+from emnist.utils.names import check_name, printable
 
-EXPORTED = "data/model/emnist.onnx"  # of your own run
-FOLDER = Path(emnist.__file__).parent / "pretrained"
 DEFAULT = "handwriting"  # the pretrained network for a person's own pictures
 BATCH = 256  # images computed at once
 
@@ -40,6 +38,10 @@ class Network:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors are raised; nothing is printed
+        if Path(path).parent == FOLDER:
+            remedy = "restore it from git, or install the package again"
+        else:
+            remedy = "run `dvc repro`, or name another"
         try:
             # Of bytes, not of a path, so that the file cannot name others.
             self.session = onnxruntime.InferenceSession(Path(path).read_bytes(), options, ["CPUExecutionProvider"])
@@ -50,14 +52,13 @@ class Network:
             fits &= (probabilities.name, probabilities.shape[1:]) == ("probabilities", [len(self.classes)])
         except OSError as error:
             raise UserError(
-                f"{path} should be an exported network, but cannot be read ({error.strerror}): "
-                "run `dvc repro`, or name another"
+                f"{printable(path)} should be an exported network, but cannot be read ({error.strerror}): {remedy}"
             ) from None
         except Exception:  # ONNX Runtime's errors have no class in common
             fits = False
         if not fits:
             raise UserError(
-                f"{path} should hold a network as the stage export writes it, but does not: delete it and run `dvc repro`"
+                f"{printable(path)} should hold a network as the stage export writes it, but does not: {remedy}"
             )
 
     def probabilities(self, images):
@@ -95,10 +96,5 @@ def load_network(name):
     """
     if Path(name).suffix == ".onnx":
         return Network(name)
-    check_name(name, network_names(), "the network")
+    check_name(name, pretrained_names(), "the network")
     return Network(FOLDER / f"{name}.onnx")
-
-
-def network_names():
-    """List the pretrained networks."""
-    return sorted(path.stem for path in FOLDER.glob("*.onnx"))

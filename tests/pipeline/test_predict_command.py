@@ -1,5 +1,7 @@
-"""`predict` as a command: what it prints, and how it ends on bad files. Here because torch is imported each time."""
+"""`predict` as a command: what it prints, and how it ends on bad files and networks."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -8,25 +10,18 @@ import subprocess
 import sys
 import zlib
 
+import numpy as np
+import onnx
 import pytest
-import torch
 from glyphs import glyph, on_paper
+from onnx import TensorProto, helper
 from PIL import Image
 
+from emnist import Reader
 from emnist.data.classes import CHARACTERS
-from emnist.models import build_model
-from emnist.models.weights import save_weights
-from emnist.reading.pictures import read_character
+from emnist.models.pretrained import FOLDER
 
-ABOUT = {"model": "lenet", "classes": CHARACTERS, "mean": 0.17, "std": 0.33}
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lenet.safetensors"
-    save_weights(path, build_model("lenet"), **ABOUT)
-    return path
+SLOW = ["torch", "pandas", "yaml", "pydantic", "scipy", "dvc"]  # to import, or not installed with the package alone
 
 
 @pytest.fixture
@@ -36,25 +31,51 @@ def four(tmp_path):
     return path
 
 
-def predict(*arguments, weights):
-    command = [sys.executable, "-m", "emnist", "predict", "--weights", weights, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def predict(*arguments, **options):
+    command = [sys.executable, "-m", "emnist", "predict", *arguments]
+    text = "input" not in options
+    return subprocess.run(command, capture_output=True, text=text, env=os.environ | {"OMP_NUM_THREADS": "1"}, **options)
 
 
-def test_command_prints_the_likeliest_characters_as_json(four, weights):
-    done = predict("--json", "--top", "62", four, weights=weights)
+def test_command_prints_the_likeliest_characters_as_json(four):
+    done = predict("--json", "--top", "62", "--model", "lenet", four)
     assert (done.returncode, done.stderr) == (0, "")
     [reading] = json.loads(done.stdout)
-    assert reading["file"] == str(four)
+    assert (reading["file"], reading["network"]) == (str(four), "lenet")
     probabilities = {guess["character"]: guess["probability"] for guess in reading["predictions"]}
     assert sorted(probabilities) == sorted(CHARACTERS)
     assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+    assert probabilities == dict(Reader("lenet").read([four])[0].predictions)
 
-    torch.manual_seed(0)
-    pixels = torch.from_numpy(read_character(four)).float() / 255
-    logits = build_model("lenet").eval()(((pixels - 0.17) / 0.33)[None, None])
-    expected = dict(zip(CHARACTERS, logits.softmax(dim=1)[0].tolist()))
-    assert probabilities == pytest.approx(expected, abs=1e-6)
+
+def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(four, tmp_path):
+    folder = tmp_path / "pictures" / "more"
+    folder.mkdir(parents=True)
+    on_paper(glyph()).save(folder / "scan.JPG", format="JPEG")
+    (folder / "notes.txt").write_text("no picture")
+    done = predict(
+        "--format", "csv", "--top", "1", "--model", "lenet,resnet", folder.parent, "-", input=four.read_bytes()
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert [(row["file"], row["network"]) for row in rows] == [
+        (str(folder / "scan.JPG"), "lenet"),
+        (str(folder / "scan.JPG"), "resnet"),
+        ("-", "lenet"),
+        ("-", "resnet"),
+    ]
+    assert all(row["character"] == "4" and 0 < float(row["probability"]) <= 1 and row["rank"] == "1" for row in rows)
+
+
+def test_json_lines_are_one_object_a_picture(four):
+    done = predict("--format", "jsonl", "--model", "lenet", four, four)
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(four)] * 2
+
+
+def test_a_first_picture_is_read_without_what_is_slow_to_import(four):
+    code = f"import sys; from emnist import Reader; Reader().read([{str(four)!r}]); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {name.split(".")[0] for name in said.split()} & set(SLOW)
 
 
 def _png_header(width, height):
@@ -65,7 +86,7 @@ def _png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b""))
 
 
-def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_path):
+def test_bad_files_are_reported_and_the_good_ones_still_read(four, tmp_path):
     no_image = "should be an image, but is none of PNG, JPEG"
     bad = {
         "missing.png": (None, "is missing"),
@@ -89,9 +110,11 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_
         image.save(tmp_path / name)
         bad[name] = (None, "should show a character, but is all one colour, or nearly")
     (tmp_path / "folder").mkdir()
-    bad["folder"] = (None, "should be a file, but is a folder, pipe or device")
+    bad["folder"] = (None, "should hold pictures, but holds no file that ends in .png")
+    os.mkfifo(tmp_path / "pipe")
+    bad["pipe"] = (None, "should be a file, but is a folder, pipe or device")
 
-    done = predict(four, *(tmp_path / name for name in bad), four, weights=weights)
+    done = predict("--model", "lenet", four, *(tmp_path / name for name in bad), four)
     assert done.returncode == 1
     for line in done.stdout.splitlines(keepends=True):
         assert re.fullmatch(rf"{four}: (\w \d+\.\d%, ){{2}}\w \d+\.\d%\n", line)
@@ -102,21 +125,63 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, weights, tmp_
         assert line.startswith(f"error: {tmp_path / name} {reason}")
 
 
+def network(inputs=("images", TensorProto.UINT8, ["N", 28, 28]), classes="0"):
+    """Make an ONNX file of a network that does next to nothing."""
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [inputs[0]], ["probabilities"])],
+        "graph",
+        [helper.make_tensor_value_info(*inputs)],
+        [helper.make_tensor_value_info("probabilities", *inputs[1:])],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    if classes:
+        helper.set_model_props(proto, {"classes": classes})
+    return proto.SerializeToString()
+
+
+def with_external_data(secret):
+    """Make an ONNX file that takes its weights from another file."""
+    proto = onnx.load(FOLDER / "lenet.onnx")
+    tensor = max(proto.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    onnx.external_data_helper.set_external_data(tensor, secret)
+    tensor.ClearField("raw_data")
+    return proto.SerializeToString()
+
+
+SOUND = FOLDER / "lenet.onnx"
+
+
 @pytest.mark.parametrize(
-    "damage, reason",
+    "content, reason",
     [
-        (lambda path: path.unlink(), "is missing: run `dvc repro`"),
-        (
-            lambda path: path.write_bytes(b"\x80\x04pickle?"),
-            "should hold weights in safetensors format, but is damaged",
-        ),
+        (None, "should be an exported network, but cannot be read (No such file or directory)"),
+        (b"\x80\x04pickle?", "should hold a network as the stage export writes it, but does not"),
+        (b"", "should hold a network as the stage export writes it, but does not"),
+        (SOUND.read_bytes()[:-1000], "should hold a network as the stage export writes it, but does not"),
+        (network(), "should hold a network as the stage export writes it, but does not"),
+        (network(classes=""), "should hold a network as the stage export writes it, but does not"),
+        (network(("pixels", TensorProto.FLOAT, ["N", 62])), "should hold a network as the stage export writes it"),
+        (with_external_data("../secret"), "should hold a network as the stage export writes it, but does not"),
     ],
-    ids=["missing", "damaged"],
+    ids=["missing", "pickle", "empty", "cut", "other output", "no classes", "other input", "weights elsewhere"],
 )
-def test_unusable_weights_end_in_one_sentence(damage, reason, four, weights, tmp_path):
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(weights.read_bytes())
-    damage(path)
-    done = predict(four, weights=path)
+def test_an_unusable_network_ends_in_one_sentence(content, reason, four, tmp_path):
+    path = tmp_path / "mine.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    done = predict("--model", path, four)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {path} {reason}") and done.stderr.count("\n") == 1
+
+
+def test_an_unknown_network_is_named_with_the_nearest(four):
+    done = predict("--model", "lenet,resnett", four)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("but is 'resnett' (did you mean resnet?)\n") and done.stderr.count("\n") == 1
+
+
+def test_pictures_are_read_from_paths_arrays_and_pillow_images(four):
+    pixels = np.asarray(Image.open(four))
+    by_path, by_array, by_image = Reader("resnet").read([four, pixels, Image.open(four)])
+    assert by_path.character == "4" and by_path.image.shape == (28, 28)
+    assert by_path.predictions == by_array.predictions == by_image.predictions

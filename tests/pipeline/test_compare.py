@@ -103,13 +103,13 @@ def test_a_report_without_a_complete_run_ends_in_one_sentence_and_queues_nothing
 
 
 @pytest.mark.parametrize(
-    "size, gpu, images", [("small", False, 1000), ("small", True, 20000), ("original", False, 20000)]
+    "size, gpu, images", [("small", False, 1000), ("small", True, 40000), ("original", False, 40000)]
 )
 def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(runs.torch.cuda, "is_available", lambda: gpu)
     plan = runs.plan_runs(["lenet", "ensnet"], [42], [(None, f"size={size}")])
-    assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 20000
+    assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 40000
     assert plan.values["ensnet", 42]["split"]["small"]["train"] == images
     assert bool(plan.special["ensnet"]) == (images == 1000)
 

@@ -68,7 +68,7 @@ def test_the_key_changes_with_all_that_the_stage_declares_and_nothing_else(proje
         return stage_key("split", load_params(), *more)
 
     first = key()
-    edit(project / "params.yaml", "model: vggnet", "model: lenet")
+    edit(project / "params.yaml", "model: resnet", "model: lenet")
     edit(project / "emnist/training/batches.py", "CHUNK = 512", "CHUNK = 256")
     assert key() == first
     keys = {first, key({"device": "cuda"})}
@@ -78,7 +78,7 @@ def test_the_key_changes_with_all_that_the_stage_declares_and_nothing_else(proje
     keys.add(key())
     (project / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz").write_bytes(b"other data")
     keys.add(key())
-    edit(project / "params.yaml", "small: {train: 20000", "small: {train: 20001")
+    edit(project / "params.yaml", "small: {train: 40000", "small: {train: 40001")
     keys.add(key())
     assert len(keys) == 6
 

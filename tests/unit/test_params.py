@@ -41,7 +41,7 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     path.write_text(TEXT)
     params = load_params(path)
     check_names(params)
-    assert params.model == "vggnet"
+    assert params.model == "resnet"
     assert params.split[params.size].train == params.split.small.train
 
 

@@ -51,7 +51,11 @@ def convert(image):
         raise UserError("a character should be white on black, but the image is blank: use one that shows a character")
 
     # Padded, so that ink at the edge of the image is blurred like any other.
-    blurred = _blur(_blur(np.pad(image, 2 * PADDING)).T).T
+    return centre(_blur(_blur(np.pad(image, 2 * PADDING)).T).T)
+
+
+def centre(blurred):
+    """Crop, centre and scale a blurred character (float32, two-dimensional); the second half of `convert`."""
     ink = blurred >= INK_THRESHOLD * blurred.max()
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     character = blurred[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -113,6 +113,11 @@ def write_images(path, images, transposed=False):
     _write_array(path, images.swapaxes(1, 2) if transposed else images)
 
 
+def write_image_blocks(path, count, blocks, transposed=False):
+    """Write `count` upright images, given in blocks (iterable of arrays as for `write_images`), to the same bytes."""
+    _write(path, (count, SIDE, SIDE), (np.ascontiguousarray(b.swapaxes(1, 2) if transposed else b) for b in blocks))
+
+
 def write_labels(path, labels):
     """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
     _write_array(path, labels)

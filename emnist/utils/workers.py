@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
@@ -28,8 +28,8 @@ def run_in_workers(name, function, tasks, workers, remedy):
     function : callable
     tasks : dict
         The arguments, a tuple, of each call by its number.
-    workers : int
-        Number of processes; with 1 the work is done in this one.
+    workers : int or None
+        Number of processes, one a core by default; with 1 the work is done in this one.
     remedy : str
         What to do if workers are ended again and again, for the error.
 
@@ -43,7 +43,7 @@ def run_in_workers(name, function, tasks, workers, remedy):
     UserError
         If more than `MAX_LOST` workers are ended.
     """
-    missing, lost = dict(tasks), 0
+    missing, lost, workers = dict(tasks), 0, workers or cpu_count()
     while missing:
         # As many as at first, so that one that works alone is still a process of its own.
         busy = max(workers - lost, 1) if lost else "2 * n_jobs"

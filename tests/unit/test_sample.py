@@ -22,7 +22,7 @@ def test_images_are_like_emnists(rendered):
 
 def test_every_class_is_there_and_they_are_unbalanced(rendered):
     counts = np.bincount(rendered[1], minlength=len(CHARACTERS))
-    assert counts.min() >= 5
+    assert counts.min() >= 3
     assert counts[:10].min() > 4 * counts.min()
     assert counts[CHARACTERS.index("e")] > 2 * counts[CHARACTERS.index("z")]
 
@@ -66,7 +66,7 @@ def test_several_forms_of_every_character_draw_ink(character):
 
 
 def test_fonts_without_small_letters_draw_none():
-    capitals_only = {form for form in sample.forms("A")} - {form for form in sample.forms("n")}
+    capitals_only = {form for form in sample.forms("A") if isinstance(form, tuple)} - set(sample.forms("n"))
     assert {form[1] for form in capitals_only} == {"AmaticSC-Regular.ttf", "PermanentMarker-Regular.ttf"}
 
 

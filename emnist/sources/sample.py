@@ -426,7 +426,7 @@ def render(train, test, seed, workers=None):
         Numbers of training and test images. No writer is in both parts.
     seed : int
     workers : int, optional
-        Number of processes, as joblib's `n_jobs`: -1 is one for each core.
+        Number of processes, one for each core by default.
 
     Returns
     -------

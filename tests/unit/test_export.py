@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 
@@ -127,3 +128,13 @@ def test_8_bit_integers_shrink_the_file_and_leave_most_readings(load, capfd):
     compared = parity(probabilities, by_torch(model, metadata, IMAGES), np.zeros(len(IMAGES)))
     assert compared["differing_readings"] < 0.1 * len(IMAGES) and 0 < compared["largest_difference"] < 0.5
     assert [network.probabilities(IMAGES[:few]).shape for few in (0, 1, 2)] == [(0, 62), (1, 62), (2, 62)]
+
+
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+    (tmp_path / "data/model").mkdir(parents=True)
+    (tmp_path / "data/model/emnist.onnx").write_bytes(to_bytes(to_onnx(*random_network("lenet"), **ABOUT)))
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/export.md").read_text(), re.DOTALL)
+    names = {}
+    exec(example, names)
+    assert names["probabilities"].shape == (1, 62) and names["character"] in CHARACTERS

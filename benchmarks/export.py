@@ -1,0 +1,98 @@
+"""Accuracy, size and speed of the pretrained networks in PyTorch and in ONNX, in single precision and in 8-bit integers.
+
+    python -m benchmarks.export FOLDER
+
+FOLDER holds training and test images in the official layout; the ranges of the 8-bit integers are set by training
+images. One thread each; a second is one of processor time.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emnist.data.datasets import read_emnist
+from emnist.evaluation.parity import parity
+from emnist.export import quantize, to_bytes, to_onnx
+from emnist.models import PRETRAINED, load_pretrained
+from emnist.reading.network import Network
+from emnist.utils.errors import run_cli
+from stages.export import CALIBRATION_IMAGES
+
+BATCHES = 1, 256
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=PRETRAINED)
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement of speed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    calibration, _ = read_emnist("train", CALIBRATION_IMAGES, folder=options.folder)
+    images, labels = read_emnist("test", folder=options.folder)
+    columns = ["network", "", "bytes", "accuracy (%)", "differing readings", "largest difference"]
+    print(f"{len(labels):,} test images\n")
+    print_row(*columns, *(f"images/s, {batch} at once" for batch in BATCHES))
+    print_row(*["---"] * 8)
+    for name in options.models:
+        model, metadata = load_pretrained(name)
+        exported = to_onnx(model, metadata)
+        with tempfile.TemporaryDirectory() as folder:
+            files = {
+                "float32": (Path(folder, "float32.onnx"), to_bytes(exported)),
+                "int8": (Path(folder, "int8.onnx"), to_bytes(quantize(exported, calibration))),
+            }
+            for path, content in files.values():
+                path.write_bytes(content)
+            size = sum(tensor.nbytes for tensor in model.state_dict().values())
+            contenders = {"PyTorch": (pytorch(model, metadata), size)}
+            for kind, (path, content) in files.items():
+                contenders[f"ONNX, {kind}"] = Network(path).probabilities, len(content)
+            results = {kind: predict(images) for kind, (predict, _) in contenders.items()}
+            for kind, (predict, size) in contenders.items():
+                compared = parity(results[kind], results["PyTorch"], labels)
+                print_row(
+                    name,
+                    kind,
+                    f"{size:,}",
+                    f"{100 * compared['accuracy']:.2f}",
+                    compared["differing_readings"],
+                    f"{compared['largest_difference']:.1g}",
+                    *(f"{images_per_second(predict, images[:batch], options.seconds):,.0f}" for batch in BATCHES),
+                )
+
+
+def print_row(*cells):
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
+
+
+def pytorch(model, metadata):
+    """Return the function that `Network.probabilities` is, computed by PyTorch in single precision."""
+
+    @torch.inference_mode()
+    def predict(images):
+        parts = []
+        for batch in torch.from_numpy(images).split(256):
+            pixels = (batch[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
+            parts.append(model(pixels).softmax(1).numpy())
+        return np.concatenate(parts)
+
+    return predict
+
+
+def images_per_second(predict, images, seconds):
+    """Measure images a second of processor time, which other processes hardly change."""
+    predict(images)  # the first call is slower
+    start, calls = time.process_time(), 0
+    while time.process_time() - start < seconds:
+        predict(images)
+        calls += 1
+    return calls * len(images) / (time.process_time() - start)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from emnist.check import check_pretrained
 from emnist.data.classes import CHARACTERS
 from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, pretrained
 from emnist.models.weights import save_weights
+from emnist.reading.network import load_network
 from emnist.utils.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -103,12 +105,24 @@ def test_each_network_in_the_package_fits_its_card_and_reads(name):
     assert metadata["classes"] == CHARACTERS
     with torch.inference_mode():
         assert model(torch.zeros(2, 1, 28, 28)).isfinite().all()
+        images = np.random.default_rng(0).integers(256, size=(200, 28, 28), dtype=np.uint8)
+        pixels = (torch.from_numpy(images)[:, None] / 255 - metadata["mean"]) / metadata["std"]
+        expected = model(pixels).softmax(1).numpy()
+    exported = load_network(name)
+    assert (exported.metadata["architecture"], exported.classes) == (metadata["model"], CHARACTERS)
+    np.testing.assert_allclose(exported.probabilities(images), expected, atol=0.02)  # both are of half precision
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_each_card_says_what_a_user_must_know_and_names_no_path(name):
     text = (pretrained.FOLDER / f"{name}.md").read_text()
-    for said in ("official test file", "NIST Special Database 19", "Made at commit `", "dvc exp run -S "):
+    for said in (
+        f"`{name}.onnx`, the same for ONNX Runtime",
+        "official test file",
+        "NIST Special Database 19",
+        "Made at commit `",
+        "dvc exp run -S ",
+    ):
         assert said in text, said
     table = text.split("## Classes")[1]
     assert [line[2] for line in table.splitlines() if line.startswith("| ")][2:] == list(CHARACTERS)

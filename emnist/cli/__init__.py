@@ -13,6 +13,7 @@ from emnist.utils.names import check_name
 
 COMMANDS = {  # a module of this package: what it does
     "predict": "Recognise the character in each picture.",
+    "serve": "Serve a page to draw characters on, and predictions to programs.",
     "compare": "Run what is missing of a comparison of architectures, wait, and write the report.",
     "report": "Write the report from the runs that are there, and run nothing.",
     "repair": "Fix what keeps DVC from running, such as a file that a kill left half written.",

@@ -1,0 +1,57 @@
+"""A web server with a page to draw on."""
+
+import importlib.util
+from pathlib import Path
+
+from emnist.utils.errors import UserError
+
+EXAMPLE = "emnist serve --keep my-drawings"
+EXPORTED = "data/model/emnist.onnx"  # of your own run
+
+
+def add_arguments(parser):
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, which only this computer reaches")
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="default: %(default)s; 0: any that is free")
+    parser.add_argument(
+        "--model",
+        type=names,
+        metavar="A,B,...",
+        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first reads unless a "
+        f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones)",
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="FOLDER",
+        help="let the page keep misread drawings there, for training (default: no file is written)",
+    )
+
+
+def names(text):
+    return text.split(",")
+
+
+def main(options):
+    if not 0 <= options.port < 2**16:
+        raise UserError(f"--port should be a number from 0 to 65535, but is {options.port}")
+    for package in ("starlette", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"emnist serve needs {package}, which is not installed: run `pip install 'emnist[serve]'`")
+
+    from emnist.serve.drawings import Drawings
+    from emnist.serve.server import serve
+
+    networks = find_networks(options.model)
+    serve(networks, options.host, options.port, Drawings(options.keep) if options.keep else None)
+
+
+def find_networks(given):
+    """Return each network's source, for `emnist.Reader`, by the name that the page shows; the first is the default."""
+    from emnist.reading.network import DEFAULT, network_names
+
+    if given is None:
+        own = [EXPORTED] if Path(EXPORTED).exists() else []
+        given = [*own, DEFAULT, *(name for name in network_names() if name != DEFAULT)]
+    networks = {Path(source).stem: source for source in given}
+    if len(networks) < len(given):
+        raise UserError(f"--model should name different networks, but is {','.join(given)}: name each once")
+    return networks

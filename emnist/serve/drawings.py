@@ -1,0 +1,84 @@
+"""Drawings kept for training, in EMNIST's official layout."""
+
+import fcntl
+from pathlib import Path
+
+import numpy as np
+
+from emnist.data import idx
+from emnist.data.classes import CHARACTERS
+from emnist.utils.errors import UserError
+
+LIMIT = 1000  # drawings
+TEST_EVERY = 7  # the second of each seven is a test image, as of EMNIST's images one in seven is
+
+
+class Drawings:
+    """A folder of drawings that ``source: folder`` reads, once it holds two.
+
+    Parameters
+    ----------
+    folder : path-like
+        Created if it is missing; may hold drawings that were kept earlier.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be used, or what lies in it is damaged.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.lock = open(self.folder / ".lock", "w")  # until this process ends
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder} is where another server keeps its drawings: name another folder") from None
+        except OSError as error:
+            raise UserError(
+                f"{folder} should be a folder to keep drawings in, but cannot be used ({error.strerror}): name another"
+            ) from None
+        self.count = sum(len(self._read(part)[1]) for part in ("train", "test"))
+
+    def keep(self, image, character):
+        """Append a drawing.
+
+        Parameters
+        ----------
+        image : numpy.ndarray of uint8, shape (28, 28)
+            Upright, white on black.
+        character : str
+            What it shows.
+
+        Raises
+        ------
+        UserError
+            If there is no such class, or `LIMIT` drawings are kept.
+        """
+        if not isinstance(character, str) or len(character) != 1 or character not in CHARACTERS:
+            raise UserError(f"the character should be one of {CHARACTERS}, but is {character!r:.60}")
+        if self.count >= LIMIT:
+            raise UserError(
+                f"{self.count:,} drawings are kept, which is the most: start the server with another folder"
+            )
+        part = "test" if self.count % TEST_EVERY == 1 else "train"
+        images, labels = self._read(part)
+        # The images first: should only they be written, the one without a label is dropped by the next.
+        idx.write_images(self._path(part, "images-idx3"), np.append(images, image[None], axis=0), transposed=True)
+        label = np.uint8(CHARACTERS.index(character))
+        idx.write_labels(self._path(part, "labels-idx1"), np.append(labels, label))
+        self.count += 1
+
+    def _path(self, part, kind):
+        return self.folder / f"emnist-byclass-{part}-{kind}-ubyte.gz"
+
+    def _read(self, part):
+        images, labels = self._path(part, "images-idx3"), self._path(part, "labels-idx1")
+        if not labels.exists():
+            return np.empty((0, idx.SIDE, idx.SIDE), np.uint8), np.empty(0, np.uint8)
+        kept = idx.read_images(images, transposed=True)
+        found = idx.read_labels(labels, len(CHARACTERS))
+        if len(kept) < len(found):
+            raise UserError(f"{images} should hold an image for each of {labels}, but holds fewer: name another folder")
+        return kept[: len(found)], found

@@ -1,0 +1,97 @@
+"""The web server's process: its socket, its connections and its end."""
+
+import os
+import socket
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from emnist.serve.app import create_app
+from emnist.utils.errors import Interrupted, UserError
+
+MAX_CONNECTIONS = 1000
+CLIENT_SECONDS = 15  # to send a request's head, or to take the answer
+SHUTDOWN_SECONDS = 15  # for requests that are being answered
+
+
+class Connection(H11Protocol):
+    """A connection that slow clients cannot keep, of which uvicorn itself takes any number for ever."""
+
+    timer = None
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self._restart_timer()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def on_response_complete(self):
+        super().on_response_complete()
+        self._restart_timer()
+
+    def connection_lost(self, exc):
+        super().connection_lost(exc)
+        self.timer.cancel()
+
+    def _restart_timer(self):
+        if self.timer:
+            self.timer.cancel()
+        self.timer = self.loop.call_later(CLIENT_SECONDS, self._end_if_waiting)
+
+    def _end_if_waiting(self):
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+
+
+def serve(networks, host, port, drawings=None):
+    """Serve until Ctrl-C or SIGTERM, and answer the requests that have come by then.
+
+    Parameters
+    ----------
+    networks, drawings
+        As for `emnist.serve.app.create_app`.
+    host : str
+    port : int
+        0: any that is free.
+
+    Raises
+    ------
+    UserError
+        If the address cannot be used, or for a network as `emnist.reading.network.load_network` does.
+    """
+    listener = listen(host, port)
+    address = f"[{host}]" if ":" in host else host
+    url = f"http://{address}:{listener.getsockname()[1]}"
+
+    def announce():
+        print(f"{url} is ready, Ctrl-C ends it", flush=True)
+
+    config = uvicorn.Config(
+        create_app(networks, cores(), drawings, host, announce),
+        http=Connection,
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except Interrupted:
+        pass  # how a server ends
+
+
+def listen(host, port):
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family, backlog=2048)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{host}:{port} cannot be served ({reason}): name another --host or --port") from None
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

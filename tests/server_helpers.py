@@ -1,0 +1,75 @@
+"""A real `emnist serve` on loopback, and drawings such as its page sends."""
+
+import io
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from PIL import Image, ImageDraw
+
+CAPITAL_A = [[(0.2, 0.85), (0.5, 0.15)], [(0.5, 0.15), (0.8, 0.85)], [(0.32, 0.6), (0.68, 0.6)]]  # shares of the pad
+
+
+@contextmanager
+def serving(*arguments, changes="", cwd=None):
+    """Start a server, and end it if it has not ended.
+
+    Parameters
+    ----------
+    *arguments : str
+        Of `emnist serve`; the port is one that is free.
+    changes : str
+        Python that runs first, such as ``import emnist.serve.app as app; app.BODY_SECONDS = 1``.
+    cwd : path-like, optional
+        Where it runs.
+
+    Yields
+    ------
+    url : str
+    server : subprocess.Popen
+    """
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import sys\n{changes}\nfrom emnist.__main__ import emnist\n"
+            f"sys.argv = ['emnist', 'serve', '--port', '0', *{arguments}]\nemnist()",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
+    try:
+        line = server.stdout.readline()
+        assert " is ready" in line, line + server.stderr.read()
+        yield line.split()[0], server
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def drawing(strokes=CAPITAL_A, side=160):
+    """Draw strokes, black on white, with a round pen as thick as the page's."""
+    pen = round(0.065 * side)
+    image = Image.new("L", (side, side), 255)
+    draw = ImageDraw.Draw(image)
+    for points in strokes:
+        points = [(side * x, side * y) for x, y in points]
+        draw.line(points, fill=0, width=pen)
+        for x, y in points:
+            draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), fill=0)
+    return image
+
+
+def random_drawing(rng, side=160):
+    """Draw one to three strokes at random, by a random.Random."""
+    strokes = [[(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)) for _ in range(4)] for _ in range(rng.randint(1, 3))]
+    return drawing(strokes, side)
+
+
+def encode(image, kind="PNG", **options):
+    """Give the bytes of an image's file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()

@@ -1,0 +1,206 @@
+"""The page of `emnist serve` in a real Chromium: drawing, pictures, keys, and what it asks of the network."""
+
+import base64
+import json
+import statistics
+import subprocess
+import sys
+
+import pytest
+import requests
+from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until
+from server_helpers import CAPITAL_A, drawing, encode, serving
+
+from emnist.reading.network import network_names
+
+pytestmark = pytest.mark.skipif(
+    not BROWSER, reason="needs Chromium: on Debian and Ubuntu `apt-get install chromium` installs it"
+)
+ONE = [[(0.5, 0.15), (0.5, 0.85)]]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with serving("--keep", str(tmp_path_factory.mktemp("kept"))) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(url, chromium):
+    """The page, on a phone. At the end it has asked no other host, and broken no rule of its policy."""
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True, color_scheme="dark")
+    page = context.new_page()
+    asked, faults = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: faults.append(message.text) if "policy" in message.text.lower() else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', fault => console.log('policy', fault.blockedURI))"
+    )
+    page.goto(url)
+    page.wait_for_selector("tbody tr")
+    yield page
+    assert [address for address in asked if not address.startswith((url, "data:"))] == [] and faults == []
+    context.close()
+
+
+def best(page):
+    return page.text_content("#best")
+
+
+def test_a_capital_a_is_drawn_stroke_by_stroke_and_read(page, tmp_path, capsys):
+    for number, stroke in enumerate(CAPITAL_A, 1):
+        with page.expect_response("**/predict*") as answer:
+            draw(page, [stroke])
+        wait_for_reading(page, number)
+    assert best(page) == "A" and page.text_content("#said").endswith("networks read a capital A.")
+    (picture,) = answer.value.json()["pictures"]
+    rows = [row.split()[:3:2] for row in page.locator("tbody tr").all_inner_texts()]
+    assert sorted(row[0] for row in rows) == network_names()
+    assert page.locator("tbody tr:first-child .guess").count() == 3
+
+    # What is shown as seen is what was read.
+    shown = page.evaluate(
+        "[...$('seen').getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
+    )
+    assert bytes(shown) == base64.b64decode(picture["image"])
+
+    # `emnist predict` reads the picture that was sent to the last digit as the page does.
+    sent = page.evaluate("current.arrayBuffer().then(bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))))")
+    (tmp_path / "a.png").write_bytes(base64.b64decode(sent))
+    command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", ",".join(network_names())]
+    done = subprocess.run([*command, "a.png"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    by_command = {each["network"]: each["predictions"] for each in json.loads(done.stdout)}
+    assert {each["network"]: each["predictions"] for each in picture["readings"]} == by_command
+
+    durations = page.evaluate("performance.getEntriesByName('reading').map(entry => entry.duration)")
+    with capsys.disabled():
+        print(f"\nfrom the end of a stroke to its reading: median {statistics.median(durations):.0f} ms")
+
+
+def test_strokes_are_undone_and_what_was_cleared_comes_back(page):
+    draw(page, CAPITAL_A)
+    wait_for_reading(page, 1)
+    wait_until(page, "$('best').textContent === 'A'")
+    page.get_by_role("button", name="Clear").click()
+    assert best(page) == "" and page.get_by_role("button", name="Clear").is_disabled()
+    page.keyboard.press("Control+z")
+    wait_until(page, "$('best').textContent === 'A'")
+    for _ in CAPITAL_A:
+        page.get_by_role("button", name="Undo").click()
+    assert (
+        page.text_content("#said") == "Nothing is drawn yet." and page.get_by_role("button", name="Undo").is_disabled()
+    )
+
+
+def test_a_finger_draws_and_the_page_stays_where_it_is(page):
+    session = page.context.new_cdp_session(page)
+    box = page.locator("#pad").bounding_box()
+
+    def touch(kind, y=None):
+        points = [] if y is None else [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] * y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.85)
+    for y in (0.6, 0.4, 0.15):
+        touch("touchMove", y)
+    touch("touchEnd")
+    wait_for_reading(page, 1)
+    assert best(page) in "1Iil" and page.evaluate("scrollY") == 0
+
+
+def test_a_character_is_drawn_by_keyboard_alone(page):
+    for _ in range(3):  # the buttons before the pad are off as long as nothing is drawn
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "pad":
+            break
+    for _ in range(7):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press(" ")
+    assert page.text_content("#said") == "The pen is down."
+    for _ in range(14):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press(" ")
+    wait_for_reading(page, 1)
+    assert best(page) in "1Iil"
+    page.keyboard.press("Delete")
+    assert page.text_content("#said") == "Nothing is drawn yet."
+
+
+def test_a_picture_is_opened_pasted_or_dropped(page):
+    file = {"name": "a.png", "mimeType": "image/png", "buffer": encode(drawing(side=400))}
+    page.get_by_label("Open a picture").set_input_files(file)
+    wait_for_reading(page, 1)
+    assert best(page) == "A"
+    for number, kind in enumerate(("paste", "drop"), 2):
+        page.keyboard.press("Escape")
+        page.evaluate(
+            """([kind, content]) => {
+                const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0)), data = new DataTransfer()
+                data.items.add(new File([bytes], "a.png", {type: "image/png"}))
+                pad.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
+                    : new DragEvent(kind, {dataTransfer: data, bubbles: true}))
+            }""",
+            [kind, base64.b64encode(file["buffer"]).decode()],
+        )
+        wait_for_reading(page, number)
+        assert best(page) == "A"
+
+
+def test_what_is_no_picture_is_said_in_one_sentence(page):
+    page.evaluate("open(new File(['no picture'], 'a.txt', {type: 'text/plain'}))")
+    page.wait_for_selector("#said.wrong")
+    assert page.text_content("#said").startswith("The picture should be an image, but is none of PNG")
+    page.evaluate("performance.clearMeasures()")
+    draw(page, ONE)
+    wait_for_reading(page, 1)
+    assert page.locator("#said.wrong").count() == 0
+
+
+def test_a_misread_drawing_is_kept_with_one_click(page, url):
+    before = requests.get(f"{url}/models").json()["drawings"]["kept"]
+    draw(page, CAPITAL_A)
+    wait_until(page, "$('best').textContent === 'A'")
+    page.get_by_role("button", name="Keep as a capital A").click()
+    wait_until(page, "$('said').textContent.startsWith('Kept as a capital A: drawing')")
+    page.get_by_label("Another character").fill("4")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    wait_until(page, "$('said').textContent.startsWith('Kept as the digit 4: drawing')")
+    assert requests.get(f"{url}/models").json()["drawings"]["kept"] == before + 2
+
+
+def test_everything_has_a_name_and_fits_a_small_screen(page):
+    draw(page, CAPITAL_A)
+    wait_for_reading(page, 1)
+    tree = page.locator("body").aria_snapshot()
+    for part in [
+        'application "Drawing pad"',
+        "status:",
+        'button "Undo"',
+        'rowheader "resnet"',
+        'heading "Draw a character"',
+    ]:
+        assert part in tree, tree
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
+    # Contrast of at least 4.5 to 1 in both colour schemes (WCAG 2.2, level AA).
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for ink, ground in [("ink", "ground"), ("ink", "paper"), ("soft", "ground"), ("soft", "paper"), ("soft", "wash"),
+                            ("ink", "wash"), ("accent", "ground"), ("warn", "ground")]:  # fmt: skip
+            levels = sorted([luminance(page, ink), luminance(page, ground)])
+            assert levels[1] / levels[0] >= 4.5, (scheme, ink, ground)
+
+
+def luminance(page, name):
+    """Give the relative luminance of a colour of the page, plus 0.05, as WCAG defines it."""
+    text = page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--{name}')").strip().lstrip("#")
+    parts = [int(text[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05

@@ -1,0 +1,440 @@
+"""A real server on loopback: what it answers to programs, to bad input and to attacks, and how it ends."""
+
+import base64
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import psutil
+import pytest
+import requests
+from PIL import Image
+from server_helpers import drawing, encode, serving
+
+from emnist.data.classes import CHARACTERS
+from emnist.data.idx import read_pair
+from emnist.reading.pictures import read_character
+from emnist.serve import drawings
+from emnist.serve.app import MAX_BYTES
+from emnist.serve.drawings import Drawings
+from emnist.sources.folder import Options, obtain
+from emnist.utils.errors import UserError
+
+MODELS = ["lenet", "resnet"]
+PNG = encode(drawing())
+LARGE = encode(drawing(side=5000))  # takes some tenths of a second
+PIXELS = read_character(PNG)
+IMAGE, JSON, RAW = (
+    {"Content-Type": kind} for kind in ("image/png", "application/json", "application/octet-stream; charset=x")
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the server runs."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    with serving("--model", ",".join(MODELS), cwd=folder) as (url, server):
+        yield url
+        assert server.poll() is None
+    assert server.returncode == 0 and list(folder.iterdir()) == []  # it wrote nothing
+
+
+def predict(url, body, headers=IMAGE, query=""):
+    return requests.post(f"{url}/predict{query}", data=body, headers=headers, timeout=60)
+
+
+def error_of(response):
+    """Give a refusal's sentence."""
+    assert list(response.json()) == ["error"] and response.headers["Content-Type"] == "application/json"
+    assert "\n" not in response.json()["error"]
+    return response.json()["error"]
+
+
+# What it answers
+
+
+def test_a_picture_is_read_as_emnist_predict_reads_its_file_to_the_last_digit(url, tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    (picture,) = predict(url, PNG, query="?model=lenet,resnet&top=5").json()["pictures"]
+    command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", "lenet,resnet", "--top", "5"]
+    done = subprocess.run([*command, "a.png"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert [reading | {"file": "a.png"} for reading in picture["readings"]] == json.loads(done.stdout)
+    assert picture["readings"][1]["predictions"][0]["character"] == "A"
+    assert base64.b64decode(picture["image"]) == PIXELS.tobytes()
+
+
+def test_without_a_query_the_first_network_gives_three_predictions(url):
+    (picture,) = predict(url, PNG).json()["pictures"]
+    (reading,) = picture["readings"]
+    assert reading["network"] == MODELS[0] and len(reading["predictions"]) == 3
+
+
+def test_several_pictures_and_raw_pixels_are_read_in_the_order_given(url):
+    one = encode(drawing([[(0.5, 0.1), (0.5, 0.9)]]))
+    files = {"pictures": [base64.b64encode(each).decode() for each in (PNG, one, PNG)]}
+    first, second, third = predict(url, json.dumps(files), JSON).json()["pictures"]
+    assert first == third != second
+    raw = predict(url, np.stack([read_character(one), PIXELS]).tobytes(), RAW).json()["pictures"]
+    assert [each["image"] for each in raw] == [second["image"], first["image"]]
+    assert [each["readings"][0]["predictions"][0]["character"] for each in raw] == [
+        each["readings"][0]["predictions"][0]["character"] for each in (second, first)
+    ]
+
+
+def test_the_models_and_the_health_are_listed(url):
+    about = requests.get(f"{url}/models").json()
+    assert about["default"] == "lenet" and about["drawings"] is None
+    assert [(each["name"], each["classes"]) for each in about["models"]] == [(name, CHARACTERS) for name in MODELS]
+    assert requests.get(f"{url}/healthz").json() == {"status": "ok", "waiting": 0}
+
+
+def test_the_description_names_every_address_and_the_limits(url):
+    description = requests.get(f"{url}/openapi.json").json()
+    for path, methods in description["paths"].items():
+        for method in ("get", "post"):
+            status = requests.request(method, url + path).status_code
+            assert (status != 405) == (method in methods) and str(status) in methods.get(method, {"405": 1}).get(
+                "responses", {"405": 1}
+            )
+    said = json.dumps(description)
+    assert f"{MAX_BYTES:,} bytes" in said and "256 pictures" in said and '"maxItems": 256' in said
+
+
+def test_the_page_may_load_nothing_but_itself(url):
+    page = requests.get(url)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+    assert not re.search(r'(src|href)="(?!data:)|url\(|@import|https?://(?!www\.w3\.org/2000/svg)', page.text)
+    assert not re.search(r' style="| on\w+="', page.text)
+
+
+# Pictures
+
+
+def pictures():
+    image = drawing()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    return {
+        "JPEG that is to be turned": encode(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=turned),
+        "CMYK": encode(image.convert("CMYK"), "JPEG"),
+        "16 bits": encode(Image.fromarray(np.asarray(image).astype(np.uint16) * 200)),
+        "animated": encode(image, "GIF", save_all=True, append_images=[image.rotate(90)]),
+        "transparent": encode(Image.merge("LA", (Image.new("L", image.size), image.point(lambda level: 255 - level)))),
+        "TIFF": encode(image, "TIFF"),
+    }
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_pictures_of_all_kinds_are_read_as_from_a_file(url, name):
+    (picture,) = predict(url, pictures()[name]).json()["pictures"]
+    image = np.frombuffer(base64.b64decode(picture["image"]), np.uint8)
+    assert np.array_equal(image, read_character(pictures()[name]).ravel())
+    assert np.corrcoef(image, PIXELS.ravel())[0, 1] > 0.97
+
+
+def bomb(width, height):
+    """A PNG of one colour, small as a file."""
+    return encode(Image.new("1", (width, height)))
+
+
+@pytest.mark.parametrize(
+    "body, headers, status, said",
+    [
+        (b"", IMAGE, 422, "should be an image"),
+        (b"no image", IMAGE, 422, "should be an image"),
+        (PNG[:200], IMAGE, 422, "cannot be read"),
+        (bomb(100_000, 1), IMAGE, 422, "all one colour"),
+        (bomb(8000, 8000), IMAGE, 422, "at most 30,000,000 pixels"),
+        (bomb(50_000, 50_000), IMAGE, 422, "at most 30,000,000 pixels"),
+        (PNG.replace(PNG[16:24], bytes(8)), IMAGE, 422, "the picture"),  # 0x0
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", {"Content-Type": "image/eps"}, 422, "should be an image"),
+        (PNG, {}, 415, "Content-Type should be image/png"),
+        (PNG, {"Content-Type": "text/html"}, 415, "but is 'text/html'"),
+        (b'{"pictures": [', JSON, 400, "should be JSON"),
+        (b"[" * 100_000, JSON, 400, "should be JSON"),
+        (b"\xff", JSON, 400, "should be JSON"),
+        (b"{}", JSON, 400, '{"pictures": ["..."]}'),
+        (b"[1]", JSON, 400, "in base64"),
+        (b'{"pictures": []}', JSON, 400, "with 1 to 256"),
+        (b'{"pictures": ["?"]}', JSON, 400, "in base64"),
+        (b'{"pictures": [7, null]}', JSON, 400, "in base64"),
+        (json.dumps({"pictures": ["AAAA"] * 257}).encode(), JSON, 400, "1 to 256"),
+        (json.dumps({"pictures": [base64.b64encode(PNG).decode(), "AAAA"]}).encode(), JSON, 422, "picture 2 of 2: "),
+        (b"x" * 785, RAW, 422, "but are 785 bytes"),
+        (b"", RAW, 422, "but are 0 bytes"),
+        (bytes(784 * 257), RAW, 422, "1 to 256 images"),
+        (bytes(MAX_BYTES + 1), IMAGE, 413, "at most 10,000,000 bytes"),
+        ((bytes(MAX_BYTES // 4) for _ in range(5)), IMAGE, 413, "at most 10,000,000 bytes"),  # chunked
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_picture_is_refused_in_one_sentence(url, body, headers, status, said):
+    response = predict(url, body, headers)
+    assert (response.status_code, said in error_of(response)) == (status, True), response.text
+
+
+@pytest.mark.parametrize(
+    "method, path, status, said",
+    [
+        ("POST", "/predict?model=lennet", 422, "did you mean lenet?"),
+        ("POST", "/predict?model=", 422, "model should be one of lenet, resnet"),
+        ("POST", "/predict?top=0", 422, "top should be a number"),
+        ("POST", "/predict?top=1e9", 422, "top should be a number"),
+        ("GET", "/predict", 405, "GET /predict"),
+        ("GET", "/../../etc/passwd", 404, "is not answered"),
+        ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404, "is not answered"),
+        ("GET", "/openapi.json/..", 404, "is not answered"),
+        ("DELETE", "/models", 405, "DELETE /models"),
+        ("POST", "/drawings", 403, "emnist serve --keep FOLDER"),
+    ],
+)
+def test_other_addresses_and_values_are_refused_in_one_sentence(url, method, path, status, said):
+    request = requests.Request(method, url, data=PNG if method == "POST" else None, headers=IMAGE).prepare()
+    request.url = url + path  # requests would resolve the dots
+    with requests.Session() as session:
+        response = session.send(request)
+    assert (response.status_code, said in error_of(response)) == (status, True), response.text
+
+
+# Other sites
+
+
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        ({"Host": "localhost"}, 200),
+        ({"Host": "192.168.1.7:8000"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "attacker.example"}, 421),  # DNS rebinding
+        ({"Host": "localhost.attacker.example:8000"}, 421),
+        ({"Host": ""}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Host": "localhost", "Origin": "http://localhost"}, 200),
+        ({"Host": "localhost", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "localhost:8000", "Origin": "http://localhost:8001"}, 403),
+        ({"Origin": "https://attacker.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_requests_that_another_site_lets_a_browser_send_are_refused(url, headers, status):
+    response = predict(url, PNG, IMAGE | headers)
+    assert response.status_code == status
+    assert status == 200 or error_of(response)
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+# Slow and broken clients, load, and ends
+
+
+def connect(url):
+    return socket.create_connection(url.removeprefix("http://").split(":"), timeout=30)
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_comes(url):
+    with connect(url) as client:
+        client.sendall(HEAD + b"Content-Length: 99999999999\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_client_that_closes_its_half_or_speaks_no_http_is_left(url):
+    for sent in (HEAD + b"Content-Length: 9\r\n\r\nhalf", HEAD, b"\x16\x03\x01\x02\x00\x01", b"GET /\r\n\r\n", b""):
+        with connect(url) as client:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1000):
+                pass  # until the server closes it too
+    assert predict(url, PNG).status_code == 200
+
+
+IMPATIENT = """
+import emnist.serve.app as app, emnist.serve.server as server, emnist.serve.workers as workers
+app.BODY_SECONDS = server.CLIENT_SECONDS = 1
+server.MAX_CONNECTIONS, server.cores = 40, lambda: 1
+workers.MAX_WAITING = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    """A server with one process, small limits and little patience."""
+    with serving("--model", "lenet", changes=IMPATIENT) as (url, server):
+        yield url, server
+
+
+def test_slow_clients_are_cut_off(impatient):
+    url, _ = impatient
+    slow = [connect(url) for _ in range(3)]
+    slow[1].sendall(HEAD)
+    slow[2].sendall(HEAD + b"Content-Length: 99\r\n\r\nx")
+    with pytest.raises(ConnectionError):
+        for _ in range(200):  # a byte now and then does not help
+            time.sleep(0.05)
+            slow[1].sendall(b"X")
+    assert slow[0].recv(1000) == b"" and slow[2].recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_who_comes_too_late_is_asked_to_come_again(impatient):
+    url, _ = impatient
+    with ThreadPoolExecutor(12) as clients:
+        responses = list(clients.map(lambda _: predict(url, LARGE), range(12)))
+    late = [response for response in responses if response.status_code == 503]
+    assert 1 <= len(late) < 12 and {response.headers["Retry-After"] for response in late} == {"2"}
+    assert all("busy" in error_of(response) for response in late)
+    assert {response.status_code for response in responses} <= {200, 503}
+
+
+def test_more_connections_than_the_limit_are_closed(impatient):
+    url, _ = impatient
+    clients = [connect(url) for _ in range(60)]
+    time.sleep(0.2)
+    for client in clients:
+        client.setblocking(False)
+    closed = 0
+    for client in clients:
+        try:
+            closed += client.recv(1) == b""
+        except BlockingIOError:
+            pass
+    for client in clients:
+        client.close()
+    assert closed >= 20
+    assert predict(url, PNG).status_code == 200
+
+
+def test_a_reading_process_that_is_killed_is_replaced(impatient):
+    url, server = impatient
+    (process,) = psutil.Process(server.pid).children()
+    process.kill()
+    process.wait()
+    assert predict(url, PNG).status_code in (200, 503)
+    assert predict(url, PNG).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_that_run_are_answered_before_the_server_ends(number):
+    with serving("--model", "lenet") as (url, server), ThreadPoolExecutor(8) as clients:
+        processes = psutil.Process(server.pid).children()
+        responses = [clients.submit(predict, url, LARGE) for _ in range(8)]
+        while requests.get(f"{url}/healthz").json()["waiting"] == 0:
+            assert not all(response.done() for response in responses)
+        server.send_signal(number)
+        assert [response.result().status_code for response in responses] == [200] * 8
+        assert server.wait(20) == 0 and server.stderr.read() == ""
+        assert psutil.wait_procs(processes, 20)[1] == []
+
+
+def test_the_processes_end_with_a_server_that_is_killed():
+    with serving("--model", "lenet") as (_, server):
+        processes = psutil.Process(server.pid).children()
+        server.kill()
+        assert processes and psutil.wait_procs(processes, 20)[1] == []
+
+
+# Drawings
+
+
+def read_kept(folder, part):
+    """Give the images and the characters of a folder in the official layout."""
+    stem = f"{folder}/emnist-byclass-{part}"
+    images, labels = read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62, transposed=True)
+    return images, [CHARACTERS[label] for label in labels]
+
+
+def test_kept_drawings_are_a_folder_that_the_pipeline_reads(tmp_path):
+    folder = tmp_path / "kept"
+    with serving("--model", "lenet", "--keep", str(folder)) as (url, _):
+
+        def keep(body):
+            return requests.post(f"{url}/drawings", json=body)
+
+        picture = base64.b64encode(PNG).decode()
+        for count, character in enumerate("A7b", 1):
+            response = keep({"picture": picture, "character": character})
+            assert (response.status_code, response.json()) == (201, {"kept": count, "limit": 1000})
+        for body, status, said in [
+            ({"picture": picture, "character": "?"}, 422, "should be one of 0123"),
+            ({"picture": picture, "character": ["A"]}, 422, "should be one of 0123"),
+            ({"picture": "AAAA", "character": "A"}, 422, "should be an image"),
+            ({"picture": "?", "character": "A"}, 400, "in base64"),
+            ({"character": "A"}, 400, "in base64"),
+            ([], 400, "in base64"),
+        ]:
+            response = keep(body)
+            assert (response.status_code, said in error_of(response)) == (status, True), response.text
+        assert requests.get(f"{url}/models").json()["drawings"] == {"kept": 3, "limit": 1000}
+        other = subprocess.run(
+            [sys.executable, "-m", "emnist", "serve", "--keep", folder, "--port", "0"], capture_output=True, text=True
+        )
+        assert other.returncode == 1 and other.stderr.startswith(f"error: {folder} is where another server keeps")
+    obtain(Options(emnist=str(folder), mnist=None), tmp_path / "raw", with_digits=False)
+    for part, labels in (("train", "Ab"), ("test", "7")):
+        images, found = read_kept(tmp_path / "raw", part)
+        assert found == list(labels)
+        assert all(np.array_equal(image, PIXELS) for image in images)
+
+
+def test_no_more_drawings_are_kept_than_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawings, "LIMIT", 2)
+    kept = Drawings(tmp_path)
+    kept.keep(PIXELS, "A")
+    kept.keep(PIXELS, "A")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="2 drawings are kept, which is the most"):
+        kept.keep(PIXELS, "A")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_image_without_its_label_is_dropped_and_damage_is_refused(tmp_path):
+    kept = Drawings(tmp_path)
+    for _ in range(3):
+        kept.keep(PIXELS, "A")
+    labels = tmp_path / "emnist-byclass-train-labels-idx1-ubyte.gz"
+    whole = labels.read_bytes()
+    kept.keep(PIXELS, "B")
+    labels.write_bytes(whole)  # as if the server had been killed between the images and the labels
+    kept.keep(PIXELS, "C")
+    assert read_kept(tmp_path, "train")[1] == list("AAC")
+    labels.write_bytes(whole[:-5])
+    with pytest.raises(UserError, match=f"{labels} should hold labels"):
+        kept.keep(PIXELS, "A")
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--port", "99999"], "--port should be a number from 0 to 65535"),
+        (["--host", "192.0.2.1"], "192.0.2.1:8000 cannot be served"),
+        (["--model", "lennet"], "did you mean lenet?"),
+        (["--model", "lenet,lenet"], "name each once"),
+        (["--model", "mine.onnx"], "mine.onnx should be an exported network"),
+        (["--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),
+    ],
+)
+def test_a_wrong_argument_ends_the_command_in_one_sentence(arguments, said):
+    done = subprocess.run([sys.executable, "-m", "emnist", "serve", *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_the_extra_the_command_names_it():
+    with pytest.raises(AssertionError, match=r"^error: .* run `pip install 'emnist\[serve\]'`\n$"):
+        with serving(changes="sys.modules['uvicorn'] = None"):
+            pass

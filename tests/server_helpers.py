@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 
 from PIL import Image, ImageDraw
@@ -28,6 +29,7 @@ def serving(*arguments, changes="", cwd=None):
     url : str
     server : subprocess.Popen
     """
+    errors = tempfile.TemporaryFile("w+")
     server = subprocess.Popen(
         [
             sys.executable,
@@ -36,17 +38,25 @@ def serving(*arguments, changes="", cwd=None):
             f"sys.argv = ['emnist', 'serve', '--port', '0', *{arguments}]\nemnist()",
         ],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
         cwd=cwd,
     )
+    server.errors = errors
     try:
         line = server.stdout.readline()
-        assert " is ready" in line, line + server.stderr.read()
+        assert " is ready" in line, line + errors_of(server)
         yield line.split()[0], server
     finally:
         server.terminate()
-        server.communicate()
+        server.wait()
+        server.stdout.close()
+
+
+def errors_of(server):
+    """Give what a server has written to standard error."""
+    server.errors.seek(0)
+    return server.errors.read()
 
 
 def drawing(strokes=CAPITAL_A, side=160):

@@ -46,11 +46,12 @@ def main(options):
 
 def find_networks(given):
     """Return each network's source, for `emnist.Reader`, by the name that the page shows; the first is the default."""
-    from emnist.reading.network import DEFAULT, network_names
+    from emnist.models.pretrained import pretrained_names
+    from emnist.reading.network import DEFAULT
 
     if given is None:
         own = [EXPORTED] if Path(EXPORTED).exists() else []
-        given = [*own, DEFAULT, *(name for name in network_names() if name != DEFAULT)]
+        given = [*own, DEFAULT, *(name for name in pretrained_names() if name != DEFAULT)]
     networks = {Path(source).stem: source for source in given}
     if len(networks) < len(given):
         raise UserError(f"--model should name different networks, but is {','.join(given)}: name each once")

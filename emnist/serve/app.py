@@ -86,6 +86,7 @@ def create_app(networks, workers, drawings=None, host="localhost", on_ready=lamb
         exception_handlers={BadRequest: refuse, HTTPException: refuse_address, ClientDisconnect: lambda *_: Response()},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     return Guard(app, {"localhost", host.lower()}, policy(page.decode()))
 
 
@@ -182,7 +183,7 @@ class Endpoints:
 
 
 def busy():
-    return BadRequest(503, "the server is busy: ask again in two seconds", {"Retry-After": "2"})
+    return BadRequest(503, "the server is busy: ask again in three seconds", {"Retry-After": "3"})
 
 
 def too_large():

@@ -10,6 +10,7 @@ import json
 import os
 import struct
 import sys
+import warnings
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def main():
     """Read jobs until standard input ends; the arguments name the networks, as for `emnist.Reader`."""
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # so that nothing else is printed among the answers
+    warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
     pictures.MAX_PIXELS = MAX_PIXELS
     readers = {name: Reader(source) for name, source in json.loads(sys.argv[1]).items()}
     answer(answers, 200, {})

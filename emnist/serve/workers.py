@@ -10,7 +10,7 @@ from pathlib import Path
 import emnist
 from emnist.serve.worker import ANSWER, JOB
 
-MAX_WAITING = 128  # requests; on two cores, the last of them waits for some tenths of a second
+MAX_WAITING = 256  # requests; on two cores, the last of them waits for half a second
 WAIT_SECONDS = 2  # for a process, after which the request is refused
 WORK_SECONDS = 10  # on one request, after which its process is ended
 

@@ -27,6 +27,8 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "dvc exp run -S 'source=[": "test_pipeline.py, with folders and the sample",
     "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
+    "emnist serve": "test_serve.py and test_page.py",
+    "curl": "test_serve.py, by another client",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
     "npm pack onnxruntime-web": "needs a network",
     "python -m benchmarks.browser": "a benchmark, which needs a browser",
@@ -34,6 +36,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "python -m benchmarks.handwriting": "a benchmark",
     "python -m benchmarks.precision": "a benchmark",
     "python -m benchmarks.recipe": "a benchmark",
+    "python -m benchmarks.serve": "a benchmark",
     "python -m benchmarks.speed": "a benchmark",
     "python -m benchmarks.time_to_accuracy": "test_time_to_accuracy.py, with few images",
 }

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import onnx
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from PIL import Image
 from pipeline_helpers import REPOSITORY, checkout, outputs, run, set_params, stages_run
 
 from emnist.data.classes import CHARACTERS
+from emnist.serve.drawings import Drawings
 
 SHARED = REPOSITORY.parent / "shared" / "data"
 
@@ -119,13 +121,16 @@ def test_several_sources_and_folders_are_put_together(tmp_path):
     mixed = checkout(tmp_path / "checkout", split__small__train=None, split__small__test=None)
     write_official(tmp_path / "mine", [*EMNIST_NAMES, *MNIST_NAMES])
     write_official(tmp_path / "yours", EMNIST_NAMES, count=65)
+    kept = Drawings(tmp_path / "kept")  # as `emnist serve --keep` writes them
+    for character in "A7b":
+        kept.keep(np.eye(28, dtype=np.uint8), character)
     run(
-        "dvc exp run -S 'source=[folder,sample]' -S 'download.folder.emnist=[../mine,../yours]' "
+        "dvc exp run -S 'source=[folder,sample]' -S 'download.folder.emnist=[../mine,../yours,../kept]' "
         "-S download.sample.train=300 split",
         mixed,
     )
     split = json.loads((mixed / "metrics/split.json").read_text())
-    assert split["images"]["train"] == 70 + 65 + 300
+    assert split["images"]["train"] == 70 + 65 + 2 + 300
     assert split["source"] == "images from a folder and the rendered sample"
     assert set(json.loads((mixed / "data/sources.json").read_text())) == {"folder", "sample"}
     assert {path.name for path in (mixed / "data/raw").iterdir()} == {*EMNIST_NAMES, *MNIST_NAMES, "source.json"}

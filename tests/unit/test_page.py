@@ -11,7 +11,7 @@ import requests
 from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until
 from server_helpers import CAPITAL_A, drawing, encode, serving
 
-from emnist.reading.network import network_names
+from emnist.models.pretrained import pretrained_names
 
 pytestmark = pytest.mark.skipif(
     not BROWSER, reason="needs Chromium: on Debian and Ubuntu `apt-get install chromium` installs it"
@@ -62,7 +62,7 @@ def test_a_capital_a_is_drawn_stroke_by_stroke_and_read(page, tmp_path, capsys):
     assert best(page) == "A" and page.text_content("#said").endswith("networks read a capital A.")
     (picture,) = answer.value.json()["pictures"]
     rows = [row.split()[:3:2] for row in page.locator("tbody tr").all_inner_texts()]
-    assert sorted(row[0] for row in rows) == network_names()
+    assert sorted(row[0] for row in rows) == pretrained_names()
     assert page.locator("tbody tr:first-child .guess").count() == 3
 
     # What is shown as seen is what was read.
@@ -74,7 +74,7 @@ def test_a_capital_a_is_drawn_stroke_by_stroke_and_read(page, tmp_path, capsys):
     # `emnist predict` reads the picture that was sent to the last digit as the page does.
     sent = page.evaluate("current.arrayBuffer().then(bytes => btoa(String.fromCharCode(...new Uint8Array(bytes))))")
     (tmp_path / "a.png").write_bytes(base64.b64decode(sent))
-    command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", ",".join(network_names())]
+    command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", ",".join(pretrained_names())]
     done = subprocess.run([*command, "a.png"], cwd=tmp_path, check=True, capture_output=True, text=True)
     by_command = {each["network"]: each["predictions"] for each in json.loads(done.stdout)}
     assert {each["network"]: each["predictions"] for each in picture["readings"]} == by_command

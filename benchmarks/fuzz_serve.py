@@ -1,0 +1,158 @@
+"""Fuzzing of `emnist serve`: whatever is sent gets an answer that is no 500, or the connection is closed.
+
+    python -m benchmarks.fuzz_serve --count 100000
+
+Sound requests are damaged as `benchmarks.fuzz` damages files. Exits with 1 if the server answers with 500 or not in JSON,
+ends, or loses one of its processes; the request is saved.
+"""
+
+import argparse
+import base64
+import http.client
+import json
+import random
+import socket
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from server_helpers import drawing, encode, errors_of, serving  # noqa: E402
+
+from benchmarks.fuzz import damage  # noqa: E402
+from emnist.reading.pictures import FORMATS  # noqa: E402
+
+CLIENTS = 8
+EXPECTED = {200, 201, 400, 403, 404, 405, 408, 413, 415, 421, 422, 503}
+TYPES = ["image/png", "image/jpeg", "application/json", "application/octet-stream", "text/html", ""]
+
+
+def makers():
+    """Map what is damaged to a function of a random.Random that makes a path, headers and a body; HTTP has no path."""
+    image = drawing()
+    pictures = [encode(image, kind) for kind in FORMATS]
+    texts = [base64.b64encode(picture).decode() for picture in pictures]
+    head = "POST /predict?model=lenet HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: "
+
+    def picture(rng):
+        return "/predict", {"Content-Type": "image/png"}, damage(rng.choice(pictures), rng)
+
+    def many(rng):
+        body = json.dumps({"pictures": rng.sample(texts, 2)}).encode()
+        return "/predict", {"Content-Type": "application/json"}, damage(body, rng)
+
+    def kept(rng):
+        body = json.dumps({"picture": rng.choice(texts), "character": rng.choice("A7z?")}).encode()
+        return "/drawings", {"Content-Type": "application/json"}, damage(body, rng)
+
+    def pixels(rng):
+        return (
+            "/predict",
+            {"Content-Type": "application/octet-stream"},
+            rng.randbytes(rng.choice([784, 1568, 1, 0, 999])),
+        )
+
+    def address(rng):
+        path = damage(rng.choice([b"/predict?model=lenet&top=3", b"/models", b"/drawings", b"/../a.png"]), rng)
+        path = "".join(chr(byte) if 33 <= byte < 127 else f"%{byte:02x}" for byte in path)
+        return "/" + path.lstrip("/"), {"Content-Type": rng.choice(TYPES)}, pictures[0]
+
+    def headers(rng):
+        names = ["Host", "Origin", "Sec-Fetch-Site", "Content-Type", "Expect", "X"]
+        values = [*TYPES, "localhost", "http://[", "null", "[::1", "100-continue", "\xff", "a" * 5000]
+        return "/predict", {name: rng.choice(values) for name in rng.sample(names, 3)}, pictures[0]
+
+    def raw(rng):
+        return None, None, damage(f"{head}{len(pictures[0])}\r\n\r\n".encode() + pictures[0], rng)
+
+    return {
+        "picture": (picture, 50),
+        "JSON": (many, 10),
+        "drawing to keep": (kept, 5),
+        "pixels": (pixels, 5),
+        "address": (address, 10),
+        "headers": (headers, 10),
+        "HTTP": (raw, 10),
+    }
+
+
+def ask(host, port, path, headers, body):
+    """Send a request, and return its status, or "closed" if the connection was."""
+    if path is None:
+        with socket.create_connection((host, port), timeout=60) as client:
+            try:
+                client.sendall(body)
+                client.shutdown(socket.SHUT_WR)
+                answer = client.recv(12)
+                while client.recv(65536):
+                    pass
+            except ConnectionError:
+                return "closed"
+        return int(answer[9:]) if answer else "closed"
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    try:
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+        if response.status != 400 or content.startswith(b"{"):  # 400 is also uvicorn's answer to what is no HTTP
+            json.loads(content)
+        return response.status
+    except ConnectionError:
+        return "closed"
+    finally:
+        connection.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100_000, help="number of requests")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", required=True, metavar="FOLDER", help="where the server keeps drawings")
+    options = parser.parse_args()
+    lock, faults = threading.Lock(), 0
+    with serving("--model", "lenet", "--keep", options.keep) as (url, server):
+        host, port = url.removeprefix("http://").split(":")
+        processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children()]
+        memory = sum(process.memory_info().rss for process in processes)
+        most = memory
+
+        def run(name, make, number):
+            nonlocal faults, most
+            request = make(random.Random(f"{options.seed} {name} {number}"))
+            try:
+                status = ask(host, port, *request)
+            except Exception as error:
+                status = type(error).__name__
+            with lock:
+                if number % 100 == 0:
+                    most = max(most, sum(process.memory_info().rss for process in processes))
+                if status not in EXPECTED | {"closed"}:
+                    Path(f"fuzz-serve-{faults}").write_text(repr((status, *request)))
+                    faults += 1
+            return status
+
+        print("| damaged | requests | answers |")
+        print("| --- | --- | --- |")
+        for name, (make, share) in makers().items():
+            with ThreadPoolExecutor(CLIENTS) as clients:
+                count = options.count * share // 100
+                answers = Counter(clients.map(lambda number: run(name, make, number), range(count)))
+            listed = ", ".join(f"{status}: {n:,}" for status, n in sorted(answers.items(), key=str))
+            print(f"| {name} | {count:,} | {listed} |", flush=True)
+        errors = errors_of(server).splitlines()
+        lost = [process.pid for process in processes if not process.is_running()]
+    print(f"\nMemory of the server's processes: {memory / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most")
+    print(
+        f"{faults} other answers, {len(lost)} processes ended, {len(errors)} lines of errors, exit {server.returncode}"
+    )
+    print(*errors[:20], sep="\n")
+    sys.exit(bool(faults or lost or errors or server.returncode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,11 @@
 """A web server with a page to draw on."""
 
-import importlib.util
 from pathlib import Path
 
+from emnist.cli.predict import EXPORTED
 from emnist.utils.errors import UserError
 
 EXAMPLE = "emnist serve --keep my-drawings"
-EXPORTED = "data/model/emnist.onnx"  # of your own run
 
 
 def add_arguments(parser):
@@ -33,9 +32,6 @@ def names(text):
 def main(options):
     if not 0 <= options.port < 2**16:
         raise UserError(f"--port should be a number from 0 to 65535, but is {options.port}")
-    for package in ("starlette", "uvicorn"):
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"emnist serve needs {package}, which is not installed: run `pip install 'emnist[serve]'`")
 
     from emnist.serve.drawings import Drawings
     from emnist.serve.server import serve

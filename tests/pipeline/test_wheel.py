@@ -58,8 +58,8 @@ def test_an_installed_package_has_the_weights_and_card_of_every_network(installe
         assert sorted(path.stem for path in folder.glob(f"*.{suffix}")) == list(PRETRAINED)
 
 
-@pytest.mark.parametrize("command", ["compare", "report"])
-def test_a_command_that_needs_more_says_what_to_install(command, installed, tmp_path):
+@pytest.mark.parametrize("command, extra", [("compare", "train"), ("report", "train"), ("serve", "serve")])
+def test_a_command_that_needs_more_says_what_to_install(command, extra, installed, tmp_path):
     done = run(f"{installed}/emnist {command}", tmp_path, check=False)
     assert done.returncode == 1 and done.stdout.count("\n") == 1
-    assert done.stdout.endswith("which is not installed: run `pip install 'emnist[train]'`\n")
+    assert done.stdout.endswith(f"which is not installed: run `pip install 'emnist[{extra}]'`\n")

@@ -12,8 +12,25 @@ EXAMPLE = "emnist compare --models lenet,resnet --seeds 42,43 -S pretrain.small.
 def add_arguments(parser):
     add_run_arguments(parser)
     parser.add_argument(
-        "-j", "--jobs", type=int, metavar="N", help="runs side by side; default: one a core, or one if there is a GPU"
+        "-j",
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="runs side by side, each with a GPU of its own if there are several; default: one a GPU, or one a core; "
+        "of a queueing system, the jobs to ask for, by default one a run",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run on the workers of a Dask cluster: its scheduler's address or scheduler file, or slurm, pbs, sge, lsf, "
+        "htcondor, oar or moab (docs/cluster.md)",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        metavar="FOLDER",
+        help="that all of the cluster's workers reach: there a run continues after its last epoch on another worker",
+    )
+    parser.add_argument("--status", action="store_true", help="print how far each run is, and run nothing")
 
 
 def add_run_arguments(parser):
@@ -63,9 +80,23 @@ def setting(text):
 def main(options):
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs should be at least 1, but is {options.jobs}")
+    if options.checkpoints and not options.cluster:
+        raise UserError("--checkpoints is for --cluster: runs on this machine keep theirs in .dvc/tmp/continue")
 
     from emnist.comparison.report import write_report
-    from emnist.comparison.runs import plan_runs, run_missing
+    from emnist.comparison.runs import describe_runs, plan_runs, run_missing
 
     plan = plan_runs(options.models, options.seeds, options.set)
-    print(write_report(plan, run_missing(plan, options.jobs), options.speed))
+    if options.cluster:
+        try:
+            from emnist.cluster import compare
+        except ModuleNotFoundError as error:
+            raise UserError(f"--cluster needs {error.name}: run `pip install -e '.[cluster]'`") from None
+    if options.status:
+        progress = compare.read_progress(options.cluster) if options.cluster else {}
+        print("\n".join(describe_runs(plan, progress)))
+    elif options.cluster:
+        found = compare.run_missing(plan, options.cluster, options.jobs, options.checkpoints)
+        print(write_report(plan, found, options.speed))
+    else:
+        print(write_report(plan, run_missing(plan, options.jobs), options.speed))

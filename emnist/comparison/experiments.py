@@ -146,7 +146,7 @@ def is_process_alive(pid):
     return True
 
 
-def run_dvc(*command, seconds=None):
+def run_dvc(*command, seconds=None, **environment):
     """Run DVC.
 
     Parameters
@@ -154,6 +154,8 @@ def run_dvc(*command, seconds=None):
     *command : str
     seconds : float, optional
         How long it may take, before `subprocess.TimeoutExpired` is raised.
+    **environment : str
+        Variables to set for it.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def run_dvc(*command, seconds=None):
             stdout=printed,
             stderr=said,
             timeout=seconds,
-            env=git.environment_with_identity(),
+            env=git.environment_with_identity() | environment,
         ).returncode
         for file in (printed, said):
             file.seek(0)

@@ -1,5 +1,6 @@
 """Queueing of experiments, and waiting for them."""
 
+import os
 import time
 from functools import reduce
 from itertools import count
@@ -110,7 +111,8 @@ def run_missing(plan, jobs=None):
     ----------
     plan : Plan
     jobs : int, optional
-        Runs side by side; by default one on each core, or one if there is a GPU.
+        Runs side by side; by default one on each core, or one on each GPU. Each has a GPU of its own while there are
+        enough.
 
     Returns
     -------
@@ -136,16 +138,14 @@ def run_missing(plan, jobs=None):
     unfinished = [key for key in plan.values if state(key) != "success"]
     if not unfinished:
         return found
-    jobs = jobs or (1 if torch.cuda.is_available() else min(cores(), len(unfinished)))
+    jobs = jobs or min(len(gpus()) or cores(), len(unfinished))
     log(
         f"compare: {len(plan.values) - len(unfinished)} of {len(plan.values)} runs are done; the others run in the "
         f"background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs NAME` shows the output of one, "
         "`dvc queue stop --kill` ends them"
     )
-    taken = {experiment["name"] for experiment in list_experiments()}
-    for model, seed in missing:
-        name = next(name for name in (f"{model}-{seed}" + f"-{n}" * (n > 1) for n in count(1)) if name not in taken)
-        settings = [*threads_per_run(plan.values[model, seed], jobs), *plan.settings[model, seed]]
+    for key, name in free_names(missing).items():
+        settings = [*threads_per_run(plan.values[key], jobs), *plan.settings[key]]
         run_dvc("exp", "run", "--queue", "--name", name, *(part for each in settings for part in ("-S", each)))
     while unfinished:
         before, found = experiment_refs(), match_experiments(plan.values)
@@ -157,7 +157,7 @@ def run_missing(plan, jobs=None):
         if not states & {"queued", "running"}:
             break
         if "running" not in states:
-            run_dvc("queue", "start", "--jobs", str(jobs))
+            start_workers(jobs)
         for _ in range(
             POLL_SECONDS
         ):  # DVC takes seconds to look at a queue, git hardly any time to see that a run ended
@@ -173,19 +173,69 @@ def run_missing(plan, jobs=None):
     return found
 
 
+def start_workers(jobs):
+    """Start the workers of DVC's queue, each with one of the GPUs in turn, where there are several."""
+    devices = gpus()
+    for number in range(1, jobs + 1) if len(devices) > 1 else [jobs]:
+        # `--jobs 2` starts the second one, if the first one runs.
+        device = {"CUDA_VISIBLE_DEVICES": devices[(number - 1) % len(devices)]} if len(devices) > 1 else {}
+        run_dvc("queue", "start", "--jobs", str(number), **device)
+
+
+def gpus():
+    """List the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    if not torch.cuda.is_available():
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+
+
+def free_names(runs):
+    """Choose a name for the experiment of each run, given by model and seed, that no other experiment has."""
+    taken = {experiment["name"] for experiment in list_experiments()} if runs else set()
+    return {
+        (model, seed): next(
+            name for name in (f"{model}-{seed}" + f"-{n}" * (n > 1) for n in count(1)) if name not in taken
+        )
+        for model, seed in runs
+    }
+
+
 def threads_per_run(values, jobs):
     """Give the settings by which runs side by side share the cores, where a person left that to be chosen."""
     threads = max(cores() // jobs, 1)
-    return [
-        f"{name}={threads}"
-        for name, chosen in [
-            ("compute.threads", values["compute"]["threads"]),
-            ("search.workers", values["search"]["workers"]),
-        ]
-        if chosen == "auto" and jobs > 1
-    ]
+    return [f"{name}={threads}" for name in auto_threads(values) if jobs > 1]
+
+
+def auto_threads(values):
+    """Name the parameters that count threads, where a person left the number to be chosen."""
+    chosen = {"compute.threads": values["compute"]["threads"], "search.workers": values["search"]["workers"]}
+    return [name for name, number in chosen.items() if number == "auto"]
 
 
 def name_runs(runs):
     """Name runs, given by model and seed, in a sentence."""
     return ", ".join(f"{model} with seed {seed}" for model, seed in runs)
+
+
+def describe_runs(plan, progress):
+    """Say of each run of a comparison how far it is, a line each.
+
+    Parameters
+    ----------
+    plan : Plan
+    progress : dict of str to str
+        What a cluster's runs printed last, by the name of the experiment.
+
+    Returns
+    -------
+    list of str
+    """
+    found, lines = match_experiments(plan.values), []
+    for (model, seed), name in {key: "{}-{}".format(*key) for key in plan.values}.items():
+        experiment = found.get((model, seed), {"name": name, "state": progress.get(name, "not begun")})
+        if experiment["state"] == "success":
+            accuracy = experiment["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
+            experiment["state"] = f"done, its test accuracy is {accuracy:.2%}"
+        lines.append(f"{experiment['name']:<16} {experiment['state']}")
+    return lines

@@ -1,7 +1,8 @@
 """Checkpoints, from which an interrupted stage resumes.
 
 DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in temporary folders. Therefore the
-checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, one folder for each key. A key is a digest of all that
+checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, or in the folder that the environment variable
+``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. A key is a digest of all that
 the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
 libraries, and the hardware. Runs with the same key compute the same bytes, so they can share a folder; its files are
 written atomically.
@@ -42,7 +43,7 @@ def repo_root():
 
 def checkpoint_dir():
     """Return the folder of all checkpoints."""
-    return repo_root() / ".dvc" / "tmp" / "continue"
+    return Path(os.environ.get("EMNIST_CHECKPOINTS") or repo_root() / ".dvc" / "tmp" / "continue")
 
 
 def stage_key(stage, params, *extra):
@@ -188,13 +189,13 @@ def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metri
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
+    dvc = Path(folder).parents[1] if folder else repo_root() / ".dvc"
     folder = Path(folder or checkpoint_dir())
     for leftover in folder.rglob(".*.tmp"):
         if (
             max(_stat_values("st_mtime", leftover), default=0) < time.time() - 3600
         ):  # another run may still write a younger one
             leftover.unlink(missing_ok=True)
-    dvc = folder.parents[1]
     records = _read_texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
     total_bytes = 0
     for checkpoint in sorted(folder.glob("*-*"), key=_last_used, reverse=True):

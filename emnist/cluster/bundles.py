@@ -1,0 +1,93 @@
+"""Commits and experiments as git bundles, which travel through Dask."""
+
+import subprocess
+
+from emnist.utils.errors import UserError
+
+# What an experiment may change of its commit. Nothing in it is ever run or unpickled.
+RESULTS = ("params.yaml", "dvc.lock", "metrics/", "plots/")
+
+
+def git(*arguments, folder=".", stdin=b""):
+    """Run git on some bytes and return what it printed (bytes); `subprocess.CalledProcessError` if it fails."""
+    return subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True, input=stdin).stdout
+
+
+def commit_to_run():
+    """Return the hash (str) of the checkout's commit.
+
+    Raises
+    ------
+    UserError
+        If tracked files have changes that are not committed, other than a comparison's report.
+    """
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!plots/comparison").decode().splitlines()
+    if changed:
+        raise UserError(
+            f"a cluster runs what is committed, but {changed[0][3:]} has changes that are not: commit them, or restore "
+            "the file with `git checkout`"
+        )
+    return git("rev-parse", "HEAD").decode().strip()
+
+
+def pack_commit(folder="."):
+    """Pack the checkout's commit with its history; return a bundle (bytes) with the reference ``HEAD``."""
+    return git("bundle", "create", "--quiet", "-", "HEAD", folder=folder)
+
+
+def experiment_ref(commit, name):
+    """Return the reference of an experiment, as DVC names it."""
+    return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+
+
+def pack_experiment(commit, name):
+    """Pack an experiment without the commit that it starts from; return a bundle (bytes)."""
+    return git("bundle", "create", "--quiet", "-", experiment_ref(commit, name), f"^{commit}")
+
+
+def add_experiment(bundle, commit, name):
+    """Add the experiment of a bundle to the checkout.
+
+    Parameters
+    ----------
+    bundle : bytes
+        As returned by `pack_experiment`.
+    commit, name : str
+        The commit that it starts from, and its name.
+
+    Returns
+    -------
+    str
+        The hash of the experiment.
+
+    Raises
+    ------
+    UserError
+        If git finds the bundle damaged, if it holds anything but results of this one experiment, or if there is another
+        experiment of this name. The checkout is then as it was.
+    """
+    ref = experiment_ref(commit, name)
+    head, _, pack = bytes(bundle).partition(b"\n\n")
+    try:
+        signature, *lines = head.decode().splitlines()
+        ((rev, found),) = (line.split() for line in lines if not line.startswith("-"))
+        if found != ref:
+            raise UserError(f"the bundle of {name} should hold {ref}, but holds {found:.80}")
+        # Checks the pack's digest and each object, and that nothing is missing that an object refers to.
+        git("unpack-objects", "-q", "--strict", stdin=pack)
+        shown = git("log", "--max-count=1", "--first-parent", "-m", "--format=%P%x00", "--name-only", "-z", rev)
+        parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")
+    except (subprocess.CalledProcessError, ValueError):
+        raise UserError(f"the bundle of {name} is damaged") from None
+    changed = list(filter(None, changed))
+    foreign = [path for path in changed if not path.startswith(RESULTS)]
+    if foreign or parents != commit:
+        raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
+    try:
+        git("update-ref", "--no-deref", ref, rev, "0" * 40)  # only if there is none
+    except subprocess.CalledProcessError:
+        there = git("rev-parse", ref).decode().strip()
+        if git("diff", "--name-only", there, rev):
+            raise UserError(f"there is another experiment {name}: rename it with `dvc exp rename`") from None
+        return there
+    return rev

@@ -1,0 +1,92 @@
+"""Connections to Dask clusters."""
+
+import logging
+import signal
+import socket
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from distributed import Client
+
+from emnist.utils.errors import UserError
+from emnist.utils.progress import log
+
+QUEUES = {  # whose jobs Dask's own configuration describes, in ~/.config/dask/jobqueue.yaml
+    "htcondor": "HTCondorCluster",
+    "lsf": "LSFCluster",
+    "moab": "MoabCluster",
+    "oar": "OARCluster",
+    "pbs": "PBSCluster",
+    "sge": "SGECluster",
+    "slurm": "SLURMCluster",
+}
+
+
+@contextmanager
+def connect(address):
+    """Connect to a cluster, and disconnect at the end; a queueing system's jobs end with it.
+
+    Parameters
+    ----------
+    address : str
+        Of a scheduler, or its scheduler file, or one of `QUEUES`.
+
+    Yields
+    ------
+    client : distributed.Client
+    cluster : dask_jobqueue.JobQueueCluster or None
+        None if its workers are started by others.
+
+    Raises
+    ------
+    UserError
+        If there is no scheduler, or the queue is not configured.
+    """
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost connection is told in one sentence
+    if address in QUEUES:
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        import dask_jobqueue
+
+        signal.signal(signal.SIGINT, on_ctrl_c)  # which dask_jobqueue replaces
+        try:
+            cluster = getattr(dask_jobqueue, QUEUES[address])()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise UserError(
+                f"the queue {address} should be configured in ~/.config/dask/jobqueue.yaml, but {error}"
+            ) from None
+        with cluster, Client(cluster, set_as_default=False) as client:
+            log(f"cluster: the scheduler of the jobs is {cluster.scheduler_address}")
+            yield client, cluster
+        return
+    try:
+        options = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
+        client = Client(**options, set_as_default=False, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UserError(
+            f"--cluster should be the address of a Dask scheduler, its scheduler file, or one of {', '.join(QUEUES)}, "
+            f"but {address!r} cannot be reached: {error}"
+        ) from None
+    with client:
+        warn_without_tls(client.scheduler.address)
+        yield client, None
+
+
+def warn_without_tls(address):
+    """Log a warning if a scheduler is reached over a network without TLS."""
+    url = urlsplit(address)
+    if url.scheme != "tls" and not is_loopback(url.hostname):
+        log(
+            f"warning: the connection to {address} is without TLS: whoever reaches this scheduler can run any code on "
+            "its workers; docs/cluster.md shows how to set TLS up"
+        )
+
+
+def is_loopback(host):
+    """Tell whether a host (name, IP address, or None inside this process) is this machine's loopback interface."""
+    try:
+        return host is None or ip_address(socket.gethostbyname(host)).is_loopback
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,213 @@
+"""Running experiments on the workers of a Dask cluster."""
+
+import hashlib
+import json
+import queue
+import re
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cloudpickle
+from tqdm import tqdm
+
+from emnist.cluster import worker
+from emnist.cluster.bundles import add_experiment, commit_to_run, pack_commit
+from emnist.utils.errors import UserError
+from emnist.utils.progress import log
+
+LOSSES = 4  # workers that a run may lose, one after the other, without one more epoch, trial or stage
+LOOK_SECONDS = 1  # between two looks at which workers there are
+NEEDED = ("Python", "dvc", "numpy", "torch")  # of the packages of requirements.lock, those that no worker may lack
+STEP = re.compile(r"\w+: (?:epoch|trial) \d+|Running stage '\w+'|Stage '\w+' (?:is cached|didn't change)")
+
+cloudpickle.register_pickle_by_value(worker)
+
+
+@dataclass(eq=False)
+class Run:
+    """One run: its name, settings as `dvc exp run -S` takes them, and those that get a worker's number of threads."""
+
+    name: str
+    settings: list
+    threads: list = field(default_factory=list)
+    losses: int = 0
+    attempts: int = 0
+    steps: set = field(default_factory=set)
+
+
+def progress_topic(commit):
+    """Name the topic of Dask's events under which the runs of a commit log their progress."""
+    return f"emnist {commit}"
+
+
+def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
+    """Run experiments on the workers of a cluster, one on each at a time.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    runs : iterable of Run
+    remote : dict
+        The settings of the DVC remote.
+    checkpoints : str, optional
+        A folder that all workers reach, in which a run continues after its last epoch on another worker.
+    cluster : dask_jobqueue.JobQueueCluster, optional
+        To be asked for workers.
+    jobs : int, optional
+        How many jobs to ask it for; by default one for each run.
+
+    Yields
+    ------
+    run : Run
+    rev : str or None
+        The experiment, which is now in this checkout.
+    error : str or None
+        Why there is none.
+    """
+    commit = commit_to_run()
+    pool = Workers(client, commit)
+    waiting, running, ended = deque(runs), {}, queue.Queue()
+    by_name = {run.name: run for run in waiting}
+    topic = progress_topic(commit)
+    bar = tqdm(total=len(waiting), unit="run", leave=False, disable=not sys.stderr.isatty())
+
+    def follow(event):
+        message = event[1]
+        run, step = by_name.get(message["run"]), STEP.match(message["line"])
+        if run and step:
+            bar.set_postfix_str(f"{run.name}: {message['line'][:60]}")
+            if step[0] not in run.steps:
+                run.steps.add(step[0])
+                run.losses = 0
+                if step[0].startswith("Running"):
+                    log(f"compare: {run.name} on {message['on']}: {step[0][8:]}")
+
+    def submit(run, address):
+        run.attempts += 1
+        settings = [f"{name}={pool.usable[address]['nthreads']}" for name in run.threads] + run.settings
+        spec = {"name": run.name, "commit": commit, "settings": settings, "remote": remote}
+        spec |= {"checkpoints": checkpoints, "topic": topic}
+        # Another coordinator's same run has the same key: the scheduler runs it once and gives both its result.
+        digest = hashlib.sha256(json.dumps([spec, run.attempts]).encode()).hexdigest()
+        future = client.submit(worker.run_experiment, spec, key=f"{run.name}-{digest[:16]}", workers=[address])
+        running[future] = run, address
+        future.add_done_callback(ended.put)
+
+    def lost(run, address, why):
+        run.losses += 1
+        if run.losses >= LOSSES:
+            return run, None, f"{run.losses} workers in succession were lost with it, the last one {address}"
+        log(f"compare: {run.name} is given to another worker, because {why}")
+        waiting.appendleft(run)
+        return None
+
+    client.subscribe_topic(topic, follow)
+    try:
+        while waiting or running:
+            if client.status != "running":
+                raise UserError("the scheduler has ended: start it again, then run the same command to continue")
+            if pool.look():
+                if cluster:
+                    cluster.scale(jobs=min(jobs or len(by_name), len(waiting) + len(running)))
+                elif not pool.usable and not running and pool.refused:
+                    raise UserError(f"no worker can be used: {'; '.join(pool.refused.values())}")
+                for future in [future for future, (_, address) in running.items() if address not in pool.usable]:
+                    ended.put(future)
+            while waiting and (free := pool.usable.keys() - {address for _, address in running.values()}):
+                submit(waiting.popleft(), min(free))
+            try:
+                future = ended.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                continue
+            if future not in running:
+                continue
+            run, address = running.pop(future)
+            result = None
+            if future.status == "finished":
+                try:
+                    result = future.result(timeout=60)
+                except Exception as error:  # the worker ended before the result was fetched
+                    outcome = lost(run, address, f"its result was lost with {address} ({type(error).__name__})")
+            elif future.status == "error":
+                result = {"error": f"{future.exception()!r:.200}"}
+            else:
+                outcome = lost(run, address, f"{address} is gone")
+            future.cancel()
+            if result and "bundle" in result:
+                try:
+                    outcome = run, add_experiment(result["bundle"], commit, run.name), None
+                except UserError as error:
+                    outcome = lost(run, address, str(error))
+            elif result:
+                outcome = run, None, f"{result['error']} (worker {pool.name(address)})"
+            if outcome:
+                bar.update()
+                yield outcome
+    finally:
+        bar.close()
+        client.cancel(list(running))
+
+
+class Workers:
+    """The workers of a cluster that may be used, because their environment is this one's.
+
+    Attributes
+    ----------
+    usable : dict of str to dict
+        What the scheduler says about each, by address.
+    refused : dict of str to str
+        Why the others are not used, a sentence each, by address.
+    """
+
+    def __init__(self, client, commit):
+        self.client, self.commit, self.bundle = client, commit, pack_commit()
+        lock = Path("requirements.lock")
+        names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
+        self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
+        self.usable, self.refused, self.looked = {}, {}, 0
+
+    def look(self):
+        """Look, at most once in `LOOK_SECONDS`, which workers there are, and check new ones; tell whether it did."""
+        if time.monotonic() < self.looked + LOOK_SECONDS:
+            return False
+        known = self.client.scheduler_info()["workers"]
+        self.usable = {address: self.usable[address] for address in self.usable if address in known}
+        new = [address for address in known if address not in self.usable and address not in self.refused]
+        if new:
+            there = self._run(worker.installed_versions, [name for name in self.here if name != "Python"], workers=new)
+            for address, versions in there.items():
+                if different := self._differences(versions):
+                    self.refused[address] = f"worker {known[address]['name']} has {', '.join(different[:3])}"
+                    log(f"compare: {self.refused[address]}, so it is not used")
+            same = [address for address in there if address not in self.refused]
+            for address, error in (self._run(worker.keep_commit, self.commit, self.bundle, workers=same)).items():
+                if error:
+                    self.refused[address] = f"worker {known[address]['name']} cannot keep the commit: {error}"
+                    log(f"compare: {self.refused[address]}, so it is not used")
+                else:
+                    self.usable[address] = known[address]
+        self.looked = time.monotonic()
+        return True
+
+    def name(self, address):
+        """Return the name of a worker, or its address if it is gone."""
+        return self.usable.get(address, {"name": address})["name"]
+
+    def _run(self, function, *arguments, workers):
+        """Run a function on workers; return what each gives, without those that have just ended."""
+        if not workers:
+            return {}
+        results = self.client.run(function, *arguments, workers=workers, on_error="return")
+        return {address: result for address, result in results.items() if not isinstance(result, ConnectionError)}
+
+    def _differences(self, there):
+        if isinstance(there, Exception):
+            return [f"no answer: {there}"]
+        return [
+            f"{name} {there[name] or 'missing'} where this machine has {version}"
+            for name, version in self.here.items()
+            if version and there[name] != version and (there[name] or name in NEEDED)
+        ]

@@ -1,0 +1,214 @@
+"""Experiments on a real Dask cluster on loopback, with its faults: in the end the same bytes as without them."""
+
+import re
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from cluster_helpers import Cluster, marks, small_project, wait_for
+from pipeline_helpers import commit, environment, run
+
+pytest.importorskip("distributed")
+
+from emnist.cluster import bundles  # noqa: E402
+from emnist.cluster.connection import connect, warn_without_tls  # noqa: E402
+from emnist.cluster.coordinator import Run, run_all  # noqa: E402
+from emnist.comparison import runs  # noqa: E402
+from emnist.utils.errors import UserError  # noqa: E402
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A small project, in which the test runs."""
+    monkeypatch.chdir(small_project(tmp_path))
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "project"
+
+
+def run_on(cluster, wanted, remote="../remote", **options):
+    """Run experiments, given by name and settings; return the error of each, None where there is none."""
+    remote = {"url": str((cluster.folder / "project" / remote).resolve())}
+    with connect(str(cluster.file)) as (client, _):
+        ended = run_all(client, [Run(name, settings.split()) for name, settings in wanted.items()], remote, **options)
+        return {each.name: error for each, _, error in ended}
+
+
+def tree(project, name):
+    """The files of an experiment, as git shows them."""
+    ref = bundles.experiment_ref(bundles.git("rev-parse", "HEAD", folder=project).decode().strip(), name)
+    return bundles.git("ls-tree", "-r", ref, folder=project)
+
+
+def test_workers_killed_at_each_stage_change_no_byte_and_leave_nothing_behind(cluster, project):
+    for number in range(3):
+        cluster.start_worker(f"w{number}")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(run_on, cluster, {"a": "seed=1", "b": "seed=2"})
+        for number, stage in enumerate(["download", "search", "train"], 3):
+            cluster.kill_worker(wait_for(lambda: cluster.worker_at(stage)))
+            cluster.start_worker(f"w{number}")
+        assert result.result() == {"a": None, "b": None}
+    wait_for(lambda: not cluster.remains())
+    run("dvc exp run --temp --quiet --name local -S seed=1", project)
+    assert tree(project, "a") == tree(project, "local")
+    assert run("dvc exp list --name-only", project).stdout.split() == ["a", "b", "local"]
+    run("dvc exp apply b; dvc pull --quiet", project)
+    assert (project / "data/weights").read_text() == "train none 2\n"
+
+
+def test_two_coordinators_run_each_stage_once_and_both_get_all(cluster, project):
+    for number in range(2):
+        cluster.start_worker(f"w{number}")
+    with ThreadPoolExecutor() as pool:
+        results = [pool.submit(run_on, cluster, {"a": "seed=1", "b": "seed=2", "c": "seed=3"}) for _ in range(2)]
+        assert [result.result() for result in results] == 2 * [{"a": None, "b": None, "c": None}]
+    began = marks(project)
+    assert len([name for name in began if name.startswith("download")]) == 1  # which is the same of all runs
+    assert len(began) == len(set(began)) == 1 + 3 + 3
+
+
+def test_a_run_that_fails_and_a_worker_that_differs_are_named_and_the_others_go_on(cluster, project, tmp_path, capsys):
+    (tmp_path / "other/numpy-9.9.dist-info").mkdir(parents=True)
+    (tmp_path / "other/numpy-9.9.dist-info/METADATA").write_text("Name: numpy\nVersion: 9.9\n")
+    cluster.start_worker("differs", PYTHONPATH=str(tmp_path / "other"))
+    cluster.start_worker("full", max_file_bytes=2**20)
+    errors = run_on(cluster, {"fails": "model=search", "large": "lines=100000 seed=1", "good": "seed=1"})
+    assert errors == {
+        "fails": "the model should not be search (worker full)",
+        "large": "OSError: [Errno 27] File too large (worker full)",
+        "good": None,
+    }
+    assert "worker differs has numpy 9.9 where this machine has 2" in capsys.readouterr().out
+    (tmp_path / "file").touch()
+    error = run_on(cluster, {"unshared": "seed=2"}, remote="../file/remote")["unshared"]
+    assert error.startswith("the DVC remote cannot be written: ") and error.endswith("(worker full)")
+    assert run("dvc exp list --name-only", project).stdout.split() == ["good"]
+    assert run_on(cluster, {"unshared": "seed=2"}) == {"unshared": None}
+
+
+def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_ended(cluster, project):
+    cluster.start_worker("w1")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(run_on, cluster, {"a": "seed=1"})
+        wait_for(lambda: marks(project, "train*"))
+        cluster.scheduler.kill()
+        with pytest.raises(UserError, match="the scheduler has ended: start it again"):
+            result.result()
+    wait_for(lambda: not cluster.remains())
+    cluster.start_scheduler()
+    cluster.start_worker("w2")
+    assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
+    began = marks(project)
+    assert began.count("download-1") == began.count("search-1") == 1
+
+
+@pytest.fixture
+def experiment(project):
+    """Make commits, as an experiment of DVC is one, and pack them: gives a function from files to a bundle."""
+    head = run("git rev-parse HEAD", project).stdout.strip()
+
+    def pack(name="a", **files):
+        for path, content in files.items():
+            (project / path).parent.mkdir(exist_ok=True)
+            (project / path).write_text(content)
+        ref = bundles.experiment_ref(head, name)
+        run(
+            f"git add -f {' '.join(files)} && git commit -qm x && git update-ref {ref} HEAD && git reset -q --hard {head}",
+            project,
+        )
+        bundle = bundles.pack_experiment(head, name)
+        run(f"git update-ref -d {ref} && git reflog expire --expire=now --all && git gc -q --prune=now", project)
+        return bundle  # whose objects this repository now lacks
+
+    return head, pack
+
+
+def test_a_bundle_adds_one_experiment_and_nothing_else(project, experiment):
+    head, pack = experiment
+    before = run("git for-each-ref", project).stdout
+    good, other = (pack(**{"metrics/train.yaml": content}) for content in "12")
+    damaged = bytearray(good)
+    damaged[-50] ^= 1
+    for bundle, name, sentence in [
+        (damaged, "a", "the bundle of a is damaged"),
+        (good[:-50], "a", "the bundle of a is damaged"),
+        (b"", "a", "the bundle of a is damaged"),
+        (good, "b", f"should hold refs/exps/{head[:2]}/{head[2:]}/b, but holds refs/exps"),
+        (pack(**{"work.py": "evil"}), "a", r"should hold results of one run, but changes \['work.py'\]"),
+        (pack(**{".dvc/tmp/repro.dat": "a pickle"}), "a", r"but changes \['.dvc/tmp/repro.dat'\]"),
+    ]:
+        with pytest.raises(UserError, match=sentence):
+            bundles.add_experiment(bundle, head, name)
+    assert run("git for-each-ref", project).stdout == before
+    rev = bundles.add_experiment(good, head, "a")
+    assert bundles.add_experiment(good, head, "a") == rev  # from another coordinator
+    with pytest.raises(UserError, match="there is another experiment a"):
+        bundles.add_experiment(other, head, "a")
+    assert run("git status --porcelain", project).stdout == ""
+
+
+def test_uncommitted_changes_are_refused(project):
+    (project / "work.py").write_text("")
+    with pytest.raises(UserError, match="a cluster runs what is committed, but work.py has changes"):
+        bundles.commit_to_run()
+
+
+@pytest.mark.parametrize(
+    "address, warns",
+    [("tcp://127.0.0.1:8786", False), ("tls://192.0.2.1:8786", False), ("tcp://192.0.2.1:8786", True)],
+)
+def test_a_connection_over_a_network_without_tls_is_warned_of(capsys, address, warns):
+    warn_without_tls(address)
+    assert ("whoever reaches this scheduler can run any code" in capsys.readouterr().out) == warns
+
+
+def test_several_gpus_are_shared_by_the_queues_workers(project, monkeypatch):
+    for seed in (1, 2):
+        run(f"dvc exp run --queue -S seed={seed} -S seconds=4", project)
+    monkeypatch.setattr(runs, "gpus", lambda: ["3", "5"])
+    runs.start_workers(2)
+    began = wait_for(lambda: len(marks(project, "download*")) == 2 and list(project.parent.glob("marks/download*")))
+    assert {path.read_text() for path in began} == {"3", "5"}
+    run("dvc queue stop --kill", project)
+
+
+def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run_here(cluster, pipeline):
+    run("dvc remote add --quiet --default storage ../remote", pipeline)
+    commit(pipeline, "Name the remote")
+    run("dvc push --quiet --run-cache", pipeline)
+    for number in range(3):
+        cluster.start_worker(f"w{number}")
+    options = f"--cluster {cluster.file} --models lenet --seeds 42 -S evaluate.tta=1"
+    first = subprocess.Popen(
+        f"exec emnist compare {options}",
+        cwd=pipeline,
+        shell=True,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    for line in first.stdout:
+        if "stage 'evaluate'" in line:
+            break
+    first.send_signal(signal.SIGINT)
+    assert first.wait() == 128 + signal.SIGINT
+    assert first.stdout.read() == "interrupted: run the same command again to continue\n"
+    wait_for(lambda: not cluster.remains())
+
+    said = run(f"emnist compare {options}", pipeline).stdout
+    assert re.findall(r"lenet-42 on w\d: stage '(\w+)'", said) == ["evaluate"]  # the commit has the others' results
+    assert "| test accuracy (%) |" in said
+    assert re.fullmatch(r"lenet-42 +done, .*\n", run(f"emnist compare --status {options}", pipeline).stdout)
+    run("dvc exp run --temp --quiet --name here -S model=lenet -S seed=42 -S evaluate.tta=1", pipeline)
+    assert tree(pipeline, "lenet-42") == tree(pipeline, "here")
+    assert "test_tta" in run("dvc exp diff main lenet-42", pipeline).stdout

@@ -1,0 +1,128 @@
+"""Cost of the coordinator of `emnist compare --cluster`, by simulation: many runs, of which each ends at once.
+
+``python -m benchmarks.cluster --runs 10000 --workers 100``: a scheduler and workers in one process, the coordinator in
+another. In place of training, a worker makes the commit of an experiment. Prints a table, and draws it.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+from distributed import Scheduler, Worker
+
+from emnist.cluster import coordinator, worker
+from emnist.cluster.bundles import experiment_ref, git
+from emnist.cluster.connection import connect
+from emnist.figures.style import save, styled
+
+SIMULATED = "EMNIST_SIMULATED"  # the commit, its tree's entry of params.yaml
+
+
+def simulate_run(run):
+    """Stand in for `emnist.cluster.worker.run_experiment`: make a commit with one metric, in place of training."""
+    metrics = make_object("blob", f"accuracy: {run['name']}\n".encode())
+    folder = make_object("tree", b"100644 evaluate.yaml\0" + metrics[0])
+    params = bytes.fromhex(run["settings"][0])
+    root = make_object("tree", b"40000 metrics\0" + folder[0] + b"100644 params.yaml\0" + params)
+    person = "EMNIST <emnist@localhost> 0 +0000"
+    text = f"tree {root[0].hex()}\nparent {run['commit']}\nauthor {person}\ncommitter {person}\n\nsimulated\n"
+    commit = make_object("commit", text.encode())
+    pack = b"PACK" + struct.pack(">II", 2, 4) + b"".join(packed for _, packed in (metrics, folder, root, commit))
+    head = (
+        f"# v2 git bundle\n-{run['commit']} start\n{commit[0].hex()} {experiment_ref(run['commit'], run['name'])}\n\n"
+    )
+    return {"bundle": head.encode() + pack + hashlib.sha1(pack, usedforsecurity=False).digest()}
+
+
+def make_object(kind, content):
+    """Return an object's hash, and the object as a pack holds it."""
+    name = hashlib.sha1(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).digest()
+    size, header = len(content) >> 4, [{"commit": 1, "tree": 2, "blob": 3}[kind] << 4 | len(content) & 15]
+    while size:
+        header[-1] |= 128
+        header.append(size & 127)
+        size >>= 7
+    return name, bytes(header) + zlib.compress(content)
+
+
+async def serve(workers, file):
+    """Be a scheduler and its workers until standard input is closed."""
+    async with Scheduler(host="127.0.0.1", port=0, dashboard=False) as scheduler:
+        started = [Worker(scheduler.address, nthreads=1, local_directory=tempfile.mkdtemp()) for _ in range(workers)]
+        await asyncio.gather(*started)
+        Path(file).write_text(scheduler.address)
+        await asyncio.to_thread(sys.stdin.read)
+    os._exit(0)
+
+
+def measure(runs, workers):
+    """Coordinate so many runs; return the seconds and the largest memory in bytes."""
+    folder = tempfile.mkdtemp()
+    os.chdir(folder)
+    Path("params.yaml").write_text("model: simulated\n")
+    for command in ("init --quiet", "add params.yaml", "commit --quiet --message start"):
+        git("-c", "user.name=EMNIST", "-c", "user.email=emnist@localhost", *command.split())
+    params = git("rev-parse", "HEAD:params.yaml").decode().strip()
+    code = Path(__file__).parents[1]
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.cluster", "--serve", f"{folder}/address", "--workers", str(workers)],
+        cwd=code,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # that the connections end
+    )
+    while not Path("address").exists():
+        time.sleep(0.1)
+    worker.run_experiment = simulate_run
+    wanted = [coordinator.Run(f"run-{number}", [params]) for number in range(runs)]
+    with connect(Path("address").read_text()) as (client, _):
+        start = time.perf_counter()
+        ended = [error for *_, error in coordinator.run_all(client, wanted, remote={})]
+        seconds = time.perf_counter() - start
+    serving.stdin.close()
+    serving.wait()
+    assert ended == [None] * runs and len(git("for-each-ref", "refs/exps").splitlines()) == runs
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@styled
+def draw(path, rows):
+    """Draw the seconds by the number of runs; `rows` has both, and the memory in bytes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    ax = figure.add_subplot()
+    ax.plot(*zip(*[(0, 0), *((runs, seconds) for runs, seconds, _ in rows)]), marker="o")
+    ax.set(xlabel="runs", ylabel="time of the coordinator (s)", xlim=0, ylim=0)
+    ax.grid(alpha=0.3)
+    figure.suptitle("Runs that end at once, on 100 simulated workers")
+    save(path, figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10000)
+    parser.add_argument("--workers", type=int, default=100)
+    parser.add_argument("--plot", default="benchmarks/cluster.png")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(options.workers, options.serve))
+    plot = Path(options.plot).resolve()
+    rows = []
+    for runs in (options.runs // 4, options.runs // 2, options.runs):
+        rows.append((runs, *measure(runs, options.workers)))
+        print("{} runs: {:.0f} s, {:.0f} MB".format(*rows[-1][:2], rows[-1][2] / 1e6), flush=True)
+    draw(plot, rows)
+
+
+if __name__ == "__main__":
+    main()

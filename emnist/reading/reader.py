@@ -39,7 +39,10 @@ class Reader:
 
     Examples
     --------
-    >>> Reader("resnet").read([np.zeros((28, 28), np.uint8)])  # doctest: +SKIP
+    >>> picture = np.full((280, 280), 255, np.uint8)
+    >>> picture[40:240, 130:150] = 0
+    >>> Reader("resnet").read([picture])[0].character
+    '1'
     """
 
     def __init__(self, network=DEFAULT):

@@ -2,11 +2,14 @@
 
 import csv
 import re
+import shutil
 
 import pytest
 from PIL import Image
 from pipeline_helpers import REPOSITORY, run, stages_run
 from test_experiments import DEPENDS_ON_THE_MODEL
+
+from emnist.models.pretrained import FOLDER
 
 PAGES = [
     page
@@ -38,6 +41,8 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "dvc exp run -S 'source=[": "test_pipeline.py, with folders and the sample",
     "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
+    "pip install '.[": "test_wheel.py, with what is installed here",
+    "pip install .": "test_wheel.py, with what is installed here",
     "emnist serve": "test_serve.py and test_page.py",
     "curl": "test_serve.py, by another client",
     "python -m benchmarks.fuzz": "test_hostile.py, with fewer files",
@@ -47,6 +52,8 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "python -m benchmarks.handwriting": "a benchmark",
     "python -m benchmarks.precision": "a benchmark",
     "python -m benchmarks.recipe": "a benchmark",
+    "python -m benchmarks.pictures": "a benchmark",
+    "python -m benchmarks.sample": "a benchmark",
     "python -m benchmarks.serve": "a benchmark",
     "python -m benchmarks.speed": "a benchmark",
     "python -m benchmarks.time_to_accuracy": "test_time_to_accuracy.py, with few images",
@@ -126,6 +133,9 @@ def pictures(folder):
         picture = Image.new("L", (60, 90), 255)
         picture.paste(0, (25, 10, 33, 80))
         picture.save(folder / name)
+    (folder / "scans").mkdir(exist_ok=True)
+    picture.save(folder / "scans" / "one.png")
+    shutil.copy(FOLDER / "lenet.onnx", folder / "mine.onnx")
 
 
 BLOCKS = [(name, block) for name, text in TEXTS.items() for block in blocks(text)]

@@ -16,6 +16,7 @@ import pytest
 from glyphs import glyph, on_paper
 from onnx import TensorProto, helper
 from PIL import Image
+from pipeline_helpers import REPOSITORY
 
 from emnist import Reader
 from emnist.data.classes import CHARACTERS
@@ -178,6 +179,13 @@ def test_an_unknown_network_is_named_with_the_nearest(four):
     done = predict("--model", "lenet,resnett", four)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("but is 'resnett' (did you mean resnet?)\n") and done.stderr.count("\n") == 1
+
+
+def test_the_documented_example_reads_a_picture(tmp_path):
+    glyph().save(tmp_path / "photo.png")
+    [example] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/reading.md").read_text(), re.DOTALL)
+    said = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("4 [('4', ") and said.stdout.endswith("(28, 28)\n")
 
 
 def test_pictures_are_read_from_paths_arrays_and_pillow_images(four):

@@ -1,10 +1,10 @@
 """The rendered sample, judged by real handwriting.
 
-    python -m benchmarks.sample judge FOLDER                 # the default run's model on EMNIST's training images
+    python -m benchmarks.sample judge FOLDER                 # the last run's model on EMNIST's training images
     python -m benchmarks.sample ablate FOLDER MNIST_FOLDER   # models trained without each of the sample's parts
 
 The folders are in the official layout. Models have as many images and epochs as in the default run, and the annealed
-recipe. `judge` prints the accuracy, macro F1 and the most frequent confusions among 62 characters of 10,000 training
+recipe. `judge` prints the accuracy, macro F1 and the most frequent confusions among 62 characters of the training
 images, so that the test images stay unseen. `ablate` reads test images, MNIST's among the ten digits.
 """
 
@@ -17,12 +17,14 @@ from sklearn.metrics import f1_score
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from benchmarks.handwriting import accuracy
 from benchmarks.recipe import recipe, train
+from emnist.cli.predict import EXPORTED
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import read_emnist, read_mnist
 from emnist.params import load_params
+from emnist.reading.network import Network
 from emnist.sources import sample
 from emnist.training.hardware import cores
-from emnist.training.inference import predict_top3
+from emnist.utils.errors import UserError, run_cli
 
 
 def without(quality):
@@ -75,29 +77,30 @@ def train_and_score(changes, params, name, seed, score):
     )[-1]
 
 
-def judge(options, params):
-    """Print how well a model that is trained on the sample alone reads EMNIST's training images."""
-    images, labels = read_emnist("train", options.images, folder=options.emnist)
+def judge(options):
+    """Print how well the last run's model, trained on the sample alone, reads EMNIST's training images."""
+    network = Network(EXPORTED)
+    if network.metadata["data"] != sample.TITLE.removeprefix("the "):
+        raise UserError(
+            f"{EXPORTED} should have learnt from the rendered sample, but did from {network.metadata['data']}: "
+            "set `source: sample` in params.yaml and run `dvc repro`"
+        )
+    images, labels = read_emnist("train", folder=options.emnist)
+    read = network.probabilities(images).argmax(axis=1)
+    f1 = f1_score(labels, read, average="macro", zero_division=0)
+    print(f"{len(labels):,} images: accuracy {(read == labels).mean():.2%}, macro F1 {f1:.2%}")
+    wrong = Counter((CHARACTERS[a], CHARACTERS[b]) for a, b in zip(labels, read) if a != b)
+    print("  ".join(f"{a} as {b}: {count}" for (a, b), count in wrong.most_common(30)))
 
-    def score(model, make_batches):
-        return predict_top3(model, make_batches(images, labels))[0][:, 0]
 
-    for seed in options.seeds:
-        read = train_and_score({}, params, options.model or params.model, seed, score)
-        f1 = f1_score(labels, read, average="macro", zero_division=0)
-        print(f"seed {seed}: accuracy {100 * (read == labels).mean():.2f} %, macro F1 {100 * f1:.2f}", flush=True)
-        wrong = Counter((CHARACTERS[a], CHARACTERS[b]) for a, b in zip(labels, read) if a != b)
-        print("  ".join(f"{a} as {b}: {count}" for (a, b), count in wrong.most_common(30)), flush=True)
-
-
-def ablate(options, params):
+def ablate(options):
     """Print the accuracies on real handwriting of models trained without each of the sample's parts."""
+    params, name = load_params(), options.model
     digits, characters = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
 
     def score(model, make_batches):
         return (100 * accuracy(model, make_batches(*digits), 10), 100 * accuracy(model, make_batches(*characters), 62))
 
-    name = options.model or "spinalnet"
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     done = Parallel(n_jobs=options.workers, return_as="generator")(
         delayed(train_and_score)(WITHOUT[part], params, name, seed, score) for part, seed in runs
@@ -115,15 +118,14 @@ def main():
     parser.add_argument("command", choices=["judge", "ablate"])
     parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
     parser.add_argument("mnist", metavar="MNIST_FOLDER", nargs="?", help="folder of t10k-*.gz, for ablate")
-    parser.add_argument("--model", help="default: of params.yaml; for ablate spinalnet")
-    parser.add_argument("--images", type=int, default=10000, help="of judge (default: 10000)")
+    parser.add_argument("--model", default="spinalnet", help="of ablate (default: %(default)s)")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()
     if options.command == "ablate" and not options.mnist:
         parser.error("ablate needs MNIST_FOLDER")
-    {"judge": judge, "ablate": ablate}[options.command](options, load_params())
+    {"judge": judge, "ablate": ablate}[options.command](options)
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -52,7 +52,7 @@ def test_each_value_is_drawn_about_as_often_as_the_others():
 def test_more_trials_than_combinations_are_refused(recipe, combinations):
     for trials in (combinations, combinations + 1):
         search = VALUES["search"] | {"small": {"trials": trials, "epochs": 1}}
-        wanted = Params.model_validate(VALUES | {"recipe": recipe, "search": search})
+        wanted = Params.model_validate(VALUES | {"model": "vggnet", "recipe": recipe, "search": search})
         if trials == combinations:
             check_trials(wanted)
         else:

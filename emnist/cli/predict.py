@@ -52,12 +52,11 @@ def main(options):
 
 
 def load_readers(model):
-    """Load the networks that ``--model`` names, by name. If it names none, say on standard error which one reads."""
+    """Load the networks that ``--model`` names, by name. Without it and a network of one's own, say which one reads."""
     from emnist.reading.reader import DEFAULT, Reader
 
     if model is None and Path(EXPORTED).exists():
         model = EXPORTED
-        print(f"{EXPORTED} reads", file=sys.stderr)
     elif model is None:
         model = DEFAULT
         print(f"{EXPORTED} is missing: the pretrained network {DEFAULT} reads", file=sys.stderr)

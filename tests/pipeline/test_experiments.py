@@ -127,10 +127,10 @@ def test_a_pretrained_network_of_another_architecture_is_refused(pipeline):
 def test_without_a_model_of_its_own_the_command_reads_by_a_pretrained_network(pipeline):
     glyph().save(pipeline / "four.png")
     own = run("emnist predict four.png", pipeline).stdout
-    (pipeline / "data/weights/finetune.safetensors").unlink()
+    (pipeline / "data/model/emnist.onnx").unlink()
     done = run("emnist predict --json four.png 2> said", pipeline)
     said = (pipeline / "said").read_text()
-    assert said == "data/weights/finetune.safetensors is missing: the pretrained network handwriting reads\n"
+    assert said == "data/model/emnist.onnx is missing: the pretrained network handwriting reads\n"
     assert json.loads(done.stdout)[0]["predictions"][0]["character"] == "4"
     assert run("emnist predict --model lenet four.png", pipeline).stdout != own
     done = run("emnist predict --model lenit four.png", pipeline, check=False)

@@ -19,7 +19,8 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from emnist.data.datasets import read_emnist
-from emnist.reading.network import FOLDER, Network, network_names
+from emnist.models.pretrained import FOLDER, pretrained_names
+from emnist.reading.network import Network
 from emnist.utils.atomic import temporary_folder
 from emnist.utils.errors import UserError, run_cli
 
@@ -51,7 +52,7 @@ def main():
         raise UserError(f"{options.dist} should hold ort.wasm.min.js, but does not: run `npm pack onnxruntime-web`")
     images, _ = read_emnist("test", options.count, folder=options.folder)
     text = base64.b64encode(images.tobytes()).decode()
-    paths = options.networks or [FOLDER / f"{name}.onnx" for name in network_names()]
+    paths = options.networks or [FOLDER / f"{name}.onnx" for name in pretrained_names()]
     with temporary_folder(".", "browser") as folder, sync_playwright() as playwright:
         for path in [*options.dist.glob("ort-wasm-simd-threaded.*"), options.dist / "ort.wasm.min.js", *paths]:
             shutil.copy(path, folder)

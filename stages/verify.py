@@ -4,12 +4,13 @@ from pathlib import Path
 
 from emnist.data.datasets import read_emnist
 from emnist.data.files import write_json
-from emnist.evaluation.parity import parity, torch_probabilities
+from emnist.evaluation.parity import parity
 from emnist.models import load_model
 from emnist.params import load_params
 from emnist.reading.network import Network
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
+from emnist.training.inference import predict_probabilities
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import run_cli
 
@@ -22,7 +23,7 @@ def main():
     model, metadata = load_model("data/weights/finetune.safetensors")
     hardware = setup_hardware(params.compute.model_copy(update={"device": "cpu", "precision": "float32"}), model)
     images, labels = read_emnist("test", params.split[params.size].test, params.seed)
-    expected = torch_probabilities(model, ImageBatches(images, labels, hardware, metadata))
+    expected = predict_probabilities(model, ImageBatches(images, labels, hardware, metadata))
 
     scores = {"images": len(labels)}
     for name, path in [("float32", "data/model/emnist.onnx"), ("int8", "data/model/emnist-int8.onnx")]:

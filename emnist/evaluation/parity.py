@@ -1,32 +1,8 @@
 """Comparison of an exported network with PyTorch's."""
 
 import numpy as np
-import torch
 
 from emnist.evaluation.metrics import DECIMALS
-
-
-@torch.inference_mode()
-def torch_probabilities(model, images, batch_size=256):
-    """Compute the probability of each class by PyTorch, in the precision of the images' hardware.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    images : emnist.training.batches.ImageBatches
-    batch_size : int
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (N, classes)
-    """
-    model.eval()
-    parts = []
-    for batch, _ in images.eval_batches(batch_size):
-        with images.hardware.autocast():
-            logits = model(batch)
-        parts.append(logits.float().softmax(dim=1))
-    return torch.cat(parts).cpu().numpy()
 
 
 def parity(probabilities, expected, labels):

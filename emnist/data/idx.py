@@ -110,17 +110,18 @@ def read_pair(images_path, labels_path, classes, transposed=False):
 
 def write_images(path, images, transposed=False):
     """Write upright images (uint8, shape (N, 28, 28)) as gzipped IDX; equal arrays give equal bytes."""
-    _write_array(path, images.swapaxes(1, 2) if transposed else images)
+    write_image_blocks(path, len(images), [images], transposed)
 
 
 def write_image_blocks(path, count, blocks, transposed=False):
     """Write `count` upright images, given in blocks (iterable of arrays as for `write_images`), to the same bytes."""
-    _write(path, (count, SIDE, SIDE), (np.ascontiguousarray(b.swapaxes(1, 2) if transposed else b) for b in blocks))
+    blocks = (block.swapaxes(1, 2) if transposed else block for block in blocks)
+    _write(path, (count, SIDE, SIDE), (np.ascontiguousarray(block, np.uint8) for block in blocks))
 
 
 def write_labels(path, labels):
     """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
-    _write_array(path, labels)
+    _write(path, labels.shape, [np.ascontiguousarray(labels, np.uint8)])
 
 
 def concatenate(sources, path, kind):
@@ -143,10 +144,6 @@ def concatenate(sources, path, kind):
     readers = [_read_blocks(source, kind, item_shape) for source in sources]
     count = sum(map(next, readers))
     _write(path, (count, *item_shape), chain.from_iterable(readers))
-
-
-def _write_array(path, array):
-    _write(path, array.shape, [np.ascontiguousarray(array, np.uint8)])
 
 
 def _write(path, shape, chunks):

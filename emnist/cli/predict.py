@@ -98,8 +98,7 @@ def read(readers, names, top, errors):
         columns = [reader.read_images(images) for reader in readers.values()]
         for (file, _), *readings in zip(found, *columns):
             for network, reading in zip(readers, readings):
-                guesses = [{"character": c, "probability": p} for c, p in reading.predictions[:top]]
-                yield {"file": file, "network": network, "predictions": guesses}
+                yield {"file": file, "network": network, "predictions": reading.guesses(top)}
 
 
 def find_files(name):

@@ -28,6 +28,10 @@ class Reading:
         """The most probable class."""
         return self.predictions[0][0]
 
+    def guesses(self, top):
+        """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
+        return [{"character": character, "probability": value} for character, value in self.predictions[:top]]
+
 
 class Reader:
     """Reads characters from pictures with a trained network.
@@ -53,8 +57,9 @@ class Reader:
 
         Parameters
         ----------
-        pictures : iterable of path-like, PIL.Image.Image or numpy.ndarray
-            Of one character each, any size, dark on light or light on dark.
+        pictures : iterable
+            Of one character each, as `emnist.reading.pictures.read_character` takes them: paths, bytes, open files,
+            arrays or Pillow images.
 
         Returns
         -------

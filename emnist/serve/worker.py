@@ -85,11 +85,7 @@ def work(readers, body, kind, models, top):
             {
                 "image": base64.b64encode(image.tobytes()).decode(),
                 "readings": [
-                    {
-                        "network": model,
-                        "predictions": [{"character": c, "probability": p} for c, p in reading.predictions[:top]],
-                    }
-                    for model, reading in zip(models, readings)
+                    {"network": model, "predictions": reading.guesses(top)} for model, reading in zip(models, readings)
                 ],
             }
             for image, *readings in zip(images, *columns)

@@ -151,8 +151,7 @@ def run_missing(plan, jobs=None):
         before, found = experiment_refs(), match_experiments(plan.values)
         for key in [key for key in unfinished if state(key) == "success"]:
             unfinished.remove(key)
-            accuracy = found[key]["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
-            log(f"compare: {found[key]['name']} is done, its test accuracy is {accuracy:.2%}")
+            log(f"compare: {found[key]['name']} is {describe_accuracy(found[key])}")
         states = {state(key) for key in unfinished}
         if not states & {"queued", "running"}:
             break
@@ -232,10 +231,15 @@ def describe_runs(plan, progress):
     list of str
     """
     found, lines = match_experiments(plan.values), []
-    for (model, seed), name in {key: "{}-{}".format(*key) for key in plan.values}.items():
-        experiment = found.get((model, seed), {"name": name, "state": progress.get(name, "not begun")})
-        if experiment["state"] == "success":
-            accuracy = experiment["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
-            experiment["state"] = f"done, its test accuracy is {accuracy:.2%}"
-        lines.append(f"{experiment['name']:<16} {experiment['state']}")
+    for key in plan.values:
+        name = "{}-{}".format(*key)
+        experiment = found.get(key, {"name": name, "state": progress.get(name, "not begun")})
+        state = describe_accuracy(experiment) if experiment["state"] == "success" else experiment["state"]
+        lines.append(f"{experiment['name']:<16} {state}")
     return lines
+
+
+def describe_accuracy(experiment):
+    """Say that an experiment is done, and its test accuracy."""
+    accuracy = experiment["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
+    return f"done, its test accuracy is {accuracy:.2%}"

@@ -2,8 +2,8 @@
 
 DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in temporary folders. Therefore the
 checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, or in the folder that the environment variable
-``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. A key is a digest of all that
-the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
+``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. A key is a digest of
+all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
 libraries, and the hardware. Runs with the same key compute the same bytes, so they can share a folder; its files are
 written atomically.
 

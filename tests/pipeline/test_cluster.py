@@ -2,11 +2,11 @@
 
 import re
 import signal
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cluster_helpers import Cluster, marks, small_project, wait_for
+from kill_helpers import after, interrupted
 from pipeline_helpers import commit, environment, run
 
 pytest.importorskip("distributed")
@@ -188,21 +188,12 @@ def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run
     for number in range(3):
         cluster.start_worker(f"w{number}")
     options = f"--cluster {cluster.file} --models lenet --seeds 42 -S evaluate.tta=1"
-    first = subprocess.Popen(
-        f"exec emnist compare {options}",
-        cwd=pipeline,
-        shell=True,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    first = interrupted(
+        f"emnist compare {options}", pipeline, after("stage 'evaluate'"), signal.SIGINT, whole_group=False
     )
-    for line in first.stdout:
-        if "stage 'evaluate'" in line:
-            break
-    first.send_signal(signal.SIGINT)
-    assert first.wait() == 128 + signal.SIGINT
-    assert first.stdout.read() == "interrupted: run the same command again to continue\n"
+    assert first.returncode == 128 + signal.SIGINT
+    _, rest = re.split("stage 'evaluate'\n", first.stdout, maxsplit=1)
+    assert rest == "interrupted: run the same command again to continue\n"
     wait_for(lambda: not cluster.remains())
 
     said = run(f"emnist compare {options}", pipeline).stdout

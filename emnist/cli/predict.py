@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from emnist.utils.errors import UserError
@@ -88,7 +90,9 @@ def read(readers, names, top, errors):
         found = []
         for file in files[start : start + BATCH]:
             try:
-                found.append((file, read_picture(file)))
+                with c_stderr_dropped():
+                    image = read_picture(file)
+                found.append((file, image))
             except UserError as error:
                 print(f"error: {error}", file=sys.stderr)
                 errors.append(error)
@@ -99,6 +103,19 @@ def read(readers, names, top, errors):
         for (file, _), *readings in zip(found, *columns):
             for network, reading in zip(readers, readings):
                 yield {"file": file, "network": network, "predictions": reading.guesses(top)}
+
+
+@contextmanager
+def c_stderr_dropped():
+    """Drop what libraries in C write to standard error: libtiff says there what is wrong with a file."""
+    kept, dropped = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(dropped, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(dropped)
 
 
 def find_files(name):

@@ -98,6 +98,10 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, tmp_path):
         "bomb.png": (_png_header(10_000, 9_000), "should have at most 89,478,485 pixels"),
         "huge.png": (_png_header(60_000, 60_000), "should have at most 89,478,485 pixels"),
     }
+    file = io.BytesIO()
+    on_paper(glyph()).save(file, format="tiff", compression="tiff_adobe_deflate")
+    garbled = file.getvalue()[:8] + bytes(40) + file.getvalue()[48:]
+    bad["garbled.tiff"] = (garbled, "should be an image, but cannot be read")  # about which libtiff itself speaks
     for name, (content, _) in bad.items():
         if content is not None:
             (tmp_path / name).write_bytes(content)

@@ -6,7 +6,7 @@ from glyphs import glyph, on_paper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, PngImagePlugin
 from scipy import ndimage
 
 from emnist.data.convert import convert
@@ -123,6 +123,48 @@ def test_fine_pen_leaves_full_strokes(expected, tmp_path):
     path = tmp_path / "four.png"
     on_paper(glyph(stroke=3)).save(path)
     assert read_character(path).mean() > 0.5 * expected.mean()
+
+
+def saved(image, **options):
+    file = io.BytesIO()
+    image.save(file, **options)
+    return file.getvalue()
+
+
+FILES = {  # of which only some formats are capable
+    "CMYK JPEG": lambda image: saved(image.convert("CMYK"), format="jpeg"),
+    "CMYK TIFF": lambda image: saved(image.convert("CMYK"), format="tiff"),
+    "animated GIF": lambda image: saved(image, format="gif", save_all=True, append_images=[image.rotate(90)] * 3),
+    "animated PNG": lambda image: saved(image, format="png", save_all=True, append_images=[image.rotate(90)] * 3),
+    "TIFF of several pages": lambda image: saved(image, format="tiff", save_all=True, append_images=[image.rotate(90)]),
+    "fax": lambda image: saved(image.convert("1", dither=Image.Dither.NONE), format="tiff", compression="group4"),
+    "progressive JPEG of 12 megapixels": lambda image: saved(
+        image.resize((3000, 4000)), format="jpeg", progressive=True
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_the_first_frame_of_any_kind_of_file_is_read_the_same(kind, expected):
+    character = read_character(FILES[kind](on_paper(glyph())))
+    assert np.corrcoef(character.ravel(), expected.ravel())[0, 1] > 0.93
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)], ids=["wide", "high"])
+def test_a_line_of_pixels_is_read_or_refused_in_one_sentence(size):
+    picture = np.full(size, 255, np.uint8)
+    picture[size[0] // 3 : size[0] // 2 + 1, size[1] // 3 : size[1] // 2 + 1] = 0
+    assert read_character(picture).shape == (28, 28)
+    with pytest.raises(UserError, match="all one colour"):
+        read_character(np.full(size, 255, np.uint8))
+
+
+def test_a_picture_that_unpacks_without_end_is_refused():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "a" * 200_000_000, zip=True)
+    with pytest.raises(UserError, match="cannot be read") as error:
+        read_character(saved(glyph(), format="png", pnginfo=info))
+    assert "\n" not in str(error.value)
 
 
 GIVEN = {  # the picture of a file, as a program may have it

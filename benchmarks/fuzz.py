@@ -26,8 +26,10 @@ from PIL import Image, ImageDraw
 from emnist.data import idx
 from emnist.data.files import read_array, read_json, write_array, write_json
 from emnist.models import build_model, load_model
+from emnist.models.pretrained import FOLDER
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
+from emnist.reading.network import Network
 from emnist.reading.pictures import read_character
 from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint
@@ -58,28 +60,58 @@ def parsers(folder):
     with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in "ab":
             archive.writestr(f"gzip/{name}", name * 50)
-    picture = Image.new("L", (40, 50), 230)
-    ImageDraw.Draw(picture).line([(10, 10), (30, 40), (10, 40)], fill=20, width=4)
-    for name in FORMATS:
-        picture.save(folder / name, format=name)
     contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
     def load_state(path):
         (folder / "state" / "state").write_bytes(path.read_bytes())
         return Checkpoint("state", folder).load()
 
+    def compute(path):
+        return Network(path).probabilities(IMAGES)
+
     return {
-        "IDX images": ([contents["images"]], idx.read_images, 20),
-        "IDX labels": ([contents["labels"]], lambda path: idx.read_labels(path, 62), 20),
-        "zip archive": ([contents["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 20),
-        "npy array": ([contents["array"]], lambda path: read_array(path, np.uint8, 3), 15),
+        "IDX images": ([contents["images"]], idx.read_images, 14),
+        "IDX labels": ([contents["labels"]], lambda path: idx.read_labels(path, 62), 14),
+        "zip archive": ([contents["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 14),
+        "npy array": ([contents["array"]], lambda path: read_array(path, np.uint8, 3), 10),
         "JSON": ([contents["json"]], read_json, 5),
         "safetensors": ([contents["weights"]], load_weights, 5),
         "model": ([contents["weights"]], load_model, 3),
         "checkpoint": ([(folder / "state" / "state").read_bytes()], load_state, 3),
         "params.yaml": ([Path("params.yaml").read_bytes()], load_params, 3),
-        "picture": ([contents[name] for name in FORMATS], read_character, 6),
+        "picture": (pictures(), read_character, 20),
+        "ONNX": ([(FOLDER / "lenet.onnx").read_bytes()], compute, 6),
     }
+
+
+def pictures():
+    """Save a picture in each format, and in several modes, with frames, metadata and compressions."""
+    picture = Image.new("L", (40, 50), 230)
+    ImageDraw.Draw(picture).line([(10, 10), (30, 40), (10, 40)], fill=20, width=4)
+    turned, clear = Image.Exif(), Image.merge("LA", (picture, picture.point(lambda level: 255 - level)))
+    turned[0x0112] = 6
+    frames = {"save_all": True, "append_images": [picture.rotate(90), picture.rotate(180)]}
+    kinds = [
+        *((picture, {"format": name}) for name in FORMATS),
+        *((picture, {"format": name, **frames}) for name in ("png", "gif", "webp", "tiff", "avif")),
+        *((picture, {"format": name, "exif": turned}) for name in ("png", "jpeg", "webp", "tiff")),
+        *((picture.convert("CMYK"), {"format": name}) for name in ("jpeg", "tiff")),
+        *((picture, {"format": "tiff", "compression": name}) for name in ("jpeg", "tiff_lzw", "tiff_adobe_deflate")),
+        *((picture.convert("1"), {"format": name}) for name in ("png", "ppm")),
+        (picture.convert("1"), {"format": "tiff", "compression": "group4"}),
+        (Image.fromarray(np.asarray(picture).astype(np.uint16) * 200), {"format": "png"}),
+        (Image.fromarray(np.asarray(picture).astype(np.float32)), {"format": "tiff"}),
+        (clear, {"format": "png"}),
+        (clear.convert("RGBA"), {"format": "webp", "lossless": True}),
+        (picture.quantize(4), {"format": "png", "transparency": 0}),
+        (picture, {"format": "jpeg", "progressive": True}),
+    ]
+    contents = []
+    for image, options in kinds:
+        file = io.BytesIO()
+        image.save(file, **options)
+        contents.append(file.getvalue())
+    return contents
 
 
 def damage(sound, rng):

@@ -50,6 +50,7 @@ class Network:
             (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()
             fits = (images.name, images.type, images.shape[1:]) == ("images", "tensor(uint8)", [28, 28])
             fits &= (probabilities.name, probabilities.shape[1:]) == ("probabilities", [len(self.classes)])
+            fits = fits and np.allclose(self.probabilities(np.zeros((2, 28, 28), np.uint8)).sum(axis=1), 1)
         except OSError as error:
             raise UserError(
                 f"{printable(path)} should be an exported network, but cannot be read ({error.strerror}): {remedy}"

@@ -144,6 +144,20 @@ def network(inputs=("images", TensorProto.UINT8, ["N", 28, 28]), classes="0"):
     return proto.SerializeToString()
 
 
+def reshaping(*shape, classes):
+    """Make an ONNX file of a network that only gives the images another shape."""
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["images", "shape"], ["probabilities"])],
+        "graph",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 28, 28])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.UINT8, ["M", len(classes)])],
+        [helper.make_tensor("shape", TensorProto.INT64, [len(shape)], shape)],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    helper.set_model_props(proto, {"classes": classes})
+    return proto.SerializeToString()
+
+
 def with_external_data(secret):
     """Make an ONNX file that takes its weights from another file."""
     proto = onnx.load(FOLDER / "lenet.onnx")
@@ -166,9 +180,22 @@ SOUND = FOLDER / "lenet.onnx"
         (network(), "should hold a network as the stage export writes it, but does not"),
         (network(classes=""), "should hold a network as the stage export writes it, but does not"),
         (network(("pixels", TensorProto.FLOAT, ["N", 62])), "should hold a network as the stage export writes it"),
+        (reshaping(-1, 62, classes=CHARACTERS), "should hold a network as the stage export writes it, but does not"),
+        (reshaping(-1, 1, classes="0"), "should hold a network as the stage export writes it, but does not"),
         (with_external_data("../secret"), "should hold a network as the stage export writes it, but does not"),
     ],
-    ids=["missing", "pickle", "empty", "cut", "other output", "no classes", "other input", "weights elsewhere"],
+    ids=[
+        "missing",
+        "pickle",
+        "empty",
+        "cut",
+        "other output",
+        "no classes",
+        "other input",
+        "fails when run",
+        "no probabilities",
+        "weights elsewhere",
+    ],
 )
 def test_an_unusable_network_ends_in_one_sentence(content, reason, four, tmp_path):
     path = tmp_path / "mine.onnx"

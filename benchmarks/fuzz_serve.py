@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--keep", required=True, metavar="FOLDER", help="where the server keeps drawings")
     options = parser.parse_args()
     lock, faults = threading.Lock(), 0
-    with serving("--model", "lenet", "--keep", options.keep) as (url, server):
+    with serving("--model", "lenet", "--keep", str(Path(options.keep).resolve())) as (url, server):
         host, port = url.removeprefix("http://").split(":")
         processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children()]
         memory = sum(process.memory_info().rss for process in processes)

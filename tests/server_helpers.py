@@ -1,10 +1,12 @@
 """A real `emnist serve` on loopback, and drawings such as its page sends."""
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 
@@ -22,14 +24,14 @@ def serving(*arguments, changes="", cwd=None):
     changes : str
         Python that runs first, such as ``import emnist.serve.app as app; app.BODY_SECONDS = 1``.
     cwd : path-like, optional
-        Where it runs.
+        Where it runs; by default in an empty folder, where no network of one's own is found.
 
     Yields
     ------
     url : str
     server : subprocess.Popen
     """
-    errors = tempfile.TemporaryFile("w+")
+    errors, empty = tempfile.TemporaryFile("w+"), tempfile.TemporaryDirectory()
     server = subprocess.Popen(
         [
             sys.executable,
@@ -40,7 +42,8 @@ def serving(*arguments, changes="", cwd=None):
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
-        cwd=cwd,
+        cwd=cwd or empty.name,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
     )
     server.errors = errors
     try:
@@ -51,6 +54,7 @@ def serving(*arguments, changes="", cwd=None):
         server.terminate()
         server.wait()
         server.stdout.close()
+        empty.cleanup()
 
 
 def errors_of(server):

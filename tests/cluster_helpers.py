@@ -13,7 +13,7 @@ import yaml
 from pipeline_helpers import environment, run
 
 # How soon a lock is free again that a killed worker had: by default in half a minute.
-LOCKS = {
+SHORT_LOCKS = {
     "DASK_DISTRIBUTED__SCHEDULER__LOCKS__LEASE_TIMEOUT": "2s",
     "DASK_DISTRIBUTED__SCHEDULER__LOCKS__LEASE_VALIDATION_INTERVAL": "500ms",
 }
@@ -65,10 +65,18 @@ def small_project(folder, seconds=0.5):
 class Cluster:
     """A scheduler and workers, each a process in a folder and a home of its own."""
 
-    def __init__(self, folder):
-        self.folder, self.workers, self.started = folder, {}, []
+    def __init__(self, folder, settings=None):
+        self.folder, self.settings, self.workers, self.started = folder, settings or {}, {}, []
         self.file = folder / "scheduler.json"
         self.start_scheduler()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def start_scheduler(self):
         self.file.unlink(missing_ok=True)
@@ -92,7 +100,9 @@ class Cluster:
         for process in psutil.process_iter(["cwd", "cmdline"]):
             folder = Path(str(process.info["cwd"]))
             if folder.is_relative_to(self.folder) and ["work.py", stage] == (process.info["cmdline"] or [])[1:3]:
-                return folder.relative_to(self.folder).parts[0]
+                name = folder.relative_to(self.folder).parts[0]
+                if name in self.workers:  # not one that was just killed
+                    return name
         return None
 
     def remains(self):
@@ -103,10 +113,18 @@ class Cluster:
             *(each for each in processes if Path(each.info["cwd"]).is_relative_to(self.folder)),
         ]
 
-    def stop(self):
-        for process in self.started:
-            process.kill()
-            process.wait()
+    def count_coordinators(self):
+        """Count the clients that follow the progress of runs."""
+        from distributed import Client
+
+        with Client(scheduler_file=str(self.file), set_as_default=False) as client:
+            return client.run_on_scheduler(
+                lambda dask_scheduler: sum(
+                    len(topic.subscribers)
+                    for name, topic in dask_scheduler._broker._topics.items()
+                    if name.startswith("emnist ")
+                )
+            )
 
     def _start(self, name, command, max_file_bytes=None, **variables):
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))
@@ -114,7 +132,7 @@ class Cluster:
             process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=self.folder,
-                env=environment() | LOCKS | variables,
+                env=environment() | self.settings | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

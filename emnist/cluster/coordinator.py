@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cloudpickle
+from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from emnist.cluster import worker
@@ -20,6 +21,7 @@ from emnist.utils.progress import log
 
 LOSSES = 4  # workers that a run may lose, one after the other, without one more epoch, trial or stage
 LOOK_SECONDS = 1  # between two looks at which workers there are
+PATIENCE_SECONDS = 30  # to wait for another worker, where all so far are refused
 NEEDED = ("Python", "dvc", "numpy", "torch")  # of the packages of requirements.lock, those that no worker may lack
 STEP = re.compile(r"\w+: (?:epoch|trial) \d+|Running stage '\w+'|Stage '\w+' (?:is cached|didn't change)")
 
@@ -112,7 +114,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
             if pool.look():
                 if cluster:
                     cluster.scale(jobs=min(jobs or len(by_name), len(waiting) + len(running)))
-                elif not pool.usable and not running and pool.refused:
+                elif pool.refused and not running and pool.idle_seconds() > PATIENCE_SECONDS:
                     raise UserError(f"no worker can be used: {'; '.join(pool.refused.values())}")
                 for future in [future for future, (_, address) in running.items() if address not in pool.usable]:
                     ended.put(future)
@@ -167,13 +169,13 @@ class Workers:
         lock = Path("requirements.lock")
         names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
         self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
-        self.usable, self.refused, self.looked = {}, {}, 0
+        self.usable, self.refused, self.looked, self.useful = {}, {}, 0, time.monotonic()
 
     def look(self):
         """Look, at most once in `LOOK_SECONDS`, which workers there are, and check new ones; tell whether it did."""
         if time.monotonic() < self.looked + LOOK_SECONDS:
             return False
-        known = self.client.scheduler_info()["workers"]
+        known = self.client.scheduler_info(n_workers=-1)["workers"]  # some versions of Dask list five by default
         self.usable = {address: self.usable[address] for address in self.usable if address in known}
         new = [address for address in known if address not in self.usable and address not in self.refused]
         if new:
@@ -190,7 +192,13 @@ class Workers:
                 else:
                     self.usable[address] = known[address]
         self.looked = time.monotonic()
+        if new or self.usable:
+            self.useful = self.looked
         return True
+
+    def idle_seconds(self):
+        """Return for how many seconds there has been no usable and no new worker."""
+        return self.looked - self.useful
 
     def name(self, address):
         """Return the name of a worker, or its address if it is gone."""
@@ -200,8 +208,12 @@ class Workers:
         """Run a function on workers; return what each gives, without those that have just ended."""
         if not workers:
             return {}
-        results = self.client.run(function, *arguments, workers=workers, on_error="return")
-        return {address: result for address, result in results.items() if not isinstance(result, ConnectionError)}
+        ended = (CommClosedError, ConnectionError, TimeoutError)
+        try:
+            results = self.client.run(function, *arguments, workers=workers, on_error="return")
+        except ended:  # the scheduler
+            return {}
+        return {address: result for address, result in results.items() if not isinstance(result, ended)}
 
     def _differences(self, there):
         if isinstance(there, Exception):

@@ -78,4 +78,4 @@ class ImageBatches:
 
     def _normalise(self, images):
         images = images.sub_(self.shift).mul_(self.factor)
-        return images.contiguous(memory_format=self.hardware.memory_format)
+        return images.contiguous(memory_format=torch.channels_last)

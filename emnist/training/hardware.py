@@ -14,11 +14,10 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 @dataclass(frozen=True)
 class Hardware:
-    """Device, precision, memory format and number of threads of one process."""
+    """Device, precision and number of threads of one process."""
 
     device: torch.device
     precision: torch.dtype
-    memory_format: torch.memory_format
     threads: int
 
     def __str__(self):
@@ -29,13 +28,12 @@ class Hardware:
         return {
             "device": self.device.type,
             "precision": str(self.precision).removeprefix("torch."),
-            "memory_format": str(self.memory_format).removeprefix("torch."),
             "threads": self.threads,
         }
 
     def to_device(self, model):
-        """Move a model to the device and into the memory format; return it."""
-        return model.to(self.device, memory_format=self.memory_format)
+        """Move a model to the device and into the memory format `channels_last`, the faster one; return it."""
+        return model.to(self.device, memory_format=torch.channels_last)
 
     def autocast(self):
         """Return the context manager in which forward passes run in this precision."""
@@ -86,7 +84,6 @@ def setup_hardware(compute, model, threads=None):
     return Hardware(
         torch.device(device),
         torch.bfloat16 if use_bfloat16 else torch.float32,
-        torch.channels_last if use_bfloat16 or device == "cuda" else torch.contiguous_format,
         threads,
     )
 

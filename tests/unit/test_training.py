@@ -20,7 +20,7 @@ from emnist.training.loop import Diverged, fit, seed_everything, train_epoch
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.checkpoint import Checkpoint
 
-CPU = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format, 2)
+CPU = Hardware(torch.device("cpu"), torch.float32, 2)
 AUGMENTATIONS = [Affine(degrees=15, translate=0.1, scale=(0.9, 1.1), shear=3)]
 STATISTICS = {"mean": 0.2, "std": 0.3}
 RNG = np.random.default_rng(0)

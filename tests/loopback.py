@@ -71,5 +71,21 @@ def status(code):
     return lambda handler: handler.send_error(code)
 
 
+def redirects(target):
+    """Answer with a redirect, whose body would never end if it were read."""
+
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header("Location", target)
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(bytes(2**16))
+        except ConnectionError:
+            pass
+
+    return answer
+
+
 def hangs_up(handler):
     """Close the connection without an answer."""

@@ -1,22 +1,28 @@
 """Resumable downloads from a list of mirrors, verified by checksum."""
 
 import hashlib
+import ipaddress
 import os
+import socket
 import time
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 from tqdm import tqdm
 
 from emnist.utils.errors import UserError
+from emnist.utils.names import printable
 from emnist.utils.progress import log
 
 CHUNK = 2**17  # bytes, the most that a killed download loses
 ATTEMPTS = 5  # in a row without progress, after which a mirror has failed
 LINE_EVERY = 2**25  # bytes between log lines where there is no terminal
+MAX_BYTES = 2**31  # of a file, so that a mirror cannot fill the disk; EMNIST's archive has a quarter of that
+MAX_REDIRECTS = 5
 
 
 class Mirror(NamedTuple):
@@ -33,6 +39,13 @@ class MirrorFailed(Exception):
 
 class _AttemptFailed(Exception):
     """A failure after which another attempt may succeed; the message is the reason."""
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects to `_request`; requests would read all of their bodies, however long."""
+
+    def get_redirect_target(self, response):
+        return None
 
 
 def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
@@ -69,10 +82,10 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    reasons = []
+    reasons, named = [], {_host(mirror.url) for mirror in mirrors}
     for mirror in mirrors:
         try:
-            _download(mirror, partial, back_off, timeout)
+            _download(mirror, partial, named, back_off, timeout)
         except MirrorFailed as reason:
             log(f"{mirror.url} {reason}")
             reasons.append(f"{mirror.url} {reason}")
@@ -86,12 +99,19 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
     )
 
 
-def _download(mirror, partial, back_off, timeout):
+def _host(url):
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # such as "http://[", which fails when it is requested
+        return None
+
+
+def _download(mirror, partial, named, back_off, timeout):
     resumed_from = largest = _size(partial)
     failures = 0
     while True:
         try:
-            _receive(mirror.url, partial, timeout)
+            _receive(mirror.url, partial, named, timeout)
         except _AttemptFailed as reason:
             failures = failures + 1 if _size(partial) <= largest else 1
             largest = max(largest, _size(partial))
@@ -110,13 +130,13 @@ def _download(mirror, partial, back_off, timeout):
         resumed_from = 0  # the bytes of an earlier run or another mirror may be wrong: try once more from the start
 
 
-def _receive(url, partial, timeout):
-    """Append the missing bytes to `partial`."""
+def _receive(url, partial, named, timeout):
+    """Append the missing bytes to `partial`; `named` are the hosts of all mirrors."""
     size = _size(partial)
     # Without compression: the checksum is that of the file's own bytes.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
+        with _Session() as session, _request(session, url, named, headers, timeout) as response:
             status = response.status_code
             if status == 416 and size:
                 return  # the file is complete
@@ -144,6 +164,49 @@ def _receive(url, partial, timeout):
         raise _AttemptFailed(f"broke off after {_size(partial):,} bytes") from None
 
 
+def _request(session, url, named, headers, timeout):
+    """Request an address, and then those to which it redirects, as long as they are safe."""
+    for _ in range(MAX_REDIRECTS + 1):
+        response = session.get(url, headers=headers, stream=True, timeout=timeout)
+        if not response.is_redirect:
+            return response
+        response.close()
+        target = response.headers["location"]
+        try:
+            target = urljoin(url, target)
+            reason = _redirect_error(url, target, named)
+        except ValueError:
+            reason = "is not a web address"
+        if reason:
+            raise MirrorFailed(f"redirects to {printable(target)[:200]}, which {reason}")
+        url = target
+    raise MirrorFailed(f"redirects more than {MAX_REDIRECTS} times")
+
+
+def _redirect_error(url, target, named):
+    """Return why a redirect is unsafe, or None. A host that a person named as a mirror may be a private one."""
+    scheme, host = urlsplit(target).scheme, urlsplit(target).hostname
+    if scheme not in ("http", "https") or not host:
+        return "is not a web address"
+    if scheme == "http" and urlsplit(url).scheme == "https":
+        return "is not encrypted"
+    if host not in named and any(map(_is_private, _addresses(host))):
+        return "is in a private network (if it is meant, name it as a mirror in params.yaml)"
+
+
+def _addresses(host):
+    """Resolve a host; nothing if it is unknown here, as behind a proxy, which then resolves it itself."""
+    try:
+        return {found[4][0] for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return set()
+
+
+def _is_private(address):
+    address = ipaddress.ip_address(address.partition("%")[0])
+    return not (getattr(address, "ipv4_mapped", None) or address).is_global
+
+
 def _append(partial, size, chunks, length):
     name, total = partial.stem, size + length if length else None
     try:
@@ -154,6 +217,9 @@ def _append(partial, size, chunks, length):
             for chunk in chunks:
                 file.write(chunk)
                 file.flush()
+                if file.tell() > MAX_BYTES:
+                    partial.unlink()
+                    raise MirrorFailed(f"sent more than {MAX_BYTES:,} bytes")
                 bar.update(len(chunk))
                 if bar.disable and file.tell() % LINE_EVERY < len(chunk):
                     log(f"{name}: {file.tell():,} bytes" + (f" of {total:,}" if total else ""))

@@ -62,22 +62,38 @@ def stage_key(stage, params, *extra):
     str
     """
     values = params.model_dump(mode="json")
-
-    def value_of(name):
-        return reduce(dict.__getitem__, name.split("."), values)
-
-    text = re.sub(r"\$\{([\w.]+)\}", lambda match: str(value_of(match[1])), Path("dvc.yaml").read_text())
-    declared = yaml.safe_load(text)["stages"][stage]
+    declared = read_stage(stage, values)
 
     digest = hashlib.sha256()
     for name in declared.get("params", []):
-        digest.update(json.dumps([name, value_of(name)]).encode())
+        digest.update(json.dumps([name, _value_of(name, values)]).encode())
     for path in declared["deps"]:
         for file in files_below(Path(path)):
             digest.update(json.dumps([file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]).encode())
     versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
     digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *extra]).encode())
     return f"{stage}-{digest.hexdigest()[:32]}"
+
+
+def read_stage(stage, values):
+    """Read what ``dvc.yaml`` declares for a stage.
+
+    Parameters
+    ----------
+    stage : str
+    values : dict
+        The parameters, which replace ``${NAME}``.
+
+    Returns
+    -------
+    dict
+    """
+    text = re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text())
+    return yaml.safe_load(text)["stages"][stage]
+
+
+def _value_of(name, values):
+    return reduce(dict.__getitem__, name.split("."), values)
 
 
 def files_below(path):

@@ -1,18 +1,66 @@
-"""Signals in the process of a stage."""
+"""Signals in the process of a stage, and the content of what it reads."""
 
 import ctypes
+import hashlib
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
-from emnist.utils.errors import exit_on_signals
+from emnist.utils.errors import UserError, exit_on_signals
 
 
 def prepare_process():
-    """End a stage that is run by ``python -m`` with one sentence on a signal, and together with DVC."""
+    """End a stage that is run by ``python -m`` with one sentence on a signal, and together with DVC.
+
+    If DVC runs the stage, its inputs are checked, too.
+    """
     if sys.argv[0] == "-m":  # its value while Python looks for the module to run
         exit_on_signals()  # during the imports of the stage, which take seconds
-        if "DVC_STAGE" in os.environ and sys.platform == "linux":
-            # End the stage if DVC ends: otherwise it would run beside the one that the next `dvc repro` starts.
-            PR_SET_PDEATHSIG = 1
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if "DVC_STAGE" in os.environ:
+            if sys.platform == "linux":
+                # End the stage if DVC ends: otherwise it would run beside the one that the next `dvc repro` starts.
+                PR_SET_PDEATHSIG = 1
+                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            try:
+                check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
+            except UserError as error:
+                sys.exit(f"error: {error}")
+
+
+def check_inputs(stage):
+    """Check that a stage's inputs in ``data`` have the bytes that ``dvc.lock`` records of the stages that wrote them.
+
+    DVC itself believes a file whose size and time of modification are those of the record. Whoever may write to a
+    shared folder or cache can change the bytes and keep both.
+
+    Parameters
+    ----------
+    stage : str
+
+    Raises
+    ------
+    UserError
+        If a file has other bytes.
+    """
+    import yaml  # imported here, so that a stage handles signals first
+
+    from emnist.utils.checkpoint import read_stage
+
+    declared, recorded = [], {}
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
+        declared = read_stage(stage, yaml.safe_load(Path("params.yaml").read_bytes()))["deps"]
+        stages = yaml.safe_load(Path("dvc.lock").read_bytes())["stages"]
+        recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
+    for path in declared:
+        if not path.startswith("data/") or path not in recorded or not Path(path).is_file():
+            continue
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != (expected := recorded[path]):
+            raise UserError(
+                f"{path} should have the MD5 {expected} that dvc.lock records, but has {found}, so something other than "
+                f"the pipeline changed it: delete it and, if that does not help, files/md5/{expected[:2]}/{expected[2:]} "
+                "in DVC's cache (`dvc cache dir` names it), then run `dvc repro`"
+            )

@@ -61,7 +61,7 @@ def load_readers(model):
         model = EXPORTED
     elif model is None:
         model = DEFAULT
-        print(f"{EXPORTED} is missing: the pretrained network {DEFAULT} reads", file=sys.stderr)
+        print(f"the pretrained network {DEFAULT} reads; --model names others", file=sys.stderr)
     return {name: Reader(name) for name in model.split(",")}
 
 

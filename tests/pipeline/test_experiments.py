@@ -130,7 +130,7 @@ def test_without_a_model_of_its_own_the_command_reads_by_a_pretrained_network(pi
     (pipeline / "data/model/emnist.onnx").unlink()
     done = run("emnist predict --json four.png 2> said", pipeline)
     said = (pipeline / "said").read_text()
-    assert said == "data/model/emnist.onnx is missing: the pretrained network handwriting reads\n"
+    assert said == "the pretrained network handwriting reads; --model names others\n"
     assert json.loads(done.stdout)[0]["predictions"][0]["character"] == "4"
     assert run("emnist predict --model lenet four.png", pipeline).stdout != own
     done = run("emnist predict --model lenit four.png", pipeline, check=False)

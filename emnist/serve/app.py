@@ -20,7 +20,7 @@ from starlette.routing import Route
 from emnist.data.convert import SIDE
 from emnist.reading.network import load_network
 from emnist.serve.drawings import LIMIT
-from emnist.serve.workers import WORK_SECONDS, Busy, TooSlow, Workers
+from emnist.serve.workers import WORK_SECONDS, Busy, Gone, TooSlow, Workers
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
 
@@ -124,7 +124,7 @@ class Endpoints:
     async def predict(self, request):
         kind, models, top = picture_kind(request), self._models(request), number(request, "top", 3)
         with self._room(request):
-            status, answer = await self._read(await body_of(request), kind=kind, models=models, top=top)
+            status, answer = await self._read(request, await body_of(request), kind=kind, models=models, top=top)
         return Response(answer, status, media_type="application/json")
 
     async def keep(self, request):
@@ -134,7 +134,7 @@ class Endpoints:
             raise BadRequest(415, "the body should be application/json: see /openapi.json")
         with self._room(request):
             picture, character = drawing_of(await body_of(request))
-            status, answer = await self._read(picture, kind="image", models=[], top=0)
+            status, answer = await self._read(request, picture, kind="image", models=[], top=0)
         if status != 200:
             return Response(answer, status, media_type="application/json")
         image = np.frombuffer(base64.b64decode(json.loads(answer)["pictures"][0]["image"]), np.uint8)
@@ -170,11 +170,17 @@ class Endpoints:
         finally:
             self.held -= size
 
-    async def _read(self, body, **job):
+    async def _read(self, request, body, **job):
+        async def leave():
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
         try:
-            return await self.workers.read(body, **job)
+            return await self.workers.read(body, leave, **job)
         except Busy:
             raise busy() from None
+        except Gone:
+            raise ClientDisconnect from None
         except TooSlow:
             raise BadRequest(
                 422,

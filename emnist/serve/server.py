@@ -1,8 +1,10 @@
 """The web server's process: its socket, its connections and its end."""
 
+import json
 import os
 import socket
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -12,12 +14,17 @@ from emnist.utils.errors import Interrupted, UserError
 MAX_CONNECTIONS = 1000
 CLIENT_SECONDS = 15  # to send a request's head, or to take the answer
 SHUTDOWN_SECONDS = 15  # for requests that are being answered
+PROBE_SECONDS = 0.1  # after which a client that waits for an answer is asked again whether it is still there
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # which clients ignore
 
 
 class Connection(H11Protocol):
-    """A connection that slow clients cannot keep, of which uvicorn itself takes any number for ever."""
+    """A connection that slow clients cannot keep, of which uvicorn itself takes any number for ever.
 
-    timer = None
+    One that has closed its half is answered, and what is no HTTP is refused in JSON.
+    """
+
+    timer, half_closed = None, False
 
     def connection_made(self, transport):
         super().connection_made(transport)
@@ -28,6 +35,37 @@ class Connection(H11Protocol):
     def on_response_complete(self):
         super().on_response_complete()
         self._restart_timer()
+        if self.half_closed and self.cycle.response_complete:
+            self.transport.close()
+
+    def eof_received(self):
+        """Return whether the connection stays open, as it does while whole requests wait for their answers."""
+        is_waiting = self.cycle is not None and not self.cycle.response_complete
+        if is_waiting and not self.cycle.more_body:
+            self.half_closed = True
+            self.loop.call_later(PROBE_SECONDS, self._probe)
+        elif is_waiting or self.conn.trailing_data[0]:
+            self.send_400_response("")
+        return self.half_closed
+
+    def _probe(self):
+        """Write to a client that has closed its half: if it closed all, its system answers that, which ends the wait."""
+        if not self.transport.is_closing() and not self.cycle.response_started:
+            if self.cycle.scope["http_version"] == "1.1":
+                self.transport.write(CONTINUE)
+            self.loop.call_later(PROBE_SECONDS, self._probe)
+
+    def send_400_response(self, _):
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = json.dumps({"error": "the request should be HTTP, but is not, or ends too early: see /openapi.json"})
+            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=body.encode()),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event))
+        self.transport.close()
 
     def connection_lost(self, exc):
         super().connection_lost(exc)

@@ -35,7 +35,10 @@ class RequestError(Exception):
 def main():
     """Read jobs until standard input ends; the arguments name the networks, as for `emnist.Reader`."""
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # so that nothing else is printed among the answers
+    # Libraries in C write about damaged files; only what Python itself reports goes to standard error.
+    sys.stderr, nothing = os.fdopen(os.dup(2), "w", buffering=1), os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nothing, output)
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
     pictures.MAX_PIXELS = MAX_PIXELS
     readers = {name: Reader(source) for name, source in json.loads(sys.argv[1]).items()}

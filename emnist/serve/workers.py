@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,10 @@ WORK_SECONDS = 10  # on one request, after which its process is ended
 
 class Busy(Exception):
     """More requests are waiting than can soon be answered."""
+
+
+class Gone(Exception):
+    """The one who asked has gone before a process was free."""
 
 
 class TooSlow(Exception):
@@ -36,23 +41,35 @@ class Workers:
 
     def __init__(self, networks, count):
         self.networks, self.count = networks, count
-        self.idle, self.waiting, self.replacing = asyncio.Queue(), 0, set()
+        self.idle, self.queue, self.replacing = [], deque(), set()
 
     async def __aenter__(self):
-        for process in await asyncio.gather(*(self._start() for _ in range(self.count))):
-            self.idle.put_nowait(process)
+        self.idle += await asyncio.gather(*(self._start() for _ in range(self.count)))
         return self
 
     async def __aexit__(self, *_):
-        while not self.idle.empty():
-            self.idle.get_nowait().stdin.close()
+        for process in self.idle:
+            process.stdin.close()
+
+    @property
+    def waiting(self):
+        """The number of requests that wait for a process."""
+        return len(self.queue)
 
     @property
     def is_full(self):
         return self.waiting >= MAX_WAITING
 
-    async def read(self, body, **job):
+    async def read(self, body, leave, **job):
         """Let a process do `emnist.serve.worker.work`.
+
+        Parameters
+        ----------
+        body : bytes
+        leave : callable
+            Returns a coroutine that ends when the client has gone.
+        **job
+            The other arguments of `emnist.serve.worker.work`.
 
         Returns
         -------
@@ -62,18 +79,9 @@ class Workers:
 
         Raises
         ------
-        Busy, TooSlow
+        Busy, Gone, TooSlow
         """
-        if self.is_full:
-            raise Busy
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                process = await self.idle.get()
-        except TimeoutError:
-            raise Busy from None
-        finally:
-            self.waiting -= 1
+        process = self.idle.pop() if self.idle else await self._wait(leave)
         try:
             async with asyncio.timeout(WORK_SECONDS):
                 head = json.dumps(job).encode()
@@ -90,13 +98,32 @@ class Workers:
             if isinstance(error, asyncio.IncompleteReadError | ConnectionError):  # it was killed
                 raise Busy from None
             raise
-        self.idle.put_nowait(process)
+        self._release(process)
         return answer
+
+    async def _wait(self, leave):
+        """Wait for a process, behind those who came earlier."""
+        if self.is_full:
+            raise Busy
+        turn, gone = asyncio.get_running_loop().create_future(), asyncio.create_task(leave())
+        self.queue.append(turn)
+        await asyncio.wait((turn, gone), timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if turn.done():
+            return turn.result()
+        self.queue.remove(turn)
+        raise Gone if gone.done() else Busy
+
+    def _release(self, process):
+        if self.queue:
+            self.queue.popleft().set_result(process)
+        else:
+            self.idle.append(process)
 
     async def _replace(self):
         while True:
             try:
-                return self.idle.put_nowait(await self._start())
+                return self._release(await self._start())
             except (OSError, asyncio.IncompleteReadError):  # no memory, for example
                 await asyncio.sleep(1)
 

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -252,21 +253,38 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(url):
         assert client.recv(1000).startswith(b"HTTP/1.1 413")
 
 
-def test_a_client_that_closes_its_half_or_speaks_no_http_is_left(url):
-    for sent in (HEAD + b"Content-Length: 9\r\n\r\nhalf", HEAD, b"\x16\x03\x01\x02\x00\x01", b"GET /\r\n\r\n", b""):
-        with connect(url) as client:
-            client.sendall(sent)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(1000):
-                pass  # until the server closes it too
+def answers_to(url, sent):
+    """Send bytes, close this half of the connection, and give all that comes until the server closes the other."""
+    with connect(url) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [HEAD + b"Content-Length: 9\r\n\r\nhalf", HEAD, b"\x16\x03\x01\x02\x00\x01", b"GET /\r\n\r\n"],
+    ids=["half a body", "half a head", "TLS", "HTTP/0.9"],
+)
+def test_what_is_no_whole_request_is_refused_in_one_sentence(url, sent):
+    head, _, body = answers_to(url, sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400") and b"application/json" in head
+    assert json.loads(body)["error"].startswith("the request should be HTTP")
     assert predict(url, PNG).status_code == 200
+
+
+def test_a_client_that_closes_its_half_is_answered(url):
+    body = HEAD + f"Content-Length: {len(PNG)}\r\n\r\n".encode() + PNG
+    slow = HEAD + f"Content-Length: {len(LARGE)}\r\n\r\n".encode() + LARGE
+    for sent, count in [(b"", 0), (body, 1), (slow, 1), (body + slow + body, 3), (body + HEAD, 1)]:
+        assert answers_to(url, sent).count(b"HTTP/1.1 200 OK") == count
 
 
 IMPATIENT = """
 import emnist.serve.app as app, emnist.serve.server as server, emnist.serve.workers as workers
 app.BODY_SECONDS = server.CLIENT_SECONDS = 1
 server.MAX_CONNECTIONS, server.cores = 40, lambda: 1
-workers.MAX_WAITING = 3
+workers.MAX_WAITING, workers.WAIT_SECONDS = 3, 30
 """
 
 
@@ -297,6 +315,33 @@ def test_who_comes_too_late_is_asked_to_come_again(impatient):
     assert 1 <= len(late) < 12 and {response.headers["Retry-After"] for response in late} == {"3"}
     assert all("busy" in error_of(response) for response in late)
     assert {response.status_code for response in responses} <= {200, 503}
+
+
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
+def test_a_client_that_has_gone_keeps_no_place_in_the_queue(impatient, reset):
+    url, _ = impatient
+    body = json.dumps({"pictures": [base64.b64encode(LARGE).decode()] * 10}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+
+    def wait_for(number):
+        while requests.get(f"{url}/healthz").json()["waiting"] != number:
+            pass
+
+    with connect(url) as first:
+        clients = [first, connect(url), connect(url)]
+        for client in clients:
+            client.sendall(head.encode() + b"\r\n\r\n" + body)
+        wait_for(2)
+        for client in clients[1:]:
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        wait_for(0)
+        first.setblocking(False)
+        with pytest.raises(BlockingIOError):  # it is still being answered: those behind it were not
+            first.recv(1)
+        first.settimeout(30)
+        assert first.recv(12) == b"HTTP/1.1 200"
 
 
 def test_more_connections_than_the_limit_are_closed(impatient):

@@ -29,6 +29,7 @@ from emnist.utils.errors import UserError
 
 MODELS = ["lenet", "resnet"]
 PNG = encode(drawing())
+TIFF = encode(drawing(), "TIFF", compression="tiff_lzw")
 LARGE = encode(drawing(side=5000))  # takes some tenths of a second
 PIXELS = read_character(PNG)
 IMAGE, JSON, RAW = (
@@ -46,7 +47,7 @@ def folder(tmp_path_factory):
 def url(folder):
     with serving("--model", ",".join(MODELS), cwd=folder) as (url, server):
         yield url
-        assert server.poll() is None
+        assert server.poll() is None and errors_of(server) == ""
     assert server.returncode == 0 and list(folder.iterdir()) == []  # it wrote nothing
 
 
@@ -155,6 +156,7 @@ def bomb(width, height):
         (b"", IMAGE, 422, "should be an image"),
         (b"no image", IMAGE, 422, "should be an image"),
         (PNG[:200], IMAGE, 422, "cannot be read"),
+        (TIFF[:8] + bytes(40) + TIFF[48:], IMAGE, 422, "cannot be read"),  # about which libtiff itself speaks
         (bomb(100_000, 1), IMAGE, 422, "all one colour"),
         (bomb(8000, 8000), IMAGE, 422, "at most 30,000,000 pixels"),
         (bomb(50_000, 50_000), IMAGE, 422, "at most 30,000,000 pixels"),

@@ -1,5 +1,7 @@
 """Find the hyperparameters of pre-training by random search."""
 
+import os
+
 from emnist.data.datasets import read_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
@@ -18,7 +20,8 @@ def main():
     log(f"search: {params.model}; {hardware} a trial")
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.search.workers == "auto" else params.search.workers
-    trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint)
+    cluster = os.environ.get("EMNIST_SEARCH_CLUSTER")  # decides no result: docs/cluster.md
+    trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint, cluster)
     best = best_config(trials)
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 

@@ -106,8 +106,8 @@ class Cluster:
         return None
 
     def remains(self):
-        """List the folders of runs and the processes in them."""
-        processes = [process for process in psutil.process_iter(["cwd"]) if "/emnist/run-" in str(process.info["cwd"])]
+        """List the folders of runs, and the processes of runs and calls."""
+        processes = [process for process in psutil.process_iter(["cwd"]) if "/emnist/" in str(process.info["cwd"])]
         return [
             *self.folder.glob("*/dask-scratch-space/*/emnist/run-*"),
             *(each for each in processes if Path(each.info["cwd"]).is_relative_to(self.folder)),

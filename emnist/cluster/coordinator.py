@@ -1,4 +1,4 @@
-"""Running experiments on the workers of a Dask cluster."""
+"""Sharing work out over the workers of a Dask cluster."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import queue
 import re
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,8 +70,8 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         Why there is none.
     """
     commit = commit_to_run()
-    pool = Workers(client, commit)
-    waiting, running, ended = deque(runs), {}, queue.Queue()
+    pool = Workers(client, worker.keep_commit, commit, pack_commit())
+    waiting = deque(runs)
     by_name = {run.name: run for run in waiting}
     topic = progress_topic(commit)
     bar = tqdm(total=len(waiting), unit="run", leave=False, disable=not sys.stderr.isatty())
@@ -94,67 +94,122 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         spec |= {"checkpoints": checkpoints, "topic": topic}
         # Another coordinator's same run has the same key: the scheduler runs it once and gives both its result.
         digest = hashlib.sha256(json.dumps([spec, run.attempts]).encode()).hexdigest()
-        future = client.submit(worker.run_experiment, spec, key=f"{run.name}-{digest[:16]}", workers=[address])
-        running[future] = run, address
-        future.add_done_callback(ended.put)
+        return client.submit(worker.run_experiment, spec, key=f"{run.name}-{digest[:16]}", workers=[address])
 
-    def lost(run, address, why):
-        run.losses += 1
-        if run.losses >= LOSSES:
-            return run, None, f"{run.losses} workers in succession were lost with it, the last one {address}"
-        log(f"compare: {run.name} is given to another worker, because {why}")
-        waiting.appendleft(run)
-        return None
+    def scale(unfinished):
+        if cluster:
+            cluster.scale(jobs=min(jobs or len(by_name), unfinished))
 
     client.subscribe_topic(topic, follow)
+    try:
+        for run, address, result, lost in share_out(client, pool, waiting, submit, on_look=scale):
+            rev, error = None, None
+            if "bundle" in result:
+                try:
+                    rev = add_experiment(result["bundle"], commit, run.name)
+                except UserError as damaged:
+                    lost = str(damaged)
+            elif "error" in result:
+                error = f"{result['error']} (worker {pool.name(address)})"
+            if lost:
+                run.losses += 1
+                if run.losses < LOSSES:
+                    log(f"compare: {run.name} is given to another worker, because {lost}")
+                    waiting.appendleft(run)
+                    continue
+                error = f"{run.losses} workers in succession were lost with it, the last one {address}"
+            bar.update()
+            yield run, rev, error
+    finally:
+        bar.close()
+
+
+def share_out(client, pool, waiting, submit, slots=lambda worker: 1, on_look=lambda unfinished: None):
+    """Share work out over the workers of a cluster until none is left.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    pool : Workers
+    waiting : collections.deque
+        Pieces of work, to which the caller may add those that were lost.
+    submit : callable
+        Gets a piece and the address of a worker, and submits it there; returns a `distributed.Future` of a dict.
+    slots : callable, optional
+        Gets what the scheduler says about a worker, and returns how many pieces it may have at a time.
+    on_look : callable, optional
+        Called with the number of pieces that are not finished, whenever the workers were looked at.
+
+    Yields
+    ------
+    piece
+    address : str
+        Of its worker.
+    result : dict
+        What the future gave, or ``error``; empty if it was lost.
+    lost : str or None
+        Why it was lost.
+
+    Raises
+    ------
+    UserError
+        If no worker can be used, or the scheduler ends.
+    """
+    running, ended = {}, queue.Queue()
     try:
         while waiting or running:
             if client.status != "running":
                 raise UserError("the scheduler has ended: start it again, then run the same command to continue")
             if pool.look():
-                if cluster:
-                    cluster.scale(jobs=min(jobs or len(by_name), len(waiting) + len(running)))
-                elif pool.refused and not running and pool.idle_seconds() > PATIENCE_SECONDS:
+                on_look(len(waiting) + len(running))
+                if pool.refused and not running and pool.idle_seconds() > PATIENCE_SECONDS:
                     raise UserError(f"no worker can be used: {'; '.join(pool.refused.values())}")
                 for future in [future for future, (_, address) in running.items() if address not in pool.usable]:
                     ended.put(future)
-            while waiting and (free := pool.usable.keys() - {address for _, address in running.values()}):
-                submit(waiting.popleft(), min(free))
+            busy = Counter(address for _, address in running.values())
+            free = [address for address, each in sorted(pool.usable.items()) if busy[address] < slots(each)]
+            while waiting and free:
+                address = free.pop(0)
+                piece = waiting.popleft()
+                future = submit(piece, address)
+                running[future] = piece, address
+                future.add_done_callback(ended.put)
+                busy[address] += 1
+                if busy[address] < slots(pool.usable[address]):
+                    free.append(address)
             try:
                 future = ended.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 continue
             if future not in running:
                 continue
-            run, address = running.pop(future)
-            result = None
+            piece, address = running.pop(future)
+            result, lost = {}, None
             if future.status == "finished":
                 try:
                     result = future.result(timeout=60)
                 except Exception as error:  # the worker ended before the result was fetched
-                    outcome = lost(run, address, f"its result was lost with {address} ({type(error).__name__})")
+                    lost = f"its result was lost with {address} ({type(error).__name__})"
             elif future.status == "error":
                 result = {"error": f"{future.exception()!r:.200}"}
             else:
-                outcome = lost(run, address, f"{address} is gone")
+                lost = f"{address} is gone"
             future.cancel()
-            if result and "bundle" in result:
-                try:
-                    outcome = run, add_experiment(result["bundle"], commit, run.name), None
-                except UserError as error:
-                    outcome = lost(run, address, str(error))
-            elif result:
-                outcome = run, None, f"{result['error']} (worker {pool.name(address)})"
-            if outcome:
-                bar.update()
-                yield outcome
+            yield piece, address, result, lost
     finally:
-        bar.close()
         client.cancel(list(running))
 
 
 class Workers:
     """The workers of a cluster that may be used, because their environment is this one's.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    prepare : callable
+        Called on each worker before it is used.
+    *arguments
+        Of this function.
 
     Attributes
     ----------
@@ -164,8 +219,8 @@ class Workers:
         Why the others are not used, a sentence each, by address.
     """
 
-    def __init__(self, client, commit):
-        self.client, self.commit, self.bundle = client, commit, pack_commit()
+    def __init__(self, client, prepare, *arguments):
+        self.client, self.prepare = client, (prepare, *arguments)
         lock = Path("requirements.lock")
         names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
         self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
@@ -183,12 +238,12 @@ class Workers:
             for address, versions in there.items():
                 if different := self._differences(versions):
                     self.refused[address] = f"worker {known[address]['name']} has {', '.join(different[:3])}"
-                    log(f"compare: {self.refused[address]}, so it is not used")
+                    log(f"cluster: {self.refused[address]}, so it is not used")
             same = [address for address in there if address not in self.refused]
-            for address, error in (self._run(worker.keep_commit, self.commit, self.bundle, workers=same)).items():
+            for address, error in self._run(*self.prepare, workers=same).items():
                 if error:
-                    self.refused[address] = f"worker {known[address]['name']} cannot keep the commit: {error}"
-                    log(f"compare: {self.refused[address]}, so it is not used")
+                    self.refused[address] = f"worker {known[address]['name']} cannot be prepared: {error}"
+                    log(f"cluster: {self.refused[address]}, so it is not used")
                 else:
                     self.usable[address] = known[address]
         self.looked = time.monotonic()

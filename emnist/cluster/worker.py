@@ -1,4 +1,4 @@
-"""What a Dask worker does: name its versions, keep the commit, and run an experiment in a process of its own.
+"""What a Dask worker does: name its versions, keep what it needs, and run experiments and calls in other processes.
 
 Travels by value, so a worker needs no `emnist` of its own. Each function therefore imports what it uses.
 """
@@ -28,6 +28,90 @@ def keep_commit(commit, bundle, dask_worker):
     (folder / f"{commit}.tmp").rename(folder / f"{commit}.bundle")
 
 
+def keep_calls(key, code, calls, dask_worker):
+    """Keep a package (bytes of a ZIP file) in the folder of a worker, and calls (base64) in its memory."""
+    import shutil
+    from pathlib import Path
+
+    folder = Path(dask_worker.local_directory) / "emnist"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{key}.zip").write_bytes(code)
+    shutil.unpack_archive(folder / f"{key}.zip", folder / key)
+    dask_worker.__dict__["emnist_calls"] = {key: calls}
+
+
+def start_process(module, folder, first_line):
+    """Start a module of a folder's `emnist`, which ends when its standard input is closed.
+
+    That happens when this worker's present task is no longer wanted, and when this worker ends. The first line (JSON)
+    that the process reads says what to do. Returns a `subprocess.Popen`, and a function that says whether the task is
+    still wanted.
+    """
+    import json
+    import subprocess
+    import sys
+    import threading
+    import time
+
+    from distributed import Status, get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted():
+        task = worker.state.tasks.get(key)
+        return worker.status == Status.running and task is not None and task.state == "executing"
+
+    def watch():
+        while process.poll() is None and wanted():
+            time.sleep(0.2)
+        process.stdin.close()
+
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", module],
+        cwd=folder,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
+    )
+    try:
+        print(json.dumps(first_line), file=process.stdin, flush=True)
+    except BrokenPipeError:
+        pass  # it has ended, and says why
+    threading.Thread(target=watch, daemon=True).start()
+    return process, wanted
+
+
+def error_in(lines):
+    """Return the error (str) in what a process printed last."""
+    errors = (
+        [line for line in lines if line.startswith(("error: ", "ERROR: "))] or list(lines)[-1:] or ["it was killed"]
+    )
+    return errors[0].removeprefix("error: ").removeprefix("ERROR: ")
+
+
+def run_call(key, number):
+    """Make one of the calls that `keep_calls` kept, in a process of its own.
+
+    Returns
+    -------
+    dict
+        ``result`` (JSON value), or ``error`` (str), a sentence.
+    """
+    import json
+    from pathlib import Path
+
+    from distributed import get_worker
+
+    worker = get_worker()
+    folder = Path(worker.local_directory) / "emnist" / key
+    process, _ = start_process("emnist.cluster.call", folder, {"calls": worker.emnist_calls[key], "number": number})
+    lines = process.stdout.read().splitlines()
+    return {"error": error_in(lines[-50:])} if process.wait() else json.loads(lines[-1])
+
+
 def run_experiment(run):
     """Run one experiment in a clone of its commit. One at a time in this worker: it gets all its threads or its GPU.
 
@@ -42,29 +126,17 @@ def run_experiment(run):
     dict
         ``bundle`` (bytes) with the experiment, or ``error`` (str), a sentence.
     """
-    import json
     import shutil
     import subprocess
-    import sys
     import tempfile
     import threading
     from collections import deque
     from pathlib import Path
 
-    from distributed import Lock, Status, get_worker
+    from distributed import Lock, get_worker
 
     worker = get_worker()
-    key = worker.get_current_task()
     turn = worker.__dict__.setdefault("emnist_turn", threading.Lock())
-
-    def wanted():
-        task = worker.state.tasks.get(key)
-        return worker.status == Status.running and task is not None and task.state == "executing"
-
-    def watch(process):
-        while process.poll() is None and wanted():
-            ended.wait(1)
-        process.stdin.close()  # by which the process knows that it should end
 
     def report(line):
         worker.log_event(run["topic"], {"run": run["name"], "on": str(worker.name), "line": line})
@@ -72,23 +144,12 @@ def run_experiment(run):
     kept = Path(worker.local_directory) / "emnist"
     with turn:
         folder = Path(tempfile.mkdtemp(dir=kept, prefix="run-")) / "checkout"
-        ended = threading.Event()
         try:
             git = ["git", "-C", str(folder)]
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
             subprocess.run([*git, "fetch", "--quiet", str(kept / f"{run['commit']}.bundle"), "HEAD"], check=True)
             subprocess.run([*git, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
-            process = subprocess.Popen(
-                [sys.executable, "-u", "-m", "emnist.cluster.run"],
-                cwd=folder,
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
-            )
-            print(json.dumps(run | {"cache": str(kept / "cache")}), file=process.stdin, flush=True)
-            threading.Thread(target=watch, args=[process], daemon=True).start()
+            process, wanted = start_process("emnist.cluster.run", folder, run | {"cache": str(kept / "cache")})
             lock, tail = None, deque(maxlen=50)
             for line in process.stdout:
                 line = line.rstrip()
@@ -106,15 +167,9 @@ def run_experiment(run):
             if lock:
                 lock.release()
             if process.wait():
-                errors = (
-                    [line for line in tail if line.startswith(("error: ", "ERROR: "))]
-                    or list(tail)[-1:]
-                    or ["it was killed"]
-                )
-                return {"error": errors[0].removeprefix("error: ").removeprefix("ERROR: ")}
+                return {"error": error_in(tail)}
             return {"bundle": (folder / ".dvc/tmp/experiment.bundle").read_bytes()}
         except (OSError, subprocess.CalledProcessError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
         finally:
-            ended.set()
             shutil.rmtree(folder.parent, ignore_errors=True)

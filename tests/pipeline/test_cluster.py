@@ -4,10 +4,12 @@ import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+import yaml
 from cluster_helpers import SHORT_LOCKS, Cluster, marks, small_project, wait_for
 from kill_helpers import after, interrupted
-from pipeline_helpers import commit, environment, run
+from pipeline_helpers import REPOSITORY, commit, environment, run
 
 pytest.importorskip("distributed")
 
@@ -15,6 +17,8 @@ from emnist.cluster import bundles, coordinator  # noqa: E402
 from emnist.cluster.connection import connect, warn_without_tls  # noqa: E402
 from emnist.cluster.coordinator import Run, run_all  # noqa: E402
 from emnist.comparison import runs  # noqa: E402
+from emnist.params import Params  # noqa: E402
+from emnist.search import mini_set, random_search  # noqa: E402
 from emnist.utils.errors import UserError  # noqa: E402
 
 
@@ -123,6 +127,27 @@ def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_end
     assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
     began = marks(project)
     assert began.count("download-1") == began.count("search-1") == 1
+
+
+def test_a_search_gives_what_it_gives_here_and_a_lost_worker_repeats_only_its_trial(cluster, capsys):
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    search = values["search"] | {"small": {"trials": 3, "epochs": 1}}
+    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline", "search": search})
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1000, 28, 28), dtype=np.uint8)
+    labels = rng.integers(0, 62, 1000).astype(np.uint8)
+    split = images, labels, {"mean": 0.5, "std": 0.3}, rng.permutation(1000)[:200], np.arange(100, 200)
+    assert len(mini_set(*split)[0]) == 300
+    cluster.start_worker("w0")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
+        wait_for(cluster.remains)  # the first trial
+        cluster.kill_worker("w0")
+        cluster.start_worker("w1", threads=2)
+        assert result.result() == random_search(params, split, workers=1)
+    said = capsys.readouterr().out
+    assert said.count("a call is given to another worker") == 1
+    wait_for(lambda: not cluster.remains())
 
 
 @pytest.fixture

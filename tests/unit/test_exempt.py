@@ -1,4 +1,4 @@
-"""What no stage depends on (emnist/utils, emnist/cli, emnist/params.py) decides no result."""
+"""What no stage depends on (emnist/cluster, emnist/utils, emnist/cli, emnist/params.py) decides no result."""
 
 import ast
 import copy
@@ -89,7 +89,7 @@ def test_the_packages_themselves_only_call_utils(package):
 
 
 def test_stages_take_no_number_from_what_is_exempt():
-    exempt = tuple(name.removesuffix("/").removesuffix(".py").replace("/", ".") for name in EXEMPT[:3])
+    exempt = tuple(name.removesuffix("/").removesuffix(".py").replace("/", ".") for name in EXEMPT[:4])
     for file in code_run_by_stages():
         if file.startswith(EXEMPT):
             continue

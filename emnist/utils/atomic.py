@@ -15,10 +15,10 @@ def write_bytes(path, *chunks):
         Its folder is created if it is missing.
     *chunks : bytes-like
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
         with open(descriptor, "wb") as file:
             file.writelines(chunks)
             file.flush()
@@ -26,9 +26,10 @@ def write_bytes(path, *chunks):
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(FileNotFoundError):  # the signal may come just after the file was renamed
-            os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:
+        with suppress(OSError):  # the file may have been renamed, or the disk may refuse this, too
+            if temporary:
+                os.unlink(temporary)
+        if isinstance(error, OSError):
             error.filename = str(path)
         raise
 

@@ -2,10 +2,20 @@
 
 import errno
 import os
+import re
+import resource
 import signal
 import sys
 import warnings
 
+# What errors say that the system, NumPy, PyTorch, oneDNN, ONNX Runtime and Python's threads raise when memory ends.
+_OUT_OF_MEMORY = re.compile(
+    "cannot allocate memory|unable to allocate|can't allocate memory|failed to allocate memory|out of memory|bad_alloc|"
+    "could not create a primitive|"
+    "can't start new thread|failed to map segment",
+    re.IGNORECASE,
+)
+_MORE_MEMORY = re.compile(r"allocate (\d[\d.]* ?\w+)")
 _SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
@@ -27,28 +37,28 @@ def run_cli(main):
 
     Notes
     -----
-    Exit codes: 0 for success, 1 for a `UserError` or a full disk, 130 for Ctrl-C, 143 for SIGTERM.
+    Exit codes: 0 for success, 1 for a `UserError` or where the system refuses something, such as room on the disk, 130
+    for Ctrl-C, 143 for SIGTERM.
     """
     _handle_signals(_raise_interrupted)
     try:
         main()
-    except UserError as error:
-        _exit(1, f"error: {error}")
-    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        _exit(
-            1,
-            f"error: no room to write {error.filename or 'a file'}: free some disk space, "
-            "then run the same command again to continue",
-        )
+    except Exception as error:
+        _exit_on_error(error)
     except Interrupted as interrupted:
         _exit(128 + interrupted.args[0], _signal_message(interrupted.args[0]))
     finally:
         _handle_signals(signal.SIG_IGN)
+
+
+def explain_memory_errors():
+    """Print one sentence instead of a traceback where memory ends outside of `run_cli`, as during imports."""
+
+    def explain(kind, error, where):
+        message = _memory_message(error)
+        print(f"error: {message}", file=sys.stderr) if message else sys.__excepthook__(kind, error, where)
+
+    sys.excepthook = explain
 
 
 def exit_on_signals():
@@ -70,6 +80,45 @@ def _raise_interrupted(number, frame):
 def _exit_at_once(number, frame):
     os.write(2, f"{_signal_message(number)}\n".encode())  # not print, which may be what was interrupted
     os._exit(128 + number)
+
+
+def _exit_on_error(error):
+    """Exit with one sentence, or raise the error if it is none that a person can fix."""
+    if message := _memory_message(error):
+        _exit(1, f"error: {message}")
+    if isinstance(error, UserError):
+        _exit(1, f"error: {error}")
+    if isinstance(error, BrokenPipeError):  # the reader of the output, such as `head`, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    if isinstance(error, OSError) and error.errno is not None:
+        _exit(1, f"error: {_system_message(error)}, then run the same command again to continue")
+    raise error
+
+
+def _memory_message(error):
+    """Say how much memory is missing and what to lower, if that is why the error or one before it was raised."""
+    while error:
+        text = str(error)
+        if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
+            more = _MORE_MEMORY.search(text)
+            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            return (
+                f"not enough memory: this process holds {held / 1e9:.2f} GB and wants {more[1] if more else 'some'} more: "
+                "free some memory, or lower the number of images (split), batch_size or search.workers in params.yaml, "
+                "then run the same command again to continue"
+            )
+        error = error.__cause__ or error.__context__
+
+
+def _system_message(error):
+    """Say what the system refused, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no room to write {error.filename or 'a file'}: free some disk space"
+    return (
+        f"{error.filename or 'a file'} cannot be read or written ({error.strerror}): "
+        "check the disk and the permissions of the file and its folder"
+    )
 
 
 def _signal_message(number):

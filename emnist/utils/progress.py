@@ -4,6 +4,8 @@ import sys
 
 from tqdm import tqdm
 
+tqdm.monitor_interval = 0  # a bar that is late needs no thread that updates it
+
 
 def progress(iterable, description, total=None, unit="it"):
     """Show a progress bar while iterating, if standard error is a terminal.

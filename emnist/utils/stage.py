@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from emnist.utils.errors import UserError, exit_on_signals
+from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors
 
 
 def prepare_process():
@@ -17,6 +17,7 @@ def prepare_process():
     If DVC runs the stage, its inputs are checked, too.
     """
     if sys.argv[0] == "-m":  # its value while Python looks for the module to run
+        explain_memory_errors()
         exit_on_signals()  # during the imports of the stage, which take seconds
         if "DVC_STAGE" in os.environ:
             if sys.platform == "linux":

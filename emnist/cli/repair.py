@@ -1,6 +1,8 @@
 """Repairs of what keeps DVC from running. `make repro` runs them first."""
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,8 @@ def add_arguments(parser):
 
 
 def main(options):
-    """Move half-written files aside, and give this checkout an identity if git has none.
+    """Move half-written files aside, remove damaged ones from DVC's cache, and give this checkout an identity if git
+    has none.
 
     DVC makes its files again, and finds in its run cache what is already computed.
     """
@@ -31,12 +34,37 @@ def main(options):
     lock = Path("dvc.lock")
     if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock.read_text()):
         move_aside(lock)
+    remove_damaged(Path(".dvc/cache/files/md5"))
     if Path(".git").exists() and git.configure_identity():
         log(
             "git has no name or address for you, and DVC's experiments need both: this checkout now uses "
             f"{git.config('user.name')} <{git.config('user.email')}>; `git config user.name NAME` and "
             "`git config user.email ADDRESS`, run here, replace them"
         )
+
+
+def remove_damaged(cache):
+    """Remove the files of DVC's cache (pathlib.Path) whose content is not what their names say.
+
+    DVC does not flush what it copies there, so a power cut can leave empty files under the right names, which it trusts.
+    """
+    damaged = [
+        path for path in cache.glob("??/*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name) and not is_sound(path)
+    ]
+    for path in damaged:
+        path.unlink()
+    if damaged:
+        log(
+            f"DVC's cache had {len(damaged)} damaged files, as a power cut leaves them, so they are removed: "
+            "DVC makes them again"
+        )
+
+
+def is_sound(path):
+    """Whether a file of DVC's cache has the checksum that is its name."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return path.parent.name + path.name.removesuffix(".dir") == digest
 
 
 def is_cut_short(text):

@@ -1,0 +1,237 @@
+"""Power-cut test: the power fails at random moments of a run, and the pipeline runs on in what the disk then holds.
+
+    python -m benchmarks.powercut --moments 200 --seed 0
+
+The pipeline runs once in an ext4 file system on a loop device, whose file is in a file system in user space (FUSE) that
+logs every write and flush. For each moment a new disk is made of what had been flushed before it and of a random half of
+the 4 KiB blocks that had been written since. It is mounted, which replays its journal; `emnist repair` and `dvc repro`
+must then end in the same bytes. Exits with 1 if they do not.
+
+Needs root, Linux's loop devices and FUSE, and `pip install fusepy`. Of the moments, `--real` are continued by DVC's own
+command; for the others, DVC and the stages are forked from one process that has imported what they import.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import fuse
+from pipeline_helpers import checkout, outputs, run
+
+from benchmarks.faults import Project, import_all
+
+SIZE = 192 * 2**20  # bytes of the disk
+BLOCK = 4096
+RECORD = struct.Struct("<QQ")  # offset and length of a write; a flush has length 0
+
+
+class Disk(fuse.Operations):
+    """A file system with one file, `disk`, that logs its writes and flushes."""
+
+    def __init__(self, image, log):
+        self.image, self.log = os.open(image, os.O_RDWR), open(log, "wb", buffering=0)
+
+    def getattr(self, path, handle=None):
+        return {"st_mode": 0o40755, "st_nlink": 2} if path == "/" else {"st_mode": 0o100644, "st_size": SIZE}
+
+    def readdir(self, path, handle):
+        return [".", "..", "disk"]
+
+    def read(self, path, size, offset, handle):
+        return os.pread(self.image, size, offset)
+
+    def write(self, path, data, offset, handle):
+        self.log.write(RECORD.pack(offset, len(data)) + data)
+        return os.pwrite(self.image, data, offset)
+
+    def fsync(self, path, datasync, handle):
+        self.log.write(RECORD.pack(0, 0))
+
+
+def read_log(content):
+    """Yield the writes of a log (bytes) as (offset, data), and each flush as None."""
+    position = 0
+    while position < len(content):
+        offset, length = RECORD.unpack_from(content, position)
+        position += RECORD.size
+        yield (offset, content[position : position + length]) if length else None
+        position += length
+
+
+@contextlib.contextmanager
+def mounted(file, folder):
+    """Mount the ext4 file system in a file."""
+    device = subprocess.run(["losetup", "--find", "--show", file], check=True, capture_output=True, text=True).stdout
+    try:
+        subprocess.run(["mount", "-o", "nodiscard", device.strip(), folder], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device.strip()], check=True)
+
+
+def record(folder, disk):
+    """Run the pipeline on a disk that logs, and return the image before it, the log, and the results."""
+    image, log, logged = folder / "image", folder / "log", folder / "logged"
+    image.write_bytes(b"")
+    os.truncate(image, SIZE)
+    subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", image], check=True)
+    logged.mkdir()
+    server = os.fork()
+    if server == 0:
+        fuse.FUSE(Disk(image, log), str(logged), foreground=True, nothreads=True)
+        os._exit(0)
+    while not (logged / "disk").exists():
+        time.sleep(0.1)
+    try:
+        with mounted(logged / "disk", disk):
+            (disk / "project").mkdir()
+            checkout(disk / "project")
+            os.sync()
+            before, start = image.read_bytes(), log.stat().st_size
+            run("dvc repro", disk / "project")
+            end = log.stat().st_size  # what is written until now: the power fails before the rest
+            results = outputs(disk / "project")
+            project = shutil.copytree(disk / "project", folder / "project", symlinks=True)
+    finally:
+        subprocess.run(["fusermount", "-u", logged], check=True)
+        os.waitpid(server, 0)
+    return before, log.read_bytes()[start:end], results, project
+
+
+def cut(before, writes, moment, rng):
+    """Give the disk after a power cut: all that was flushed, and a random half of the blocks written since."""
+    image = bytearray(before)
+    flushed = max((n for n in range(moment) if writes[n] is None), default=0)
+    for number, write in enumerate(writes[:moment]):
+        if write is None:
+            continue
+        offset, data = write
+        for start in range(0, len(data), BLOCK):
+            if number < flushed or rng.random() < 0.5:
+                part = data[start : start + BLOCK]
+                image[offset + start : offset + start + len(part)] = part
+    return image
+
+
+class StageProcess:
+    """Takes the place of `subprocess.Popen` in DVC: a stage in a forked process."""
+
+    def __init__(self, command, **options):
+        from emnist.utils.errors import run_cli
+
+        name = command[-1].split(".")[-1]
+        self.pid = forked(lambda: run_cli(__import__(f"stages.{name}", fromlist=["main"]).main))
+
+    def communicate(self):
+        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def forked(function):
+    """Start a function in a forked process, and return its number."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        except SystemExit as error:
+            code = error.code or 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return pid
+
+
+def reproduce(output):
+    """Do what `emnist repair && dvc repro` does, in this process."""
+    import dvc.cli
+    import dvc.stage.run
+
+    from emnist.cli import repair
+
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.path.insert(0, os.getcwd())
+    repair.main(None)
+    dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
+    sys.exit(dvc.cli.main(["repro"]))
+
+
+def run_on(project, real):
+    """Continue the pipeline, and return the exit code and the output."""
+    if real:
+        done = run("emnist repair && dvc repro", project, check=False)
+        return done.returncode, done.stdout
+    output = project.parent.parent / "output"
+
+    def continue_there():
+        os.chdir(project)
+        reproduce(output)
+
+    code = os.waitstatus_to_exitcode(os.waitpid(forked(continue_there), 0)[1])
+    return code, output.read_text()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=200)
+    parser.add_argument("--real", type=int, default=10, help="moments from which DVC's own command goes on")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}
+    rng, outcomes, began = random.Random(options.seed), Counter(), time.monotonic()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        folder = Path(folder)
+        disk, image = folder / "disk", folder / "cut"
+        disk.mkdir()
+        os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
+        before, log, expected, copy = record(folder, disk)
+        writes = list(read_log(log))
+        flushes = sum(write is None for write in writes)
+        print(f"{len(writes) - flushes} writes, {flushes} flushes, {time.monotonic() - began:.0f} s", flush=True)
+        import_all(Project(copy))
+        for number in range(options.moments):
+            moment = rng.randrange(len(writes) + 1)
+            image.write_bytes(cut(before, writes, moment, rng))
+            with mounted(image, disk):
+                code, said = run_on(disk / "project", real=number < options.real)
+                found = outputs(disk / "project") if (disk / "project/dvc.lock").exists() else {}
+                different = sorted(name for name in expected if found.get(name) != expected[name])
+                left = [name for name in found if name not in expected]
+            stages = len(re.findall("^Running stage", said, re.M))
+            outcomes["repaired"] += "half written" in said or "damaged" in said
+            outcomes["stages run again"] += stages
+            if code or different or left:
+                outcomes["harm"] += 1
+                print(f"moment {moment}: exit code {code}, differ: {different}, left: {left}\n{said}", flush=True)
+            if number % 10 == 9:
+                seconds = time.monotonic() - began
+                print(f"{number + 1} moments, {dict(outcomes)}, {seconds:.0f} s", flush=True)
+    print(json.dumps(outcomes))
+    sys.exit(bool(outcomes["harm"]))
+
+
+if __name__ == "__main__":
+    main()

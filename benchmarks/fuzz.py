@@ -1,87 +1,395 @@
-"""Fuzzing of every parser: a damaged file must give a result or a one-line error that names the file.
+"""Fuzzing of every parser: a damaged or made-up file must give a result or a one-line error that names the file.
 
-    python -m benchmarks.fuzz --count 100000
+    python -m benchmarks.fuzz --count 1000000
 
-Bytes of a sound file are changed, removed, duplicated or cut off; in gzipped files half of the damage is inside a sound
-compression. Exits with 1 if a parser raises anything but a `UserError`, and saves the file that caused it.
+Of ten files, eight are sound ones with bytes changed, removed, duplicated or cut off, and two are made up: headers that
+lie, bombs, references without end, names that lead out of an archive. In gzipped files half of the damage is inside a
+sound compression; checksums are made to fit. A process with 1 GB of memory to spare reads them; each file has 2 s. Exits
+with 1 if a parser raises anything but a `UserError`, takes longer or more, or ends its process, and saves the file that
+caused it. `--part 3/8` does the third of eight parts. File number N of a seed is the same in every run.
 """
 
 import argparse
+import binascii
 import gzip
+import hashlib
 import io
+import json
+import mmap
+import os
 import random
+import resource
+import signal
+import struct
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 import zipfile
-from collections import Counter
+import zlib
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from emnist.check import check_names
+from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
 from emnist.data.files import read_array, read_json, write_array, write_json
-from emnist.models import build_model, load_model
-from emnist.models.pretrained import FOLDER
+from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
 from emnist.reading.pictures import read_character
+from emnist.sources import check_sources
 from emnist.sources.emnist import _read_member
-from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.checkpoint import Checkpoint, remove_stale_files
 from emnist.utils.errors import UserError
+from emnist.utils.stage import check_inputs
+from stages.plots import read_predictions, read_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
+SECONDS = 2  # that a file may take
+MEMORY = 2**30  # bytes that a file may take beyond what the process has before
+BATCH = 5000  # files that a process reads before the next one takes over
+PROJECT = Path(__file__).parents[1]
+MEMORY_DISK = "/dev/shm"
 
 
-def parsers(folder):
-    """Write sound files of every format.
+class Parser(NamedTuple):
+    """What is fuzzed.
 
-    Parameters
+    Attributes
     ----------
-    folder : pathlib.Path
-
-    Returns
-    -------
-    dict of str to (list of bytes, callable, int)
-        The sound files of each parser, the parser, which takes a path, and its percentage of the damaged files.
+    share : float
+        Percentage of all files.
+    path : str
+        Where the file lies; an error must name it.
+    sound : list of bytes
+    read : callable
+        Reads the file, in the folder.
+    make : callable, optional
+        Makes a file up, from a random.Random.
     """
-    idx.write_images(folder / "images", IMAGES)
-    idx.write_labels(folder / "labels", np.arange(3, dtype=np.uint8))
-    write_array(folder / "array", IMAGES)
-    write_json(folder / "json", {"mean": 0.1, "list": [1, None, "text"]})
-    save_weights(folder / "weights", build_model("lenet", 10), model="lenet", classes="0123456789", mean=0.1, std=0.3)
-    Checkpoint("state", folder).save({"tensor": torch.arange(9)}, [{"epoch": 1}])
-    with zipfile.ZipFile(folder / "zip", "w", zipfile.ZIP_DEFLATED) as archive:
+
+    share: float
+    path: str
+    sound: list
+    read: Callable
+    make: Callable | None = None
+
+
+def parsers():
+    """Write sound files of every format to the current folder, and give each parser by its name."""
+    idx.write_images("images.gz", IMAGES)
+    idx.write_labels("labels.gz", np.arange(3, dtype=np.uint8))
+    write_array("array.npy", IMAGES)
+    write_json("value.json", {"mean": 0.1, "std": 1e-3, "list": [1, None, "text"]})
+    save_weights("weights", build_model("lenet", 10), model="lenet", classes="0123456789", mean=0.1, std=0.3)
+    save_weights("few-weights", torch.nn.Linear(3, 2), model="lenet", classes="01", mean=0.1, std=0.3)
+    Checkpoint("state", ".").save({"tensor": torch.arange(9)}, [{"epoch": 1}])
+    with zipfile.ZipFile("archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in "ab":
             archive.writestr(f"gzip/{name}", name * 50)
-    contents = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    sources = {"sample": {"train": 500, "test": 120, "seed": 42}, "folder": {"emnist": None, "mnist": "a"}}
+    predictions = "actual,predicted,confidence\nA,a,0.5\n0,O,0.25\nz,z,1\n"
+    trials = "trial,batch_size,learning_rate,validation_loss,momentum\n0,64,0.1,1.5,0.9\n1,16,0.01,2.5,0\n"
+    card = (PROJECT / "emnist/pretrained/lenet.md").read_bytes()
+    for name in ("dvc.yaml", "params.yaml"):
+        Path(name).write_bytes((PROJECT / name).read_bytes())
+    for name in ("emnist-byclass-train-images-idx3-ubyte.gz", "emnist-byclass-train-labels-idx1-ubyte.gz"):
+        Path("data/raw").mkdir(parents=True, exist_ok=True)
+        Path("data/raw", name).write_bytes(b"")
+    Path("pretrained").mkdir()
+    Path("pretrained/lenet.safetensors").write_bytes(Path("few-weights").read_bytes())
+    pretrained.FOLDER = Path("pretrained")
+    lock = {
+        "schema": "2.0",
+        "stages": {"download": {"cmd": "x", "outs": [{"path": "data/raw/source.json", "md5": "0"}]}},
+    }
+    lock = b"schema: '2.0'\n" + json.dumps(lock["stages"]).join(["stages: ", "\n"]).encode()
+    content = {path.name: path.read_bytes() for path in Path(".").iterdir() if path.is_file()}
+    state = Path("state/state").read_bytes()
+
+    def with_numbers(path):
+        return read_json(path, "mean", "std")
 
     def load_state(path):
-        (folder / "state" / "state").write_bytes(path.read_bytes())
-        return Checkpoint("state", folder).load()
+        return Checkpoint("state", ".").load()
 
-    def compute(path):
-        return Network(path).probabilities(IMAGES)
+    def remove_recorded(path):
+        remove_stale_files(Path(".dvc/tmp/continue").resolve(), outputs=())
+
+    def read_lock(path):
+        return check_inputs("split"), is_cut_short(path)
 
     return {
-        "IDX images": ([contents["images"]], idx.read_images, 14),
-        "IDX labels": ([contents["labels"]], lambda path: idx.read_labels(path, 62), 14),
-        "zip archive": ([contents["zip"]], lambda path: b"".join(_read_member(path, "gzip/a")), 14),
-        "npy array": ([contents["array"]], lambda path: read_array(path, np.uint8, 3), 10),
-        "JSON": ([contents["json"]], read_json, 5),
-        "safetensors": ([contents["weights"]], load_weights, 5),
-        "model": ([contents["weights"]], load_model, 3),
-        "checkpoint": ([(folder / "state" / "state").read_bytes()], load_state, 3),
-        "params.yaml": ([Path("params.yaml").read_bytes()], load_params, 3),
-        "picture": (pictures(), read_character, 20),
-        "ONNX": ([(FOLDER / "lenet.onnx").read_bytes()], compute, 6),
+        "IDX images": Parser(12, "images.gz", [content["images.gz"]], idx.read_images, make_idx),
+        "IDX labels": Parser(12, "labels.gz", [content["labels.gz"]], lambda path: idx.read_labels(path, 62), make_idx),
+        "zip archive": Parser(
+            11,
+            "archive.zip",
+            [content["archive.zip"]],
+            lambda path: any(map(len, _read_member(path, "gzip/a"))),
+            make_zip,
+        ),
+        "npy array": Parser(
+            10, "array.npy", [content["array.npy"]], lambda path: read_array(path, np.uint8, 3), make_npy
+        ),
+        "JSON": Parser(12, "value.json", [content["value.json"]], with_numbers, make_json),
+        "JSON of sources": Parser(
+            3,
+            "sources.json",
+            [json.dumps(sources).encode()],
+            lambda path: check_sources(read_json(path), path),
+            make_json,
+        ),
+        "CSV of predictions": Parser(
+            3, "data/predictions/test.csv", [predictions.encode()], lambda path: read_predictions("test"), make_csv
+        ),
+        "CSV of trials": Parser(
+            3,
+            "trials.csv",
+            [trials.encode()],
+            lambda path: read_table(path, trial=int, validation_loss=float),
+            make_csv,
+        ),
+        "safetensors": Parser(6, "weights", [content["few-weights"]], load_weights, make_safetensors),
+        "model": Parser(1, "weights", [content["weights"]], load_model, make_safetensors),
+        "checkpoint": Parser(6, "state/state", [state], load_state, make_checkpoint),
+        "record of a checkpoint": Parser(
+            2, ".dvc/tmp/continue/a-b/outputs.json", [b'["0", "1"]'], remove_recorded, make_json
+        ),
+        "params.yaml": Parser(
+            2, "params.yaml", [content["params.yaml"]], lambda path: check_names(load_params(path)), make_yaml
+        ),
+        "dvc.lock": Parser(0.1, "dvc.lock", [lock, b"schema: '3.0'\nstages: []\n"], read_lock, make_yaml),
+        "rwlock of DVC": Parser(2, ".dvc/tmp/rwlock", [b'{"a": {"write": {"pid": 1}}}'], is_json, make_json),
+        "card of a network": Parser(
+            0.2, "pretrained/lenet.md", [card], lambda path: pretrained.read_card("lenet"), make_card
+        ),
+        "picture": Parser(13.7, "picture", pictures(), read_character, make_picture),
+        "ONNX": Parser(1, "network.onnx", [(PROJECT / "emnist/pretrained/lenet.onnx").read_bytes()], compute),
     }
+
+
+def compute(path):
+    return Network(path).probabilities(IMAGES)
+
+
+NUMBERS = [0, 1, 2, 3, 28, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1]
+NAMES = [
+    "../up",
+    "/etc/passwd",
+    "gzip/a",
+    "gzip\\..\\..\\a",
+    "gzip/a\0b",
+    "",
+    "C:\\a",
+    "gzip/\u202ea",
+    "a" * 60000,
+    "\n",
+]
+LETTERS = ["", "nan", "inf", "-1", "1e999", "A", "\0", "9" * 5000, '"', "\u2028", "é", ",", "\n", "actual", "0x1"]
+
+
+def make_idx(rng):
+    shape = [rng.choice(NUMBERS) & 0xFFFFFFFF for _ in range(rng.randrange(5))]
+    header = struct.pack(f">{1 + len(shape)}I", 0x800 | rng.choice([len(shape), 1, 3, 0x500]), *shape)
+    body = bytes(rng.choice([0, 1, 784, 2**16] + [2**24] * (rng.random() < 0.02)))
+    content = gzip.compress(header + body, 1, mtime=0)
+    return content * rng.choice([1, 1, 1, 2]) if rng.random() < 0.9 else content + gzip.compress(b"", mtime=0) * 1000
+
+
+def make_zip(rng):
+    file = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w", rng.choice([0, 8, 12, 14])) as archive:
+        for _ in range(rng.randrange(4)):
+            info = zipfile.ZipInfo(rng.choice(NAMES))
+            info.external_attr = rng.choice([0o100644, 0o120777, 0o020666, 0o040755]) << 16
+            size = rng.choice([0, 9, 999] + [2**24] * (rng.random() < 0.02))
+            archive.writestr(info, bytes(size), rng.choice([None, 0, 8]))
+        if rng.random() < 0.5:
+            archive.writestr("gzip/a", bytes(99), 8)
+    content = bytearray(file.getvalue())
+    entry = content.find(b"PK\1\2")
+    if entry >= 0 and rng.random() < 0.5:  # a size, an offset or an encryption that the archive does not have
+        place, form = rng.choice([(8, "H"), (10, "H"), (20, "I"), (24, "I"), (42, "I"), (28, "H"), (30, "H")])
+        struct.pack_into(
+            f"<{form}", content, entry + place, rng.choice(NUMBERS) & (2 ** (16 if form == "H" else 32) - 1)
+        )
+    return bytes(content)
+
+
+def make_npy(rng):
+    shape = tuple(rng.choice([*NUMBERS, -1, 10**30, "'a'", 1.5]) for _ in range(rng.randrange(5)))
+    kind = rng.choice(
+        ["|u1", "|O", "<i8", "V0", "<U999999999", "|S0", "a" * 999, "<M8[Y]", ",".join("f" * 99), "|u1,(9,)O"]
+    )
+    header = rng.choice(
+        [
+            repr({"descr": kind, "fortran_order": rng.random() < 0.5, "shape": shape}),
+            "{" * rng.choice([9, 999, 9000]),
+            "-" * 9000 + "1",
+            f"{{'descr': [('a', '{kind}')], 'fortran_order': 1, 'shape': {shape}}}",
+            "9" * 9000,
+        ]
+    ).encode()
+    version = rng.choice([1, 2, 3, 9])
+    length = struct.pack("<H" if version == 1 else "<I", rng.choice([len(header), len(header) // 2, 2**16 - 1]))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(rng.choice([0, 784, 2352]))
+
+
+def make_json(rng):
+    value = rng.choice(
+        [
+            "9" * rng.choice([30, 400, 4000, 5000]),
+            "[" * rng.choice([9, 500, 900, 990, 100_000]),
+            rng.choice(["[", '{"a":']) * (depth := rng.choice([9, 300, 600, 900, 980, 2000]))
+            + rng.choice(["1", ""])
+            + "]" * depth,
+            "NaN",
+            "-1e999",
+            '"\\ud800"',
+            '"' + "\\n" * 99 + '"',
+            "true",
+            "{}",
+            '["0/../../x", 1]',
+            '["../../..", "", "1"]',
+            "[[1]]",
+        ]
+    )
+    key = rng.choice(["mean", "std", "sample", "folder", "emnist", "a" * 9999, "\\u0000", "\\udfff", "\\n"])
+    content = rng.choice(["%s", '{"%s": %s}', '{"mean": 1, "std": %s}', '{"sample": %s}', '{"folder": {"emnist": %s}}'])
+    text = content % ((key, value) if content.count("%s") == 2 else value)
+    return text.encode(rng.choice(["utf-8"] * 9 + ["utf-16", "utf-32", "utf-8-sig"]))
+
+
+def make_csv(rng):
+    names = rng.sample(["actual", "predicted", "confidence", "trial", "validation_loss", "", "a", "a"], 5)
+    rows = [[rng.choice([*LETTERS, "A", "0.5", "1"]) for _ in range(rng.randrange(8))] for _ in range(rng.randrange(9))]
+    text = "\n".join(",".join(row) for row in [names, *rows])
+    return text.encode(rng.choice(["utf-8"] * 9 + ["utf-16", "latin-1"]), "replace") + rng.choice(
+        [b"", b"\xff", b"\n" * 9999]
+    )
+
+
+def make_safetensors(rng):
+    entry = {
+        "dtype": rng.choice(["F32", "F64", "I64", "BOOL", "F8_E4M3", "X"]),
+        "shape": [rng.choice(NUMBERS) for _ in range(rng.randrange(4))],
+        "data_offsets": rng.choice([[0, 0], [0, 4], [4, 0], [0, 2**63], [2**64 - 1, 2**64], [1, 5]]),
+    }
+    about = rng.choice(
+        ["{", "[" * 9999, "1", "null", '{"model": [], "classes": 1}', '{"model": "lenet", "classes": "' + "0" * 99999 + '"}',
+         '{"model": "../lenet", "classes": "01", "mean": 0, "std": "x"}', '{"model": "lenet", "classes": {}, "mean": ' + "9" * 400 + "}"]
+    )  # fmt: skip
+    header = {"__metadata__": {"about": about, "info": about}} | {f"t{n}": entry for n in range(rng.randrange(3))}
+    text = json.dumps(header).encode() if rng.random() < 0.9 else rng.choice([b"[" * 9999, b"{}", b"\xff\xfe", b"1"])
+    return struct.pack("<Q", rng.choice([len(text)] * 6 + [0, 2**63, 10**8 + 1, len(text) + 1])) + text + bytes(4)
+
+
+def make_checkpoint(rng):
+    content = make_safetensors(rng)
+    return hashlib.sha256(content).digest() + content
+
+
+def make_yaml(rng):
+    if rng.random() < 0.4:  # lists of lists, or mappings merged into mappings, ten times as large in each line
+        merge, depth = rng.random() < 0.5, rng.choice([3, 9, 30])
+        lines = ["a0: &a0 {x: 1}" if merge else "a0: &a0 [x]"]
+        for n in range(depth):
+            parts = ", ".join([f"*a{n}"] * 10)
+            lines.append(f"a{n + 1}: &a{n + 1} " + (f"{{<<: [{parts}]}}" if merge else f"[{parts}]"))
+        content = "\n".join(lines)
+        if rng.random() < 0.5:
+            content += f"\nmodel: *a{depth}\nseed: *a{depth}\n"
+        elif not merge:
+            content = "- " + content.replace("\n", "\n- ")
+        return content.encode()
+    value = rng.choice(
+        [
+            "0x" + "f" * 9000, "9" * 5000, "1:" * 5000 + "1", "[" * 2000, "{a: " * 2000, "&a [*a]", "*a", "!!python/name:os.system ",
+            "2001-99-99", "!!binary x", "? [a]", "!!set {a}", "!!omap [a: 1]", "!!float x", "!!int ''", "\\x85", "-.inf", "|9999999999", "'",
+            "!<tag:yaml.org,2002:python/object:a> x", "%YAML 9.9", "&a {? *a : *a}", "=", "<<", "!!timestamp x", "!!null {}", "{<<: 1}",
+            "!!bool x", "!!int _", "0b", "!!int 0o", "!!int '+'", "!!float '.'", "!!int :"
+        ]
+    )  # fmt: skip
+    name = rng.choice(["model", "seed", "source", "stages", "schema", "a", "augmentation", "download", "optimizers"])
+    before = rng.choice(
+        [b"", (PROJECT / "params.yaml").read_bytes() + b"\n", b"schema: '2.0'\nstages:\n  a:\n    outs:\n    - "]
+    )
+    many = "".join(f"k{n}: 1\n" for n in range(rng.choice([0, 0, 0, 3000])))
+    return before + f"{name}: {value}\n{many}".encode()
+
+
+def make_card(rng):
+    return b"---\n" + make_yaml(rng) + b"\n---\n" + b"x" * rng.randrange(9)
+
+
+def make_picture(rng):
+    side = [rng.choice([0, 1, 9, 28, 9999, 2**16 - 1, 2**31 - 1, 2**32 - 1]) for _ in range(2)]
+    match rng.randrange(6):
+        case 0:
+            head = struct.pack(
+                ">IIBBBBB", *side, rng.choice([1, 8, 16]), rng.choice([0, 2, 3, 4, 6, 7]), 0, 0, rng.randrange(2)
+            )
+            chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(rng.choice([0, 99, 2**20])), 1))]
+            extra = rng.choice([b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"acTL", b"fcTL", b"PLTE", b"tRNS", b"eXIf"])
+            bomb = zlib.compress(bytes(rng.choice([9, 2**20, 2**24])), 1)
+            chunks.insert(1, (extra, rng.choice([b"a\0\0" + bomb, b"", bytes(8), b"a\0\1\0\0\0" + bomb])))
+            return b"\x89PNG\r\n\x1a\n" + b"".join(
+                struct.pack(">I", len(body)) + name + body + struct.pack(">I", binascii.crc32(name + body))
+                for name, body in chunks
+            )
+        case 1:
+            return f"P{rng.randrange(1, 8)} {side[0]} {side[1]} {rng.choice(NUMBERS)}\n".encode() + bytes(
+                rng.choice([0, 81, 2352])
+            )
+        case 2:
+            entries = b"".join(
+                struct.pack("<HHII", rng.choice([256, 257, 258, 259, 262, 273, 277, 278, 279, 317, 324, 700, 33723, 34665]),
+                            rng.randrange(14), rng.choice(NUMBERS) & 0xFFFFFFFF, rng.choice(NUMBERS) & 0xFFFFFFFF)
+                for _ in range(rng.randrange(20))
+            )  # fmt: skip
+            following = rng.choice([0, 8, 2**32 - 1])
+            return (
+                b"II*\0"
+                + struct.pack("<IH", 8, len(entries) // 12)
+                + entries
+                + struct.pack("<I", following)
+                + bytes(99)
+            )
+        case 3:
+            sizes = [number & 0xFFFF for number in side]
+            return (
+                b"GIF89a"
+                + struct.pack("<HH", *sizes)
+                + bytes([rng.randrange(256), 0, 0])
+                + rng.randbytes(rng.randrange(200))
+            )
+        case 4:
+            sizes = [number & 0x7FFFFFFF for number in side]
+            head = struct.pack(
+                "<IiiHHIIiiII", 40, *sizes, 1, rng.choice([1, 4, 8, 16, 24, 32]), rng.randrange(6), 0, 0, 0, 0, 0
+            )
+            return (
+                b"BM"
+                + struct.pack("<IHHI", 99, 0, 0, rng.choice([54, 0, 2**31]))
+                + head
+                + bytes(rng.choice([0, 99, 2352]))
+            )
+        case _:
+            magic = rng.choice(
+                [b"\xff\xd8\xff", b"RIFF\xff\xff\xff\x7fWEBPVP8X", b"\0\0\0\x20ftypavif", b"\xff\x0a", b"%!PS", b"P7\n"]
+            )
+            return magic + rng.randbytes(rng.randrange(200))
 
 
 def pictures():
@@ -144,50 +452,135 @@ def damage(sound, rng):
     return bytes(content)
 
 
+def file_of(parser, name, number, seed):
+    """Make file number `number` (int) of a parser and a seed: the same bytes in every run."""
+    rng = random.Random(f"{seed} {name} {number}")
+    if parser.make and rng.random() < 0.2:
+        return parser.make(rng)
+    content = damage(rng.choice(parser.sound), rng)
+    if name == "checkpoint" and rng.random() < 0.5:
+        content = hashlib.sha256(content[32:]).digest() + content[32:]
+    return content
+
+
+def read_files(parser, name, numbers, seed, shared):
+    """Read files in this process, and count in `shared` (mmap of 64-bit numbers) the outcomes."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends a process that hangs
+    size = (
+        int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+        if os.path.exists("/proc/self/statm")
+        else 0
+    )
+    if size:
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+    path = Path(parser.path)
+    for number in numbers:
+        content = file_of(parser, name, number, seed)
+        path.write_bytes(content)
+        signal.setitimer(signal.ITIMER_REAL, 5 * SECONDS)
+        start = time.perf_counter()
+        outcome = outcome_of(parser.read, path)
+        microseconds = int(1e6 * (time.perf_counter() - start))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if outcome != FAULT and microseconds > 1e6 * SECONDS:
+            print(f"{name}: {microseconds / 1e6:.1f} s", file=sys.stderr)
+            outcome = FAULT
+        if outcome == FAULT:
+            save(name, number, content)
+        shared[outcome] += 1
+        shared[SLOWEST] = max(shared[SLOWEST], microseconds)
+        shared[DONE] += 1
+
+
+def save(name, number, content):
+    (PROJECT / f"fuzz-{name.replace(' ', '-')}-{number}").write_bytes(content)
+
+
+REFUSED, READ, FAULT, DONE, SLOWEST = range(5)
+
+
+def fuzz(parser, name, numbers, seed):
+    """Read files in processes of their own.
+
+    Returns
+    -------
+    counts : list of int
+        Refused, read, faults, all, and the microseconds of the slowest.
+    memory : int
+        Bytes that the largest of the processes had.
+    """
+    shared, memory = memoryview(mmap.mmap(-1, 64)).cast("q"), 0
+    while shared[DONE] < len(numbers):
+        begun = shared[DONE]
+        if not (child := os.fork()):
+            try:
+                read_files(parser, name, numbers[begun : begun + BATCH], seed, shared)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        _, status, usage = os.wait4(child, 0)
+        memory = max(memory, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        if status:  # ended by a signal, or by what no parser may raise
+            print(f"{name}: the process ended with {os.waitstatus_to_exitcode(status)}", file=sys.stderr)
+            save(name, numbers[shared[DONE]], Path(parser.path).read_bytes())
+            shared[FAULT] += 1
+            shared[DONE] += 1
+    return list(shared[:5]), memory
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100_000, help="number of damaged files")
+    parser.add_argument("--count", type=int, default=100_000, help="number of files")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--part", default="1/1", help="which part of the files, such as 3/8")
+    parser.add_argument("--parser", help="only this one, such as 'IDX images'")
     options = parser.parse_args()
+    part, parts = map(int, options.part.split("/"))
     warnings.simplefilter("ignore")
-    rng, faults = random.Random(options.seed), 0
-    print("| parser | damaged files | refused in one sentence | read all the same | other errors |")
-    print("| --- | --- | --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        path = folder / "damaged"
-        for name, (sound, read, share) in parsers(folder).items():
-            outcomes = Counter()
-            for _ in range(options.count * share // 100):
-                content = damage(rng.choice(sound), rng)
-                path.write_bytes(content)
-                outcome = outcome_of(read, path)
-                outcomes[outcome] += 1
-                if outcome == "fault":
-                    saved = Path(f"fuzz-{name.replace(' ', '-')}-{faults}")
-                    saved.write_bytes(content)
-                    faults += 1
+    torch.set_num_threads(1)
+    faults = 0
+    print(
+        "| parser | files | refused in one sentence | read all the same | other errors | seconds | slowest, ms | MB |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory(dir=MEMORY_DISK if os.path.isdir(MEMORY_DISK) else None) as folder:
+        os.chdir(folder)
+        for name, each in parsers().items():
+            count = round(options.count * each.share / 100)
+            numbers = range(count * (part - 1) // parts, count * part // parts)
+            if options.parser not in (None, name):
+                continue
+            Path(each.path).parent.mkdir(parents=True, exist_ok=True)
+            start = time.perf_counter()
+            (refused, read, fault, done, slowest), memory = fuzz(each, name, numbers, options.seed)
+            Path(each.path).write_bytes(each.sound[0])  # which other parsers read, too
+            faults += fault
             print(
-                f"| {name} | {outcomes.total():,} | {outcomes['refused']:,} | {outcomes['read']:,} "
-                f"| {outcomes['fault']} |",
+                f"| {name} | {done:,} | {refused:,} | {read:,} | {fault} | {time.perf_counter() - start:.0f} "
+                f"| {slowest / 1000:.0f} | {memory / 1e6:.0f} |",
                 flush=True,
             )
+        os.chdir(PROJECT)
     sys.exit(bool(faults))
 
 
 def outcome_of(read, path):
-    """Return "read", "refused" or "fault" for a parser and the path of a damaged file."""
+    """Return READ, REFUSED or FAULT for a parser and the path of a damaged file."""
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
             read(path)
     except UserError as error:
-        # One line, which names the file.
-        return "refused" if str(path) in str(error) and "\n" not in str(error) else "fault"
+        # One line, which names the file and is no longer than a paragraph.
+        if str(path) in str(error) and str(error).isprintable() and len(str(error)) < 10_000:
+            return REFUSED
+        print(f"not one short line: {str(error)[:300]!r}", file=sys.stderr)
+        return FAULT
     except Exception:
-        traceback.print_exc()
-        return "fault"
-    return "refused" if "is damaged" in printed.getvalue() else "read"
+        traceback.print_exc(limit=-3)
+        return FAULT
+    return REFUSED if "is damaged" in printed.getvalue() else READ
 
 
 if __name__ == "__main__":

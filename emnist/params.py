@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emnist.utils.errors import UserError
-from emnist.utils.names import nearest
+from emnist.utils.names import nearest, shorten
+from emnist.utils.yaml import load_yaml
 
 SIZES = ("small", "original", "full")
 RECIPES = ("annealed", "baseline")
+MAX_ERRORS = 10  # that one message lists
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -171,19 +172,6 @@ class Params(Section):
     transfer: Transfer
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also rejects duplicate keys."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key '{key}' is given twice", problem_mark=node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
 def load_params(path="params.yaml"):
     """Read and check the parameters.
 
@@ -225,17 +213,14 @@ def read_params(path="params.yaml"):
         If the file is missing or is not a mapping in YAML.
     """
     try:
-        values = yaml.load(Path(path).read_bytes(), Loader=_Loader)
+        values = load_yaml(Path(path).read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run this from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split()) or "it is nested too deeply"
-        raise UserError(f"{path} should be YAML, but {problem}{place}: fix it") from None
+    except ValueError as error:
+        raise UserError(f"{path} should be YAML, but {error}: fix it") from None
     if not isinstance(values, dict):
         raise UserError(
-            f"{path} should be a mapping of sections, but holds {values!r:.60}: restore it with `git checkout {path}`"
+            f"{path} should be a mapping of sections, but holds {shorten(values)}: restore it with `git checkout {path}`"
         )
     return values
 
@@ -293,7 +278,10 @@ def _validate(schema, values, path, place):
             details | {"siblings": _siblings(schema, details["loc"]), "loc": (*place, *details["loc"])}
             for details in _one_error_per_parameter(error.errors())
         ]
-        raise UserError("; ".join(_error_message(path, details) for details in errors)) from None
+        messages = [_error_message(path, details) for details in errors[:MAX_ERRORS]]
+        if len(errors) > MAX_ERRORS:
+            messages.append(f"{path}: {len(errors) - MAX_ERRORS} more parameters are wrong")
+        raise UserError("; ".join(messages)) from None
 
 
 def _one_error_per_parameter(errors):
@@ -307,8 +295,8 @@ def _one_error_per_parameter(errors):
 
 
 def _error_message(path, details):
-    name = ".".join(map(str, details["loc"]))
-    found = repr(details["input"])[:60]
+    name = ".".join(str(part)[:60] for part in details["loc"])
+    found = shorten(details["input"])
     if details["type"] == "missing":
         return f"{path}: {name} is missing: add it"
     if details["type"] == "extra_forbidden":

@@ -133,7 +133,9 @@ def read_table(path, **columns):
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except ValueError as error:
-        raise UserError(f"{path} should be a table, but is damaged ({error}): delete it and run `dvc repro`") from None
+        raise UserError(
+            f"{path} should be a table, but is damaged ({str(error).strip()}): delete it and run `dvc repro`"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from emnist.utils.errors import UserError
-from emnist.utils.names import printable
+from emnist.utils.errors import UserError, printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
 EXPORTED = "data/model/emnist.onnx"  # of your own run

@@ -24,15 +24,13 @@ def main(options):
     DVC makes its files again, and finds in its run cache what is already computed.
     """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
-        try:
-            json.loads(lock.read_bytes())
-        except ValueError:
+        if not is_json(lock):
             move_aside(lock)
     listed = subprocess.run(
         [sys.executable, "-m", "dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     lock = Path("dvc.lock")
-    if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock.read_text()):
+    if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock):
         move_aside(lock)
     remove_damaged(Path(".dvc/cache/files/md5"))
     if Path(".git").exists() and git.configure_identity():
@@ -67,10 +65,19 @@ def is_sound(path):
     return path.parent.name + path.name.removesuffix(".dir") == digest
 
 
-def is_cut_short(text):
+def is_json(path):
+    """Whether a file holds JSON."""
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def is_cut_short(path):
     """Whether DVC's own beginning is there and no mark of a merge, which is a person's to resolve."""
-    beginning = "schema: '2.0'\n"
-    return (text.startswith(beginning) or beginning.startswith(text)) and "\n<<<<<<<" not in text
+    content, beginning = path.read_bytes(), b"schema: '2.0'\n"
+    return (content.startswith(beginning) or beginning.startswith(content)) and b"\n<<<<<<<" not in content
 
 
 def move_aside(path):

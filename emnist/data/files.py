@@ -3,13 +3,16 @@
 import csv
 import io
 import json
-import math
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError
+from emnist.utils.names import shorten
+
+MAX_HEADER = 1000  # bytes of a .npy file's header, a Python literal
 
 
 def write_json(path, value):
@@ -43,9 +46,9 @@ def read_json(path, *numbers):
         raise UserError(f"{path} should be JSON, but is damaged ({error}): delete it and run `dvc repro`") from None
     for name in numbers:
         number = value.get(name) if isinstance(value, dict) else None
-        if not isinstance(number, (int, float)) or not math.isfinite(number):
+        if not isinstance(number, (int, float)) or not abs(number) <= sys.float_info.max:
             raise UserError(
-                f"{path} should have a number {name}, but has {number!r:.60}: delete it and run `dvc repro`"
+                f"{path} should have a number {name}, but has {shorten(number)}: delete it and run `dvc repro`"
             )
     return value
 
@@ -87,11 +90,15 @@ def read_array(path, dtype, ndim):
     """
     remedy = "delete it and run `dvc repro`"
     try:
-        array = np.load(path, mmap_mode="c", allow_pickle=False)
+        with open(path, "rb") as file:  # of a type that is not expected, NumPy may not even survive the mapping
+            np.lib.format.read_magic(file)
+            shape, _, found = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_HEADER)
+        fits = found == np.dtype(dtype) and len(shape) == ndim
+        array = np.load(path, mmap_mode="c", allow_pickle=False) if fits else None
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except Exception as error:  # NumPy parses the header as a Python literal and lets the parser's errors through
         raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
-    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
+    if array is None:
         raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")
     return array

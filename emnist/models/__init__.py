@@ -7,7 +7,7 @@ import emnist.architectures
 from emnist.models.pretrained import pretrained_names, read_card
 from emnist.models.weights import load_weights
 from emnist.utils.errors import UserError
-from emnist.utils.names import check_name
+from emnist.utils.names import check_name, shorten
 
 # The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
 # and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.
@@ -117,10 +117,10 @@ def load_model(path):
     try:
         model = build_model(metadata["model"], len(metadata["classes"]))
         metadata = metadata | {"mean": float(metadata["mean"]), "std": float(metadata["std"])}
-    except (UserError, KeyError, TypeError, ValueError):
+    except (UserError, KeyError, TypeError, ValueError, OverflowError):
         raise UserError(
             f"{path} should say which model, classes, mean and std it was trained with, but its metadata is "
-            f"{metadata!r:.200}: delete it and run `dvc repro`"
+            f"{shorten(metadata, 200)}: delete it and run `dvc repro`"
         ) from None
     if _shapes(weights) != _shapes(model.state_dict()):
         raise UserError(

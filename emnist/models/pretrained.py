@@ -36,18 +36,18 @@ def read_card(name):
     UserError
         If there is no such network, its card is missing or damaged, or the card belongs to other weights.
     """
-    import yaml  # imported here, since the command's help needs none
+    from emnist.utils.yaml import load_yaml  # imported here, since the command's help needs none
 
     check_name(name, pretrained_names(), "the pretrained network")
     weights, path = FOLDER / f"{name}.safetensors", FOLDER / f"{name}.md"
     remedy = "restore both from git, or install the package again"
     try:
         _, front_matter, _ = path.read_text(encoding="utf-8").split("---\n", 2)
-        card = yaml.safe_load(front_matter)
+        card = load_yaml(front_matter)
         card["sha256"], card["architecture"]
     except FileNotFoundError:
         raise UserError(f"{path}, the card of {weights.name}, is missing: {remedy}") from None
-    except (ValueError, yaml.YAMLError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         raise UserError(
             f"{path} should begin with the network's architecture and sha256 in YAML between two lines ---, "
             f"but does not: {remedy}"

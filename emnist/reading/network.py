@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 
 from emnist.models.pretrained import FOLDER, pretrained_names
-from emnist.utils.errors import UserError
-from emnist.utils.names import check_name, printable
+from emnist.utils.errors import UserError, printable
+from emnist.utils.names import check_name
 
 DEFAULT = "handwriting"  # the pretrained network for a person's own pictures
 BATCH = 256  # images computed at once

@@ -9,8 +9,7 @@ from PIL import Image, ImageOps, ImageStat
 
 from emnist.data.convert import convert
 from emnist.reading.strokes import label_regions, largest_distance
-from emnist.utils.errors import UserError
-from emnist.utils.names import printable
+from emnist.utils.errors import UserError, printable
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")

@@ -14,7 +14,7 @@ from emnist.params import check_options
 from emnist.sources.folder import copy_folders
 from emnist.utils.atomic import temporary_folder
 from emnist.utils.errors import UserError
-from emnist.utils.names import check_name
+from emnist.utils.names import check_name, shorten
 
 SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 
@@ -62,7 +62,7 @@ def check_sources(value, path):
     """
     if not (isinstance(value, dict) and value and set(value) <= set(SOURCES)):
         raise UserError(
-            f"{path} should hold the options of {', '.join(SOURCES)} or some of them, but holds {value!r:.60}: "
+            f"{path} should hold the options of {', '.join(SOURCES)} or some of them, but holds {shorten(value)}: "
             "delete it and run `dvc repro`"
         )
     return {name: check_options(load_source(name).Options, options, name, path) for name, options in value.items()}

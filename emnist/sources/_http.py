@@ -14,8 +14,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from emnist.utils.errors import UserError
-from emnist.utils.names import printable
+from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log
 
 CHUNK = 2**17  # bytes, the most that a killed download loses

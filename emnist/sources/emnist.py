@@ -14,6 +14,7 @@ from emnist.sources._http import Mirror, fetch
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
+from emnist.utils.names import shorten
 from emnist.utils.progress import log
 
 TITLE = "EMNIST ByClass"
@@ -151,7 +152,7 @@ def _read_member(archive, name):
             for member in opened.infolist():
                 parts = PurePosixPath(member.filename.replace("\\", "/"))
                 if parts.is_absolute() or ".." in parts.parts or stat.S_ISLNK(member.external_attr >> 16):
-                    raise archive_error(f"its member {member.filename!r} leads out of it")
+                    raise archive_error(f"its member {shorten(member.filename)} leads out of it")
             member = opened.getinfo(name)
             if member.file_size > LARGEST_MEMBER:
                 raise archive_error(f"its member {name} would take {member.file_size:,} bytes")

@@ -167,11 +167,14 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         digest, payload = content[:32], content[32:]
-        if hashlib.sha256(payload).digest() != digest:
+        try:
+            if hashlib.sha256(payload).digest() != digest:
+                raise ValueError("its checksum is another")
+            header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
+            return load(payload), json.loads(header["__metadata__"]["info"])
+        except Exception:  # safetensors raises its own, and others of what a file with a sound checksum may hold
             log(f"{self.folder.name}: the checkpoint is damaged, so the stage starts from the beginning")
             return None
-        header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
-        return load(payload), json.loads(header["__metadata__"]["info"])
 
     def mark_complete(self, *outputs):
         """Record the checksums of the stage's outputs, by which `remove_stale_files` finds them in DVC's records.
@@ -235,7 +238,9 @@ def _is_recorded(checkpoint, records, cache):
     """Tell whether DVC has recorded the outputs of a completed stage and has the first one in its cache."""
     try:
         first, *others = json.loads((checkpoint / "outputs.json").read_bytes())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+    if not all(isinstance(md5, str) and re.fullmatch("[0-9a-f]{32}", md5) for md5 in (first, *others)):
         return False
     # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.
     return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))

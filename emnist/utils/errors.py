@@ -22,9 +22,17 @@ _SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 class UserError(Exception):
     """An error that the user can fix; its one-line message says what was expected, what was found and what to do."""
 
+    def __init__(self, message):
+        super().__init__(printable(message))
+
 
 class Interrupted(BaseException):
     """Raised on Ctrl-C and SIGTERM, so that half-written files and worker processes are cleaned up before the exit."""
+
+
+def printable(text):
+    """Show text, such as a file's name, without the characters that a terminal obeys: they are escaped, as in a literal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def run_cli(main):

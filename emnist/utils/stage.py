@@ -45,14 +45,13 @@ def check_inputs(stage):
     UserError
         If a file has other bytes.
     """
-    import yaml  # imported here, so that a stage handles signals first
-
-    from emnist.utils.checkpoint import read_stage
+    from emnist.utils.checkpoint import read_stage  # imported here, so that a stage handles signals first
+    from emnist.utils.yaml import load_yaml
 
     declared, recorded = [], {}
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
-        declared = read_stage(stage, yaml.safe_load(Path("params.yaml").read_bytes()))["deps"]
-        stages = yaml.safe_load(Path("dvc.lock").read_bytes())["stages"]
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # of which others tell
+        declared = read_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
+        stages = load_yaml(Path("dvc.lock").read_bytes())["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
     for path in declared:
         if not path.startswith("data/") or path not in recorded or not Path(path).is_file():

@@ -98,7 +98,7 @@ def _scale(ink):
 def _widen(ink):
     """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
     ink = np.pad(ink, MIN_STROKE)
-    missing = round(MIN_STROKE - 2 * largest_distance(ink > 127))
+    missing = round(MIN_STROKE - 2 * largest_distance(ink > 127, MIN_STROKE // 2))
     for axis in (0, 1):  # the maximum of a square, one side after the other
         ink = np.max([np.roll(ink, shift, axis) for shift in range(max(0, missing) + 1)], axis=0)
     return ink

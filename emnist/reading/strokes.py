@@ -44,13 +44,15 @@ def label_regions(mask):
     return np.repeat(region, ends - starts)
 
 
-def largest_distance(mask):
-    """Compute the largest distance from a pixel of a mask to the nearest pixel outside it.
+def largest_distance(mask, limit):
+    """Compute the largest distance from a pixel of a mask to the nearest pixel outside it, up to a limit.
 
     Parameters
     ----------
     mask : numpy.ndarray of bool, shape (height, width)
         Each row begins and ends outside the mask.
+    limit : int
+        In pixels. Larger distances are given as this.
 
     Returns
     -------
@@ -62,9 +64,12 @@ def largest_distance(mask):
     Felzenszwalb, P. and Huttenlocher, D. (2012). Distance transforms of sampled functions. Theory of Computing 8: a
     transform of each row, then one of each column.
     """
-    rows, columns = (np.arange(side, dtype=np.int32) for side in mask.shape)
+    columns = np.arange(mask.shape[1], dtype=np.int32)
     left = np.maximum.accumulate(np.where(mask, 0, columns), axis=1)
     right = np.minimum.accumulate(np.where(mask, columns[-1], columns)[:, ::-1], axis=1)[:, ::-1]
     within_row = np.minimum(columns - left, right - columns) ** 2
-    apart = np.subtract.outer(rows, rows) ** 2
-    return np.sqrt((apart[:, :, None] + within_row).min(axis=1).max())
+    squares = within_row.copy()
+    for apart in range(1, limit):
+        for near, far in ((squares[apart:], within_row[:-apart]), (squares[:-apart], within_row[apart:])):
+            np.minimum(near, far + apart**2, out=near)
+    return min(np.sqrt(squares.max()), limit)

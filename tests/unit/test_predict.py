@@ -228,7 +228,8 @@ def test_regions_and_distances_are_those_of_scipy(mask):
     pairs = set(zip(regions.tolist(), expected[mask].tolist(), strict=True))
     assert len(pairs) == len(set(regions.tolist())) == number
     framed = np.pad(mask, 1)
-    assert largest_distance(framed) == ndimage.distance_transform_edt(framed).max()
+    for limit in (1, 4, 50):
+        assert largest_distance(framed, limit) == min(ndimage.distance_transform_edt(framed).max(), limit)
 
 
 @pytest.mark.parametrize("density", [0.2, 0.4, 0.6])

@@ -134,7 +134,7 @@ def read_table(path, **columns):
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
     except ValueError as error:
         raise UserError(
-            f"{path} should be a table, but is damaged ({str(error).strip()}): delete it and run `dvc repro`"
+            f"{path} should be a table, but is damaged ({str(error).strip()[:200]}): delete it and run `dvc repro`"
         ) from None
 
 

@@ -51,7 +51,7 @@ def check_inputs(stage):
     declared, recorded = [], {}
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # of which others tell
         declared = read_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
-        stages = load_yaml(Path("dvc.lock").read_bytes())["stages"]
+        stages = load_yaml(Path("dvc.lock").read_bytes(), max_bytes=10**7)["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
     for path in declared:
         if not path.startswith("data/") or path not in recorded or not Path(path).is_file():

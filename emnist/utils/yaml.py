@@ -4,7 +4,7 @@ from collections import Counter
 
 import yaml
 
-MAX_BYTES = 100_000  # four times dvc.lock; PyYAML reads some 100 kB a second
+MAX_BYTES = 40_000  # params.yaml has a seventh of that; PyYAML may take a second for 20 kB
 MAX_DEPTH = 50
 MAX_REFERENCES = 10  # with more, a short file could stand for a value of any size
 
@@ -38,12 +38,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_yaml(content):
+def load_yaml(content, max_bytes=MAX_BYTES):
     """Read a value from YAML.
 
     Parameters
     ----------
     content : bytes or str
+    max_bytes : int
 
     Returns
     -------
@@ -54,8 +55,8 @@ def load_yaml(content):
     ValueError
         If it is not YAML, or too large; the message is one line.
     """
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it has {len(content):,} bytes, more than {MAX_BYTES:,}")
+    if len(content) > max_bytes:
+        raise ValueError(f"it has {len(content):,} bytes, more than {max_bytes:,}")
     try:
         return yaml.load(content, Loader=_Loader)
     except Exception as error:  # PyYAML lets errors of all kinds through, such as of a date that does not exist

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import importlib
 import io
+import json
 import re
 import signal
 import struct
@@ -64,6 +65,22 @@ def replaced(old, new):
     return change
 
 
+def npy_header(text):
+    return always(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode())
+
+
+def metadata(about):
+    text = json.dumps({"__metadata__": {"about": about.decode()}}).encode()
+    return always(struct.pack("<Q", len(text)) + text)
+
+
+def doubled(lines):
+    """YAML of a few lines that stands for a list of 2 ** lines items."""
+    return b"a0: &a0 [1, 1]\n" + b"".join(
+        b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, lines + 1)
+    )
+
+
 def pickled_weights(_):
     file = io.BytesIO()
     torch.save({"weights": torch.zeros(3)}, file)
@@ -98,7 +115,19 @@ HOSTILE = [
     ("pretrain", "data/split/train-images.npy", cut, "damaged"),
     ("pretrain", "data/split/train-images.npy", replaced(b"{", b"("), "damaged"),
     ("pretrain", "data/split/train-images.npy", array(lambda a: a.astype(float)), "3-dimensional uint8"),
-    ("pretrain", "data/split/train-labels.npy", array(lambda a: a.astype(object), allow_pickle=True), "damaged"),
+    (
+        "pretrain",
+        "data/split/train-labels.npy",
+        array(lambda a: a.astype(object), allow_pickle=True),
+        "1-dimensional uint8",
+    ),
+    (
+        "pretrain",
+        "data/split/train-images.npy",
+        npy_header("{'descr': '|S0', 'fortran_order': True, 'shape': (1,)}"),
+        "3-dim",
+    ),
+    ("pretrain", "data/split/train-images.npy", npy_header("-" * 9000 + "1"), "damaged"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a + 62), "don't belong together"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a[1:]), "don't belong together"),
     ("pretrain", "data/split/pretrain.npy", array(lambda a: a + 400), "don't belong together"),
@@ -107,6 +136,8 @@ HOSTILE = [
     ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": NaN}'), "number std"),
     ("pretrain", "data/search/best.json", always(b"[]"), "number learning_rate"),
     ("pretrain", "data/search/best.json", always(b"[" * 100_000), "should be JSON"),
+    ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": ' + b"9" * 400 + b"}"), "number std"),
+    ("download", "data/sources.json", always(b"[" * 600 + b"]" * 600), "should hold the options of"),
     ("pretrain", "data/search/best.json", replaced(b"momentum", b"momentun"), "number momentum, but has None"),
     ("evaluate", WEIGHTS, always(b""), "damaged"),
     ("evaluate", WEIGHTS, cut, "damaged"),
@@ -118,6 +149,14 @@ HOSTILE = [
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
     ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
     ("plots", "plots/pretrain.csv", replaced(b"1,", b"1,low"), "should be a table"),
+    ("plots", "plots/pretrain.csv", lambda content: content + b"1,2,3,4,5,6,7,8,9,9\n", "should be a table"),
+    ("evaluate", WEIGHTS, metadata(b"[" * 9999), "damaged"),
+    (
+        "evaluate",
+        WEIGHTS,
+        metadata(b'{"model": "lenet", "classes": "0", "mean": 1' + b"0" * 400 + b"}"),
+        "should say which model",
+    ),
     ("download", "data/sources.json", cut, "should be JSON"),
     ("download", "data/sources.json", replaced(b"sample", b"smaple"), "should hold the options of"),
     ("download", "data/sources.json", replaced(b"train", b"trian"), "sample.trian is not a parameter"),
@@ -125,6 +164,14 @@ HOSTILE = [
     ("check", "params.yaml", always(b"\xff\xfe\x00"), "should be YAML"),
     ("check", "params.yaml", always(b"a: !!python/object/apply:os.system [exit]"), "should be YAML"),
     ("check", "params.yaml", always(b"- 1"), "should be a mapping"),
+    ("check", "params.yaml", always(doubled(30)), "more than 10 references"),
+    ("check", "params.yaml", always(doubled(4) + b"model: *a4\n"), "model should be a valid string"),
+    ("check", "params.yaml", always(b"model: " + b"[" * 2000), "nested too deeply"),
+    ("check", "params.yaml", always(b"x: 1\n" * 9000), "it has 45,000 bytes"),
+    ("check", "params.yaml", always(b"".join(b"k%d: 1\n" % n for n in range(3000))), "more parameters are wrong"),
+    ("check", "params.yaml", replaced(b"seed: 42", b"seed: 0x" + b"f" * 9000), "but is a large int"),
+    ("check", "params.yaml", replaced(b"seed: 42", b"seed: !!timestamp x"), "should be YAML"),
+    ("check", "params.yaml", lambda content: content + b'"a\\nb": 1', r"a\nb is not a parameter"),
     ("check", "params.yaml", lambda content: content + b"\nseed: 1\n", "'seed' is given twice"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: .nan"), "seed should be a valid integer, but is nan"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 1e999"), "seed should be a valid integer"),

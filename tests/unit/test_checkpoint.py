@@ -33,6 +33,7 @@ def test_what_is_saved_comes_back(tmp_path):
         lambda content: content[:-1],
         lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda content: bytes(100),
+        lambda content: hashlib.sha256(b"[").digest() + b"[",  # a sound checksum of no checkpoint
     ],
 )
 def test_a_damaged_checkpoint_is_ignored_with_a_line_that_says_so(tmp_path, capsys, damage):

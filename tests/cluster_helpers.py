@@ -17,18 +17,25 @@ SHORT_LOCKS = {
     "DASK_DISTRIBUTED__SCHEDULER__LOCKS__LEASE_TIMEOUT": "2s",
     "DASK_DISTRIBUTED__SCHEDULER__LOCKS__LEASE_VALIDATION_INTERVAL": "500ms",
 }
-# A stage that marks that it begins, in a folder outside of the project, and works for a while.
+OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]  # a user may mount there, on most Linuxes
+# A stage that marks in a folder outside of the project that it and its epochs begin, and works for a while.
 WORK = """
 import os, pathlib, sys, tempfile, time, yaml
 
 stage, *outs = sys.argv[1:]
 params = yaml.safe_load(open("params.yaml"))
 mark, _ = tempfile.mkstemp(prefix=f"{stage}-{params['seed']}-", dir=params["marks"])
-os.write(mark, os.environ.get("CUDA_VISIBLE_DEVICES", "").encode())
-print(f"{stage}: epoch 1/1", flush=True)
+os.write(mark, f"{os.environ.get('CUDA_VISIBLE_DEVICES')}\\n".encode())
 if params["model"] == stage:
     sys.exit(f"error: the model should not be {stage}")
-time.sleep(params["seconds"])
+kept = pathlib.Path(os.environ.get("EMNIST_CHECKPOINTS", "."), f"{stage}-{params['seed']}")
+for epoch in ("1", "2"):
+    if not (kept / epoch).exists():
+        os.write(mark, f"{epoch}\\n".encode())
+        print(f"{stage}: epoch {epoch}", flush=True)
+        time.sleep(params["seconds"] / 2)
+        if "EMNIST_CHECKPOINTS" in os.environ:
+            (kept / epoch).mkdir(parents=True)
 read = stage if stage == "download" else f"{stage} {params['model']} {params['seed']}"
 for out in map(pathlib.Path, outs):
     out.parent.mkdir(exist_ok=True)
@@ -84,16 +91,20 @@ class Cluster:
         self.scheduler = self._start("scheduler", ["distributed.cli.dask_scheduler", *options])
         wait_for(self.file.exists)
 
-    def start_worker(self, name, max_file_bytes=None, threads=1, **variables):
+    def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, **variables):
+        """Start a worker, which may have another file system, as `mount` takes it, in the place of the remote."""
         (self.folder / name / "home").mkdir(parents=True, exist_ok=True)
         options = ["--scheduler-file", str(self.file), "--name", name, "--nthreads", str(threads), "--no-nanny"]
         options += ["--no-dashboard", "--local-directory", str(self.folder / name)]
         home = {"HOME": str(self.folder / name / "home")}
         command = ["distributed.cli.dask_worker", *options]
-        self.workers[name] = self._start(name, command, max_file_bytes, **home, **variables)
+        before = [*OWN_MOUNTS, f'mount {remote} none remote && exec "$@"', "sh"] if remote else []
+        self.workers[name] = self._start(name, command, max_file_bytes, before, **home, **variables)
 
-    def kill_worker(self, name):
-        os.kill(self.workers.pop(name).pid, signal.SIGKILL)
+    def kill_worker(self, name=None):
+        """Kill a worker, or all."""
+        for each in [name] if name else list(self.workers):
+            os.kill(self.workers.pop(each).pid, signal.SIGKILL)
 
     def worker_at(self, stage):
         """Name the worker that is at a stage of the small project, if there is one."""
@@ -126,11 +137,11 @@ class Cluster:
                 )
             )
 
-    def _start(self, name, command, max_file_bytes=None, **variables):
+    def _start(self, name, command, max_file_bytes=None, before=(), **variables):
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))
         with open(self.folder / f"{name}.log", "a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*before, sys.executable, "-m", *command],
                 cwd=self.folder,
                 env=environment() | self.settings | variables,
                 stdout=log,

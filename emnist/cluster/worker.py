@@ -86,10 +86,10 @@ def start_process(module, folder, first_line):
 
 def error_in(lines):
     """Return the error (str) in what a process printed last."""
-    errors = (
-        [line for line in lines if line.startswith(("error: ", "ERROR: "))] or list(lines)[-1:] or ["it was killed"]
-    )
-    return errors[0].removeprefix("error: ").removeprefix("ERROR: ")
+    for start in ("error: ", "ERROR: ", ""):  # a stage's or ours, else DVC's, else the last line
+        if found := [line for line in lines if line.startswith(start)]:
+            return found[0 if start else -1].removeprefix(start)
+    return "it was killed"
 
 
 def run_call(key, number):

@@ -2,12 +2,13 @@
 
 import re
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import yaml
-from cluster_helpers import SHORT_LOCKS, Cluster, marks, small_project, wait_for
+from cluster_helpers import OWN_MOUNTS, SHORT_LOCKS, Cluster, marks, small_project, wait_for
 from kill_helpers import after, interrupted
 from pipeline_helpers import REPOSITORY, commit, environment, run
 
@@ -59,15 +60,25 @@ def tree(project, name):
 
 
 def test_workers_killed_at_each_stage_change_no_byte_and_leave_nothing_behind(cluster_with_short_locks, project):
-    cluster = cluster_with_short_locks
+    cluster, kept = cluster_with_short_locks, project.parent / "kept"
     for number in range(3):
         cluster.start_worker(f"w{number}")
     with ThreadPoolExecutor() as pool:
-        result = pool.submit(run_on, cluster, {"a": "seed=1", "b": "seed=2"})
-        for number, stage in enumerate(["download", "search", "train"], 3):
-            cluster.kill_worker(wait_for(lambda: cluster.worker_at(stage)))
+        result = pool.submit(run_on, cluster, {"a": "seed=1", "b": "seed=2"}, checkpoints=str(kept))
+        cluster.kill_worker(wait_for(lambda: cluster.worker_at("download")))
+        cluster.start_worker("w3")
+        pushes = wait_for(lambda: cluster.worker_at("download"))
+        wait_for(lambda: list(project.parent.glob("remote/files/md5/*/*")))
+        cluster.kill_worker(pushes)
+        cluster.kill_worker(wait_for(lambda: cluster.worker_at("search")))
+        cluster.start_worker("w4")
+        trained = wait_for(lambda: list(kept.glob("train-*/1")))[0].parent.name
+        cluster.kill_worker()
+        for number in (5, 6):
             cluster.start_worker(f"w{number}")
         assert result.result() == {"a": None, "b": None}
+    began = [path.read_text().splitlines() for path in project.parent.glob(f"marks/{trained}-*")]
+    assert len(began) == 2 and sum("1" in epochs for epochs in began) == 1  # no epoch that had ended is repeated
     wait_for(lambda: not cluster.remains())
     run("dvc exp run --temp --quiet --name local -S seed=1", project)
     assert tree(project, "a") == tree(project, "local")
@@ -113,7 +124,9 @@ def test_a_run_that_fails_and_a_worker_that_differs_are_named_and_the_others_go_
     assert run_on(cluster, {"unshared": "seed=2"}) == {"unshared": None}
 
 
-def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_ended(cluster, project):
+def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_ended(
+    cluster, project, monkeypatch, capsys
+):
     cluster.start_worker("w1")
     with ThreadPoolExecutor() as pool:
         result = pool.submit(run_on, cluster, {"a": "seed=1"})
@@ -124,9 +137,37 @@ def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_end
     wait_for(lambda: not cluster.remains())
     cluster.start_scheduler()
     cluster.start_worker("w2")
+    arrived = []
+
+    def damage_first(bundle, *of):
+        arrived.append(bundle)
+        return bundles.add_experiment(bundle[:-50] if len(arrived) == 1 else bundle, *of)
+
+    monkeypatch.setattr(coordinator, "add_experiment", damage_first)
     assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
+    assert "a is given to another worker, because the bundle of a is damaged" in capsys.readouterr().out
     began = marks(project)
     assert began.count("download-1") == began.count("search-1") == 1
+
+
+def test_a_remote_that_is_full_or_read_only_is_one_sentence_with_the_worker_and_loses_nothing(cluster, project):
+    (project.parent / "remote").mkdir()
+    if subprocess.run(
+        [*OWN_MOUNTS, "mount -t tmpfs none remote"], cwd=project.parent, stderr=subprocess.PIPE
+    ).returncode:
+        pytest.skip("needs Linux with namespaces in which a user may mount")
+    cluster.start_worker("one", remote="-t tmpfs -o size=64k")
+    cluster.start_worker("two", remote="-t tmpfs -o ro")
+    # Both would run the first stage with the same inputs, so those differ.
+    errors = run_on(cluster, {"a": "lines=20000", "b": "lines=20001"})
+    full, read_only = sorted(errors.values(), key=lambda error: "worker two" in error)
+    assert re.fullmatch(r"the DVC remote cannot be written: .*No space left on device.* \(worker one\)", full)
+    assert re.fullmatch(r"the DVC remote cannot be written: .*Read-only file system.* \(worker two\)", read_only)
+    wait_for(lambda: not cluster.remains())
+    cluster.kill_worker()
+    cluster.start_worker("three")
+    assert run_on(cluster, {"a": "lines=20000"}) == {"a": None}
+    assert run("dvc exp list --name-only", project).stdout.split() == ["a"]
 
 
 def test_a_search_gives_what_it_gives_here_and_a_lost_worker_repeats_only_its_trial(cluster, capsys):
@@ -216,7 +257,7 @@ def test_several_gpus_are_shared_by_the_queues_workers(project, monkeypatch):
     monkeypatch.setattr(runs, "gpus", lambda: ["3", "5"])
     runs.start_workers(2)
     began = wait_for(lambda: len(marks(project, "download*")) == 2 and list(project.parent.glob("marks/download*")))
-    assert {path.read_text() for path in began} == {"3", "5"}
+    assert {path.read_text().splitlines()[0] for path in began} == {"3", "5"}
     run("dvc queue stop --kill", project)
 
 

@@ -25,6 +25,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "make test": "whoever runs this; `make test-fast` runs a part of it",
     "make lint": "`make test`, which begins with it",
     "emnist compare": "test_compare.py, test_cluster.py",
+    "EMNIST_SEARCH_CLUSTER=": "test_cluster.py",
     "dask scheduler": "test_cluster.py",
     "dask worker": "test_cluster.py",
     "emnist report": "test_compare.py",

@@ -1,5 +1,6 @@
 """Experiments on a real Dask cluster on loopback, with its faults: in the end the same bytes as without them."""
 
+import json
 import re
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from kill_helpers import after, interrupted
 from pipeline_helpers import REPOSITORY, commit, environment, run
 
 pytest.importorskip("distributed")
+
+import dask  # noqa: E402
 
 from emnist.cluster import bundles, coordinator  # noqa: E402
 from emnist.cluster.connection import connect, warn_without_tls  # noqa: E402
@@ -249,6 +252,24 @@ def test_uncommitted_changes_are_refused(project):
 def test_a_connection_over_a_network_without_tls_is_warned_of(capsys, address, warns):
     warn_without_tls(address)
     assert ("whoever reaches this scheduler can run any code" in capsys.readouterr().out) == warns
+
+
+def test_a_scheduler_with_tls_is_used_by_dasks_own_settings(project, tmp_path, monkeypatch):
+    name = "-days 2 -subj /CN=cluster -addext subjectAltName=IP:127.0.0.1"
+    run(f"openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem {name}", tmp_path)
+    pair = {"cert": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")}  # its own authority
+    roles = dict.fromkeys(("scheduler", "worker", "client"), pair)
+    comm = {"default-scheme": "tls", "require-encryption": True, "tls": {"ca-file": pair["cert"], **roles}}
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "dask/distributed.yaml").write_text(yaml.safe_dump({"distributed": {"comm": comm}}))
+    with Cluster(tmp_path, {"DASK_CONFIG": str(tmp_path / "dask")}) as cluster:
+        address = json.loads(cluster.file.read_text())["address"]
+        assert address.startswith("tls://")
+        with pytest.raises(UserError, match="cannot be reached"), connect(address):
+            pass  # without the certificates
+        cluster.start_worker("w0")
+        with dask.config.set({"distributed.comm": comm}):
+            assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
 
 
 def test_several_gpus_are_shared_by_the_queues_workers(project, monkeypatch):

@@ -8,7 +8,11 @@ the ten digits, the others among 62 characters.
 
 - enlarged: with bicubic interpolation
 - outlined: enlarged, then cut at half of the white: sharp edges, the widths of the original strokes
-- pen N: the middle lines of the outlined strokes, followed by a round pen of N pixels
+- traced: the middle lines of the strokes, followed by a round pen that is everywhere as wide as the stroke
+- one pen: the same by one pen for each image, as wide as the median of its strokes
+- pen N: the same by a pen of N pixels
+
+A stroke is what is brighter than half of the brightest near it, so that faint strokes do not break.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import io
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from emnist.data.datasets import read_emnist, read_mnist
 from emnist.reading.pictures import read_character
@@ -23,7 +28,11 @@ from emnist.reading.reader import DEFAULT, Reader
 from emnist.utils.errors import UserError, run_cli
 
 SIDE = 280
+HALF = SIDE // 2  # where strokes are traced, which is faster
 PENS = (12, 20, 28)
+REACH = 17  # pixels of HALF, in which a stroke's brightness is compared: less than two of the 28
+FAINT, VISIBLE = 60, 100  # grey levels: what a stroke has everywhere, and somewhere
+MIN_AREA = 40  # pixels of HALF, half of one of the 28: less is no stroke
 
 
 def main():
@@ -34,8 +43,7 @@ def main():
     parser.add_argument("--count", type=int, help="images of each, drawn at random; default: all")
     options = parser.parse_args()
     reader = Reader(options.model)
-    ways = {"enlarged": enlarge, "outlined": lambda image: 255 * np.uint8(enlarge(image) > 127)}
-    ways |= {f"pen {width}": lambda image, width=width: draw(image, width) for width in PENS}
+    ways = ["enlarged", "outlined", "traced", "one pen", *(f"pen {width}" for width in PENS)]
     print(f"| accuracy in % | images | as they are | {' | '.join(ways)} |")
     print("| --- " * (len(ways) + 3) + "|")
     for name, (images, labels), classes in [
@@ -44,7 +52,8 @@ def main():
     ]:
         chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[: options.count])
         images, labels = images[chosen], labels[chosen]
-        drawn = [images] + [np.stack([read_again(way(image)) for image in images]) for way in ways.values()]
+        read = [[read_again(picture) for picture in drawings(image)] for image in images]
+        drawn = [images, *map(np.stack, zip(*read))]
         predicted = [reader.network.probabilities(each)[:, :classes].argmax(axis=1) for each in drawn]
         scores = " | ".join(f"{np.mean(each == labels):.2%}".rstrip("%") for each in predicted)
         print(f"| {name} | {len(labels):,} | {scores} |", flush=True)
@@ -64,13 +73,42 @@ def enlarge(image):
     return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def draw(image, width):
-    """Follow the middle lines of the strokes with a round pen; its edge is soft."""
+def drawings(image):
+    """Draw an image in each way, white on black."""
+    large = enlarge(image)
+    points, widths = trace(image)
+    pens = [widths, np.median(widths), *PENS]
+    return [large, 255 * np.uint8(large > 127), *(draw(points, np.broadcast_to(pen, len(points))) for pen in pens)]
+
+
+def trace(image):
+    """Find the middle lines of an image's strokes.
+
+    Returns
+    -------
+    points : numpy.ndarray, shape (N, 2)
+        Rows and columns in an image of `SIDE` pixels.
+    widths : numpy.ndarray, shape (N,)
+        Of the stroke at each point.
+    """
+    levels = np.asarray(Image.fromarray(image).resize((HALF, HALF), Image.Resampling.BICUBIC)).astype(float)
+    mask = (levels > ndimage.maximum_filter(levels, REACH) / 2) & (levels > FAINT)
+    regions, count = ndimage.label(mask, np.ones((3, 3)))
+    visible = np.isin(np.arange(count + 1), regions[levels > VISIBLE]) & (np.bincount(regions.ravel()) > MIN_AREA)
+    visible[0] = False
+    mask = visible[regions]
+    line = thin(mask)
+    distances = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    scale = SIDE / HALF
+    return scale * (np.argwhere(line) + 0.5), scale * (2 * distances[line] - 1)
+
+
+def draw(points, widths):
+    """Draw by a round pen; its edge is soft."""
     scale = 2  # for the soft edge
-    small = np.asarray(Image.fromarray(image).resize((SIDE // 2, SIDE // 2), Image.Resampling.BICUBIC))
     canvas = Image.new("L", (scale * SIDE, scale * SIDE))
-    pen, radius = ImageDraw.Draw(canvas), scale * width / 2
-    for row, column in scale * 2 * np.argwhere(thin(small > 127)) + scale:
+    pen = ImageDraw.Draw(canvas)
+    for (row, column), radius in zip(scale * points, scale * widths / 2):
         pen.ellipse((column - radius, row - radius, column + radius, row + radius), fill=255)
     return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
 

@@ -1,6 +1,5 @@
 """The web server's process: its socket, its connections and its end."""
 
-import json
 import os
 import socket
 
@@ -57,17 +56,10 @@ class Connection(H11Protocol):
 
     def send_400_response(self, _):
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = json.dumps({"error": "the request should be HTTP, but is not, or ends too early: see /openapi.json"})
-            headers = [
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-            ]
-            for event in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-                h11.Data(data=body.encode()),
-                h11.EndOfMessage(),
-            ):
+            body = b'{"error": "the request should be HTTP, but is not, or ends too early: see /openapi.json"}'
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
+            head = h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request")
+            for event in (head, h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event))
         self.transport.close()
 

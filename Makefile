@@ -3,7 +3,8 @@ PYTHON ?= python3
 SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SYSTEM_PYTHON = PATH="$(SYSTEM_PATH)" $(PYTHON)
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# Python compiles what it imports; compiling all that is installed takes longer.
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help repro test test-fast lint format check-project
 

@@ -38,13 +38,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_yaml(content, max_bytes=MAX_BYTES):
+def load_yaml(content):
     """Read a value from YAML.
 
     Parameters
     ----------
     content : bytes or str
-    max_bytes : int
 
     Returns
     -------
@@ -55,8 +54,8 @@ def load_yaml(content, max_bytes=MAX_BYTES):
     ValueError
         If it is not YAML, or too large; the message is one line.
     """
-    if len(content) > max_bytes:
-        raise ValueError(f"it has {len(content):,} bytes, more than {max_bytes:,}")
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has {len(content):,} bytes, more than {MAX_BYTES:,}")
     try:
         return yaml.load(content, Loader=_Loader)
     except Exception as error:  # PyYAML lets errors of all kinds through, such as of a date that does not exist

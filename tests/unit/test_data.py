@@ -102,7 +102,10 @@ def test_what_split_wrote_is_mapped_not_copied(split):
         (lambda folder: write_array(folder / "train-labels.npy", np.zeros(10)), "train-labels.npy should hold"),
         (lambda folder: write_array(folder / "train-labels.npy", np.zeros(9, np.uint8)), "don't belong together"),
         (lambda folder: write_array(folder / "pretrain.npy", np.array([10])), "don't belong together"),
-        (lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True), "pretrain.npy should hold"),
+        (
+            lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True),
+            "pretrain.npy should hold",
+        ),
         (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
     ],
 )

@@ -52,10 +52,8 @@ def remove_damaged(cache):
     for path in damaged:
         path.unlink()
     if damaged:
-        log(
-            f"DVC's cache had {len(damaged)} damaged files, as a power cut leaves them, so they are removed: "
-            "DVC makes them again"
-        )
+        files = "1 damaged file" if len(damaged) == 1 else f"{len(damaged)} damaged files"
+        log(f"DVC's cache had {files}, as a power cut leaves them, removed now: DVC makes them again")
 
 
 def is_sound(path):

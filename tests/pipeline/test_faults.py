@@ -1,0 +1,40 @@
+"""Calls that fail, memory that ends and power that is cut harm nothing; docs/safety.md has the long forms."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from pipeline_helpers import REPOSITORY, outputs, run
+
+
+def benchmark(name, *arguments):
+    command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the calls fail")
+def test_calls_that_fail_harm_nothing(finished_pipeline):
+    done = benchmark("faults", "--project", finished_pipeline, "--stages", "split", "--most", 12)
+    assert done.returncode == 0 and "12 faults, seed 0" in done.stdout, done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited as Linux does it")
+def test_memory_that_ends_harms_nothing(finished_pipeline):
+    done = benchmark("memory", "--project", finished_pipeline, "--stages", "split", "--limits", 4)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("left", [b"", bytes(10)], ids=["empty", "zeros"])
+def test_what_a_power_cut_left_in_the_cache_of_dvc_is_made_again(pipeline, left):
+    expected = outputs(pipeline)
+    path = next(path for path in (pipeline / ".dvc/cache/files/md5").glob("??/*") if b'"sample"' in path.read_bytes())
+    path.chmod(0o644)
+    path.write_bytes(left)
+    path.chmod(0o444)  # by which DVC takes it as checked
+    os.unlink(pipeline / "data/sources.json")
+    assert "1 damaged file" in run("emnist repair", pipeline).stdout
+    run("dvc repro check", pipeline)
+    assert outputs(pipeline) == expected
+    assert run("emnist repair", pipeline).stdout == ""

@@ -1,0 +1,93 @@
+"""What the system refuses ends a command in one sentence. The long forms are benchmarks/faults.py and memory.py."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from emnist.utils.atomic import write_bytes
+from emnist.utils.errors import UserError, run_cli
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a function as a command; gives its exit code and what it printed on standard error."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def call(function):
+        with pytest.raises(SystemExit) as ended:
+            run_cli(function)
+        return ended.value.code, capsys.readouterr().err
+
+    yield call
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def failing(number):
+    def call(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("call", ["open", "fsync", "chmod", "replace"])
+@pytest.mark.parametrize("undeletable", [False, True])
+def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkeypatch, run, call, number, undeletable):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, failing(number))
+        if undeletable:
+            patched.setattr(os, "unlink", failing(errno.EROFS))
+        code, said = run(lambda: write_bytes(path, b"new"))
+    assert code == 1 and said.startswith("error: ") and said.count("\n") == 1 and str(path) in said
+    assert path.read_bytes() == b"old"
+    assert undeletable or os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "take, wanted",
+    [
+        (lambda: np.ones(2**50, np.uint8), "1.00 PiB"),
+        (lambda: torch.ones(2**50, dtype=torch.uint8), f"{2**50} bytes"),
+        (lambda: bytes(2**62), "some"),
+        (failing(errno.ENOMEM), "some"),
+    ],
+    ids=["numpy", "torch", "python", "system"],
+)
+def test_too_little_memory_is_one_sentence_that_says_what_to_lower(run, take, wanted):
+    code, said = run(take)
+    assert code == 1 and said.startswith("error: not enough memory: this process holds ") and said.count("\n") == 1
+    assert f"wants {wanted} more: " in said and "batch_size or search.workers in params.yaml" in said
+
+
+def test_too_little_memory_is_named_also_where_a_file_seems_damaged(run):
+    def read():
+        try:
+            failing(errno.ENOMEM)()
+        except OSError as error:
+            raise UserError(f"data/array.npy is damaged ({error}): delete it") from None
+
+    assert run(read)[1].startswith("error: not enough memory: ")
+
+
+def test_memory_that_ends_during_an_import_is_one_sentence():
+    command = (
+        "import sys; sys.argv[0] = '-m'; import stages; import resource;"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28)); import torch"
+    )
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not enough memory: ") and done.stderr.count("\n") == 1
+
+
+def test_an_error_in_the_code_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_cli(lambda: 1 / 0)

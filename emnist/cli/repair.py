@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from emnist.utils import git
@@ -24,13 +25,10 @@ def main(options):
     DVC makes its files again, and finds in its run cache what is already computed.
     """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
-        if not is_json(lock):
+        if not is_json(lock) and not settled(lambda: is_json(lock)):
             move_aside(lock)
-    listed = subprocess.run(
-        [sys.executable, "-m", "dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
     lock = Path("dvc.lock")
-    if listed.returncode and "dvc.lock" in listed.stderr and is_cut_short(lock):
+    if not can_read(lock) and not settled(lambda: can_read(lock)) and is_cut_short(lock):
         move_aside(lock)
     remove_damaged(Path(".dvc/cache/files/md5"))
     if Path(".git").exists() and git.configure_identity():
@@ -63,10 +61,26 @@ def is_sound(path):
     return path.parent.name + path.name.removesuffix(".dir") == digest
 
 
+def settled(is_sound):
+    """Whether a file is sound after all a second later: a run that lives may just have been writing it."""
+    time.sleep(1)
+    return is_sound()
+
+
+def can_read(lock):
+    """Whether DVC reads its lock file."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    return not (listed.returncode and str(lock) in listed.stderr)
+
+
 def is_json(path):
-    """Whether a file holds JSON."""
+    """Whether a file holds JSON, or is gone."""
     try:
         json.loads(path.read_bytes())
+    except FileNotFoundError:  # a run that lives has removed it
+        return True
     except (ValueError, RecursionError):
         return False
     return True

@@ -143,6 +143,8 @@ def is_process_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:  # it is another user's
+        pass
     return True
 
 

@@ -16,7 +16,7 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 _MORE_MEMORY = re.compile(r"allocate (\d[\d.]* ?\w+)")
-_SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 
 
 class UserError(Exception):
@@ -27,7 +27,7 @@ class UserError(Exception):
 
 
 class Interrupted(BaseException):
-    """Raised on Ctrl-C and SIGTERM, so that half-written files and worker processes are cleaned up before the exit."""
+    """Raised on Ctrl-C, SIGTERM and SIGHUP, so that half-written files and worker processes are cleaned up before the exit."""
 
 
 def printable(text):
@@ -46,7 +46,7 @@ def run_cli(main):
     Notes
     -----
     Exit codes: 0 for success, 1 for a `UserError` or where the system refuses something, such as room on the disk, 130
-    for Ctrl-C, 143 for SIGTERM.
+    for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, as from a terminal that is closed.
     """
     _handle_signals(_raise_interrupted)
     try:
@@ -70,13 +70,14 @@ def explain_memory_errors():
 
 
 def exit_on_signals():
-    """Exit at once on Ctrl-C and SIGTERM, with the message of `run_cli`; use it when there is nothing to clean up."""
+    """Exit at once on Ctrl-C, SIGTERM and SIGHUP, with the message of `run_cli`; for where there is nothing to clean up."""
     _handle_signals(_exit_at_once)
 
 
 def _handle_signals(handler):
     for number in _SIGNAL_NAMES:
-        signal.signal(number, handler)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # which `nohup` ignores
+            signal.signal(number, handler)
 
 
 def _raise_interrupted(number, frame):

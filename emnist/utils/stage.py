@@ -20,14 +20,24 @@ def prepare_process():
         explain_memory_errors()
         exit_on_signals()  # during the imports of the stage, which take seconds
         if "DVC_STAGE" in os.environ:
-            if sys.platform == "linux":
-                # End the stage if DVC ends: otherwise it would run beside the one that the next `dvc repro` starts.
-                PR_SET_PDEATHSIG = 1
-                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            # Otherwise it would run beside the one that the next `dvc repro` starts.
+            end_with_parent(signal.SIGTERM)
             try:
                 check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
             except UserError as error:
                 sys.exit(f"error: {error}")
+
+
+def end_with_parent(number):
+    """Have the system send this process a signal when the one that started it ends, on Linux.
+
+    Parameters
+    ----------
+    number : signal.Signals
+    """
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def check_inputs(stage):

@@ -11,6 +11,7 @@ from joblib import Parallel, cpu_count, delayed
 
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
+from emnist.utils.stage import end_with_parent
 
 MAX_LOST = 3  # workers that may end before the work is given up
 
@@ -48,9 +49,14 @@ def run_in_workers(name, function, tasks, workers, remedy):
         # As many as at first, so that one that works alone is still a process of its own.
         busy = max(workers - lost, 1) if lost else "2 * n_jobs"
         with workers_ignore_sigint():
-            results = Parallel(n_jobs=workers, pre_dispatch=busy, batch_size=1, return_as="generator_unordered")(
-                delayed(_call)(function, number, task) for number, task in list(missing.items())
+            parallel = Parallel(
+                n_jobs=workers,
+                pre_dispatch=busy,
+                batch_size=1,
+                return_as="generator_unordered",
+                **({"initializer": end_with_parent, "initargs": (signal.SIGKILL,)} if workers > 1 else {}),
             )
+            results = parallel(delayed(_call)(function, number, task) for number, task in list(missing.items()))
         try:
             for number, result in results:
                 del missing[number]

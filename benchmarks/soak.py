@@ -1,13 +1,18 @@
 """Soak test: kill the pipeline at random moments, and compare every byte with an undisturbed run.
 
-    python benchmarks/soak.py --kills 50
+    python benchmarks/soak.py --kills 1000
 
-Each stage is killed equally often (SIGKILL, the whole process group): at a random moment of its run or, one time in
-four, while DVC records its result. Exits with 1 if a byte differs, or if a kill lost more than one epoch or trial.
+Each stage gets equally many signals, and so does each kind of kill: one of SIGKILL, SIGTERM, SIGINT, SIGHUP, and SIGSTOP
+followed by SIGKILL, to the whole process group, to DVC alone, to the stage alone or to one of its workers alone. It comes
+at a random moment of the stage or, one time in four, while DVC records its result. Then the same command runs again.
+Every other pipeline runs as `dvc exp run`. Exits with 1 if a byte differs, if a kill lost more than one epoch or trial, or
+if a process was left after five seconds. SIGINT to DVC alone is not counted there: DVC ignores it while a stage runs.
 """
 
 import argparse
+import itertools
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -17,13 +22,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from kill_helpers import differences, repeated, stage_named, until_done  # noqa: E402
-from pipeline_helpers import checkout, commit, outputs, set_params  # noqa: E402
+from kill_helpers import differences, interrupted, repeated, send_signal, stage_named, victims  # noqa: E402
+from pipeline_helpers import checkout, commit, outputs, run, set_params  # noqa: E402
 
 # Few images, but several epochs and trials, between which a kill can come.
 PARAMS = {
     "compute.threads": 1,
-    "search.workers": "auto",
+    "search.workers": 2,
     "download.sample.train": 600,
     "download.sample.test": 150,
     "split.small.train": 500,
@@ -33,6 +38,16 @@ PARAMS = {
     "finetune.small.epochs": 3,
     "transfer.epochs": 3,
 }
+TARGETS = ("group", "dvc", "stage", "worker")
+SIGNALS = {
+    "SIGKILL": [signal.SIGKILL],
+    "SIGTERM": [signal.SIGTERM],
+    "SIGINT": [signal.SIGINT],
+    "SIGHUP": [signal.SIGHUP],
+    "SIGSTOP, SIGKILL": [signal.SIGSTOP, signal.SIGKILL],
+}
+LEFT_AFTER = 5  # seconds
+WITH_WORKERS = ("download", "search")
 
 
 def prepare(folder):
@@ -46,78 +61,111 @@ def prepare(folder):
 def time_stages(folder):
     """Run the pipeline undisturbed, and return the seconds of each stage (dict of str to float)."""
     starts = []
-    for done in until_done("dvc repro", folder, lambda line: starts.append((stage_named(line), time.monotonic()))):
-        assert done.returncode == 0, done.stdout
+    done = interrupted("dvc repro", folder, lambda line: starts.append((stage_named(line), time.monotonic())))
+    assert done.returncode == 0, done.stdout
     starts = [start for start in starts if start[0]]
     ends = [moment for _, moment in starts[1:]] + [time.monotonic()]
     return {stage: end - start for (stage, start), end in zip(starts, ends)}
 
 
-def random_moments(rng, seconds, kills, each):
-    """Make a function that decides, line by line of the output, when the next kill comes.
+class Kills:
+    """Decides when the next kill comes and what it is, and counts them."""
 
-    Parameters
-    ----------
-    rng : random.Random
-    seconds : dict of str to float
-        Duration of each stage.
-    kills : collections.Counter
-        Number of kills of each stage so far.
-    each : int
-        Number of kills wanted of each stage.
+    def __init__(self, seed, seconds, wanted, end):
+        self.rng, self.seconds, self.each = random.Random(seed), seconds, -(-wanted // len(seconds))
+        self.end = end
+        self.by_stage, self.by_kind, self.hit = Counter(), Counter(), None
+        kinds = list(itertools.product(TARGETS, SIGNALS))
+        self.rng.shuffle(kinds)
+        self.kinds = itertools.cycle(kinds)
 
-    Returns
-    -------
-    callable
-        Maps a line to the seconds until the kill, or to None.
-    """
-    recording = False
+    def when(self):
+        """Make a function that maps each line of a run's output to the seconds until its kill, or to None."""
+        self.hit, recording = None, False
 
-    def when(line):
-        nonlocal recording
-        stage = stage_named(line)
-        if stage:
-            wanted = kills[stage] < each
-            recording = wanted and rng.random() < 0.25
-            return rng.uniform(0, seconds[stage]) if wanted and not recording else None
-        if recording and line.startswith("Updating lock file"):
-            recording = False
-            return rng.uniform(0, 0.1)
+        def of_line(line):
+            nonlocal recording
+            if stage := stage_named(line):
+                wanted = self.by_stage[stage] < self.each and self.rng.random() < 0.7 and time.monotonic() < self.end
+                recording = wanted and self.rng.random() < 0.25
+                return self.rng.uniform(0, self.seconds[stage]) if wanted and not recording else None
+            if recording and line.startswith("Updating lock file"):
+                recording = False
+                return self.rng.uniform(0, 0.1)
 
-    return when
+        return of_line
+
+    def deliver(self, pid):
+        """Send the next kill for which there is a process now."""
+        for target, name in itertools.islice(self.kinds, 2 * len(TARGETS) * len(SIGNALS)):
+            if victims(pid, target):
+                self.hit = target, name
+                send_signal(pid, target, SIGNALS[name])
+                return
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time after which no more are sent")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    kills, lost, different, compared, repaired = Counter(), [], [], 0, 0
+    end, lost, different, compared, repaired, slow, pipelines = (
+        time.monotonic() + 60 * options.minutes,
+        [0],
+        [],
+        0,
+        0,
+        [],
+        0,
+    )
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = prepare(Path(folder) / "undisturbed")
         seconds = time_stages(undisturbed)
         expected = outputs(undisturbed)
-        when = random_moments(random.Random(options.seed), seconds, kills, each=-(-options.kills // len(seconds)))
-        while kills.total() < options.kills:
+        kills = Kills(options.seed, seconds, options.kills, end)
+        while kills.by_stage.total() < options.kills and time.monotonic() < end:
             disturbed = prepare(Path(tempfile.mkdtemp(dir=folder)))
-            runs = []
-            for done in until_done("dvc repro", disturbed, when):
+            command = ("dvc repro", "dvc exp run")[pipelines % 2]
+            runs, failures = [], 0
+            while True:
+                done = interrupted(command, disturbed, kills.when(), deliver=kills.deliver)
                 runs.append(done.stdout)
-                if done.returncode == -signal.SIGKILL:
-                    kills[stage_named(done.stdout)] += 1
-                repaired += "half written" in done.stdout
+                if kills.hit:
+                    kills.by_stage[stage_named(done.stdout)] += 1
+                    kills.by_kind[kills.hit] += 1
+                    if done.seconds > LEFT_AFTER and done.returncode and kills.hit != ("dvc", "SIGINT"):
+                        slow.append((*kills.hit, stage_named(done.stdout), round(done.seconds, 1)))
+                if re.search("Traceback", done.stdout) and kills.hit and kills.hit[0] != "worker":
+                    print(f"a traceback after {kills.hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
+                if done.returncode == 0:
+                    break
+                failures = 0 if kills.hit else failures + 1
+                assert failures < 3, f"{command} does not run again:\n{done.stdout}"
+                if not kills.hit:
+                    repaired += "half written" in run("emnist repair", disturbed).stdout
             found = outputs(disturbed)
             compared += sum(map(len, found.values()))
             different += differences(expected, found)
             lost += repeated(runs)
-            print(f"{kills.total()} kills, {compared:,} bytes compared, {len(different)} files differ", flush=True)
+            pipelines += 1
+            print(
+                f"{kills.by_stage.total()} kills, {pipelines} pipelines, {compared:,} bytes compared, "
+                f"{len(different)} files differ, at most {max(lost)} epochs or trials lost, {len(slow)} slow ends",
+                flush=True,
+            )
+            run(f"rm -rf {disturbed}", folder)
 
-    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in kills.items()))
+    print(f"\n| {'kills by signal'} | {' | '.join(TARGETS)} |\n| --- |{' --- |' * len(TARGETS)}")
+    for name in SIGNALS:
+        print(f"| {name} | {' | '.join(str(kills.by_kind[target, name]) for target in TARGETS)} |")
+    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in kills.by_stage.items()))
     print(f"epochs and trials done twice: {sum(lost)}, at most {max(lost)} for one kill")
     print(f"times that DVC's own files had to be repaired: {repaired}")
+    print(f"processes left after {LEFT_AFTER} s: {slow or 'none'}")
     print("files that differ:", ", ".join(different) or "none")
-    sys.exit(bool(different) or max(lost) > 1)
+    sys.exit(bool(different) or max(lost) > 1 or bool(slow))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
+import psutil
 from pipeline_helpers import environment
 
 
@@ -21,7 +23,42 @@ class Run(NamedTuple):
     seconds: float
 
 
-def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, **options):
+def victims(pid, target):
+    """List the processes of a command that are to get a signal.
+
+    Parameters
+    ----------
+    pid : int
+        Of the command, which leads its process group.
+    target : {"group", "dvc", "stage", "worker"}
+        All of them, the command alone, the stage that it runs alone, or one worker process of that stage alone.
+
+    Returns
+    -------
+    list of int
+        Empty if there is none of this kind now.
+    """
+    try:
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        kinds = {"group": ".", "stage": r"-m stages\.", "worker": "popen_loky"}
+        if target == "dvc":
+            return [pid]
+        found = [each.pid for each in processes if re.search(kinds[target], " ".join(each.cmdline()))]
+        return found[:1] if target == "worker" else found
+    except psutil.Error:  # it has just ended
+        return []
+
+
+def send_signal(pid, target, signals):
+    """Send signals (iterable of signal.Signals), one after the other, to the processes that `victims` lists."""
+    for number in signals:
+        for each in victims(pid, target):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
+        time.sleep(0.1 if number == signal.SIGSTOP else 0)
+
+
+def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, deliver=None, **options):
     """Run a command in its own process group, and send it a signal.
 
     Parameters
@@ -34,6 +71,8 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
     number : signal.Signals
     whole_group : bool
         Whether all processes get the signal, or only the first one.
+    deliver : callable, optional
+        Sends another signal, or to other processes: it gets the number of the first process.
     **options
         For `subprocess.Popen`.
 
@@ -58,7 +97,10 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
         nonlocal sent
         if process.poll() is None:
             sent = time.monotonic()
-            (os.killpg if whole_group else os.kill)(process.pid, number)
+            if deliver:
+                deliver(process.pid)
+            else:
+                (os.killpg if whole_group else os.kill)(process.pid, number)
 
     lines, timer = [], None
     for line in chain([""], process.stdout):  # which ends when no child holds it any more

@@ -14,6 +14,7 @@ from emnist.comparison.experiments import experiment_refs, list_experiments, mat
 from emnist.params import check_params, read_params
 from emnist.training.hardware import cores
 from emnist.utils.errors import UserError
+from emnist.utils.locks import exclusive_lock
 from emnist.utils.progress import log
 
 REDUCED_SETTINGS = {
@@ -124,29 +125,31 @@ def run_missing(plan, jobs=None):
     UserError
         If a run fails.
     """
-    found = match_experiments(plan.values)
+    found = {}
 
     def state(key):
         return found[key]["state"] if key in found else "failed"
 
-    for experiment in found.values():
-        if experiment["state"] == "dead":
-            run_dvc("queue", "kill", experiment["name"])  # which only notes that its process is gone
-        if experiment["state"] in ("dead", "failed"):
-            run_dvc("queue", "remove", experiment["name"])
-    missing = [key for key in plan.values if state(key) in ("dead", "failed")]
-    unfinished = [key for key in plan.values if state(key) != "success"]
-    if not unfinished:
-        return found
-    jobs = jobs or min(len(gpus()) or cores(), len(unfinished))
-    log(
-        f"compare: {len(plan.values) - len(unfinished)} of {len(plan.values)} runs are done; the others run in the "
-        f"background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs NAME` shows the output of one, "
-        "`dvc queue stop --kill` ends them"
-    )
-    for key, name in free_names(missing).items():
-        settings = [*threads_per_run(plan.values[key], jobs), *plan.settings[key]]
-        run_dvc("exp", "run", "--queue", "--name", name, *(part for each in settings for part in ("-S", each)))
+    with exclusive_lock(".dvc/tmp/compare", "another comparison that queues its runs"):
+        found = match_experiments(plan.values)
+        for experiment in found.values():
+            if experiment["state"] == "dead":
+                run_dvc("queue", "kill", experiment["name"])  # which only notes that its process is gone
+            if experiment["state"] in ("dead", "failed"):
+                run_dvc("queue", "remove", experiment["name"])
+        missing = [key for key in plan.values if state(key) in ("dead", "failed")]
+        unfinished = [key for key in plan.values if state(key) != "success"]
+        if not unfinished:
+            return found
+        jobs = jobs or min(len(gpus()) or cores(), len(unfinished))
+        log(
+            f"compare: {len(plan.values) - len(unfinished)} of {len(plan.values)} runs are done; the others run in the "
+            f"background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs NAME` shows the output of one, "
+            "`dvc queue stop --kill` ends them"
+        )
+        for key, name in free_names(missing).items():
+            settings = [*threads_per_run(plan.values[key], jobs), *plan.settings[key]]
+            run_dvc("exp", "run", "--queue", "--name", name, *(part for each in settings for part in ("-S", each)))
     while unfinished:
         before, found = experiment_refs(), match_experiments(plan.values)
         for key in [key for key in unfinished if state(key) == "success"]:

@@ -1,9 +1,7 @@
 """The official EMNIST archive and MNIST, downloaded from mirrors."""
 
-import fcntl
 import stat
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -14,11 +12,13 @@ from emnist.sources._http import Mirror, fetch
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
+from emnist.utils.locks import exclusive_lock
 from emnist.utils.names import shorten
-from emnist.utils.progress import log
 
 TITLE = "EMNIST ByClass"
 LARGEST_MEMBER = 2**30  # bytes; the largest member needed of the official archive has a fifth of that
+
+ANOTHER_RUN = "another run that is downloading the same files"
 
 MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -78,7 +78,7 @@ def download_emnist(mirrors, raw, work, **waits):
     UserError
         If no mirror sends the archive, or if a file in it is missing or damaged.
     """
-    with exclusive_lock(work) as work:
+    with exclusive_lock(work, ANOTHER_RUN) as work:
         pairs = emnist_files(work)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
         archive = fetch(
@@ -106,7 +106,7 @@ def download_mnist(mirrors, raw, work, **waits):
     UserError
         If no mirror sends one of the files, or if it is damaged.
     """
-    with exclusive_lock(work) as work:
+    with exclusive_lock(work, ANOTHER_RUN) as work:
         for name, md5 in MNIST_MD5.items():
             urls = [f"{folder.rstrip('/')}/{name}" for folder in mirrors]
             fetch(
@@ -116,20 +116,6 @@ def download_mnist(mirrors, raw, work, **waits):
                 **waits,
             )
         copy_files(mnist_files(work), raw)
-
-
-@contextmanager
-def exclusive_lock(folder):
-    """Hold an exclusive lock on `folder` (path-like), once no other process does; a process's lock ends with it."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log("waiting for another run that is downloading the same files")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
 
 
 def _extract(archive, name, path):

@@ -1,0 +1,237 @@
+"""Two of everything at once: each scenario ends in the right bytes, or in one sentence.
+
+    python -m benchmarks.together
+
+Runs the tiny pipeline of the tests once, and each scenario in a copy of it. `--pipeline FOLDER` takes one that has run.
+Prints a line a scenario, and exits with 1 if one fails.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from kill_helpers import differences  # noqa: E402
+from pipeline_helpers import checkout, commit, environment, outputs, run  # noqa: E402
+
+BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exists|is locked by another"
+
+
+def start(command, folder):
+    """Start a shell command; its output is in a file, which no process that it leaves behind can hold open."""
+    output = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen(
+        command, cwd=folder, shell=True, text=True, env=environment(), stdout=output, stderr=subprocess.STDOUT
+    )
+    process.output = output
+    return process
+
+
+def finish(process):
+    """Wait for a command; give its exit code and output."""
+    code = process.wait()
+    process.output.seek(0)
+    return code, process.output.read()
+
+
+def both(first, second, folder, delay=0.0):
+    """Run two commands at once: at least one succeeds, and one that fails says that the other is at work."""
+    a = start(first, folder)
+    time.sleep(delay)
+    results = [finish(each) for each in (a, start(second, folder))]
+    assert 0 in [code for code, _ in results], results
+    for code, said in results:
+        assert code == 0 or re.search(BUSY, said), said
+        assert "Traceback" not in said, said
+    return [code for code, _ in results]
+
+
+def same(folder, expected):
+    """Check that the outputs of the committed parameters have the bytes that they should."""
+    run("git checkout -q params.yaml && dvc repro", folder)
+    assert differences(outputs(folder), expected) == []
+
+
+def two_repro(folder, expected):
+    run("rm -rf data/weights data/search .dvc/cache", folder)
+    return both("dvc repro", "dvc repro", folder)
+
+
+def experiment_beside_repro(folder, expected):
+    run("rm -rf data/weights .dvc/cache", folder)
+    codes = both("dvc repro", "dvc exp run -S finetune.learning_rate=0.002", folder, delay=4)
+    run("git symbolic-ref -q HEAD", folder)  # fails if git was left without a branch
+    return codes
+
+
+def two_experiments(folder, expected):
+    codes = both("dvc exp run -S transfer.epochs=2", "dvc exp run -S transfer.epochs=3", folder)
+    run("git symbolic-ref -q HEAD", folder)
+    return codes
+
+
+def two_queues(folder, expected):
+    for epochs in (2, 3):
+        run(f"dvc exp run --queue --name epochs-{epochs} -S transfer.epochs={epochs}", folder)
+    codes = both("dvc queue start", "dvc queue start", folder)
+    end = time.monotonic() + 900
+    while run("git for-each-ref refs/exps | grep -c epochs-", folder, check=False).stdout.strip() != "2":
+        assert time.monotonic() < end, run("dvc queue status", folder).stdout
+        time.sleep(3)
+    return codes
+
+
+def two_comparisons(folder, expected):
+    codes = both(*["emnist compare --models lenet --seeds 42,43 --jobs 1"] * 2, folder)
+    names = re.findall("lenet-[0-9-]+", run("git for-each-ref refs/exps", folder).stdout)
+    assert sorted(names) == ["lenet-42", "lenet-43"], names
+    return codes
+
+
+def repair_beside_repro(folder, expected):
+    run("rm -rf data/weights .dvc/cache", folder)
+    living, repairs = start("dvc repro", folder), 0
+    while living.poll() is None:
+        assert "half written" not in run("emnist repair", folder).stdout
+        repairs += 1
+    assert finish(living)[0] == 0
+    return f"{repairs} repairs"
+
+
+def moved_folder(folder, expected):
+    moved = folder.rename(folder.with_name("moved here"))
+    try:
+        assert "up to date" in run("dvc status", moved).stdout
+        run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", moved)
+    finally:
+        moved.rename(folder)
+
+
+def clocks_that_jump(folder, expected):
+    for days in (-4000, 4000):
+        moment = time.time() + 86400 * days
+        for path in [*folder.rglob("data/**/*"), *folder.glob(".dvc/tmp/**/*"), *folder.glob("emnist/**/*.py")]:
+            if path.is_file():
+                os.utime(path, (moment, moment))
+        run("dvc repro && dvc repro --force --single-item finetune", folder)
+
+
+def links_in_data(folder, expected):
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    for name in ("raw", "weights"):
+        (folder / "data" / name).rename(elsewhere / name)
+        (folder / "data" / name).symlink_to(elsewhere / name)
+    run("dvc repro --force --single-item split && dvc repro --force --single-item initialise", folder)
+    run("dvc exp run -S transfer.epochs=2", folder)
+
+
+def link_for_data(folder, expected):
+    elsewhere = folder.with_name("elsewhere")
+    (folder / "data").rename(elsewhere)
+    (folder / "data").symlink_to(elsewhere)
+    run("dvc repro --force --single-item split", folder)
+    done = run("dvc exp run -S transfer.epochs=2", folder, check=False)
+    assert "Traceback" not in done.stdout
+    return f"dvc repro 0, dvc exp run {done.returncode}: {done.stdout.strip().splitlines()[-1]}"
+
+
+def cache_elsewhere(folder, expected):
+    cache = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else folder.with_name("cache")
+    try:
+        run(f"cp -r .dvc/cache/. {cache} && rm -rf .dvc/cache data/split data/weights && dvc cache dir {cache}", folder)
+        run("dvc repro && dvc repro --force --single-item split", folder)
+        return "another device" if os.stat(cache).st_dev != os.stat(folder).st_dev else "the same device"
+    finally:
+        same(folder, expected)
+        shutil.rmtree(cache)
+
+
+def shared_cache(folder, expected):
+    cache, other = folder.with_name("cache"), folder.with_name("other")
+    run(f"mv .dvc/cache {cache} && chmod -R g+rwX {cache} && dvc cache dir {cache}", folder)
+    run("dvc config cache.shared group && dvc config cache.type hardlink,copy && git commit -qam cache", folder)
+    run(f"git clone -q {folder} {other}", folder)
+    said = run("dvc checkout && dvc repro", other).stdout
+    assert "Running stage" not in said, said
+    run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", other)
+    private = [path for path in cache.rglob("*") if path.is_dir() and not path.stat().st_mode & 0o020]
+    assert not private, private
+    assert differences(outputs(folder), expected) == []
+
+
+def of_another_user(folder, expected):
+    """Another user's commands in this checkout: git refuses them, or its files cannot be written."""
+    if os.getuid():
+        return "left out: only root can act as another user"
+    code = f"import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.environ['HOME'] = '/tmp'; os.chdir({str(folder)!r})"
+    for command in (["-m", "emnist", "repair"], ["-m", "dvc", "repro"]):
+        code_of = f"{code}; os.execv({sys.executable!r}, {['python', *command]!r})"
+        done = run(shlex.join([sys.executable, "-c", code_of]), folder, check=False)
+        assert "Traceback" not in done.stdout, done.stdout
+    return done.stdout.strip().splitlines()[-1][:200]
+
+
+SCENARIOS = [
+    two_repro,
+    experiment_beside_repro,
+    two_experiments,
+    two_queues,
+    two_comparisons,
+    repair_beside_repro,
+    moved_folder,
+    clocks_that_jump,
+    links_in_data,
+    link_for_data,
+    cache_elsewhere,
+    shared_cache,
+    of_another_user,
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pipeline", type=Path, help="a tiny pipeline that has run; default: it runs now")
+    parser.add_argument("--only", help="a regular expression, of the scenarios' names")
+    options = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as parent:
+        parent = Path(parent)
+        parent.chmod(0o755)
+        finished = options.pipeline or checkout(parent / "finished")
+        if not options.pipeline:
+            run("dvc repro && git add dvc.lock metrics plots", finished)
+            commit(finished, "The results")
+        expected = outputs(finished)
+        print("| scenario | seconds | result |\n| --- | --- | --- |")
+        for scenario in SCENARIOS:
+            if not re.search(options.only or "", scenario.__name__):
+                continue
+            folder = shutil.copytree(finished, parent / scenario.__name__ / "pipeline", symlinks=True)
+            begun = time.monotonic()
+            try:
+                said = scenario(folder, expected)
+                same(folder, expected)
+            except Exception as error:
+                failed += 1
+                traceback.print_exc()
+                said = f"**failed**: {' '.join(str(error).split())[-300:]}"
+            name = scenario.__name__.replace("_", " ")
+            print(
+                f"| {name} | {time.monotonic() - begun:.0f} | {'right bytes' if said is None else said} |", flush=True
+            )
+            shutil.rmtree(parent / scenario.__name__, ignore_errors=True)
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

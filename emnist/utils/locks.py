@@ -1,0 +1,34 @@
+"""Locks between processes."""
+
+import fcntl
+from contextlib import contextmanager
+from pathlib import Path
+
+from emnist.utils.progress import log
+
+
+@contextmanager
+def exclusive_lock(folder, other):
+    """Hold an exclusive lock on a folder, once no other process does; a process's lock ends with it.
+
+    Parameters
+    ----------
+    folder : path-like
+        Is created if it is missing.
+    other : str
+        What holds the lock meanwhile, for the log.
+
+    Yields
+    ------
+    pathlib.Path
+        `folder`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"waiting for {other}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder

@@ -75,6 +75,7 @@ class Project:
         self.folder = folder
         self.scratch = folder / "scratch"  # for temporary files, so that faults reach those, too
         self.stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+        shutil.rmtree(folder / ".dvc/tmp/continue", ignore_errors=True)
         self.expected = self.files()
 
     def files(self):
@@ -274,7 +275,6 @@ def main():
         else:
             folder.mkdir()
             run("dvc repro", checkout(folder))
-        shutil.rmtree(folder / ".dvc/tmp/continue", ignore_errors=True)
         project = Project(folder)
         import_all(project)
         for stage in options.stages or project.stages:

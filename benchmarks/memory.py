@@ -19,9 +19,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pipeline_helpers import checkout, run
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from benchmarks.faults import Project, import_all
+from pipeline_helpers import checkout, run  # noqa: E402
+
+from benchmarks.faults import Project, import_all  # noqa: E402
 
 SENTENCE = r"error: not enough memory: .*(bytes|iB|GB|MB).*lower .*params\.yaml.*\n"
 

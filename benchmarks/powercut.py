@@ -29,9 +29,12 @@ from collections import Counter
 from pathlib import Path
 
 import fuse
-from pipeline_helpers import checkout, outputs, run
 
-from benchmarks.faults import Project, import_all
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from pipeline_helpers import checkout, outputs, run  # noqa: E402
+
+from benchmarks.faults import Project, import_all  # noqa: E402
 
 SIZE = 192 * 2**20  # bytes of the disk
 BLOCK = 4096
@@ -85,7 +88,7 @@ def mounted(file, folder):
         subprocess.run(["losetup", "--detach", device.strip()], check=True)
 
 
-def record(folder, disk):
+def record(folder, disk, real):
     """Run the pipeline on a disk that logs, and return the image before it, the log, and the results."""
     image, log, logged = folder / "image", folder / "log", folder / "logged"
     image.write_bytes(b"")
@@ -104,14 +107,14 @@ def record(folder, disk):
             checkout(disk / "project")
             os.sync()
             before, start = image.read_bytes(), log.stat().st_size
-            run("dvc repro", disk / "project")
+            code, said = run_on(disk / "project", real)
+            assert code == 0, said
             end = log.stat().st_size  # what is written until now: the power fails before the rest
             results = outputs(disk / "project")
-            project = shutil.copytree(disk / "project", folder / "project", symlinks=True)
     finally:
         subprocess.run(["fusermount", "-u", logged], check=True)
         os.waitpid(server, 0)
-    return before, log.read_bytes()[start:end], results, project
+    return before, log.read_bytes()[start:end], results
 
 
 def cut(before, writes, moment, rng):
@@ -184,6 +187,9 @@ def run_on(project, real):
         done = run("emnist repair && dvc repro", project, check=False)
         return done.returncode, done.stdout
     output = project.parent.parent / "output"
+    import dvc.cli  # noqa: F401
+    import dvc.commands.repro  # noqa: F401
+    import dvc.repo.reproduce  # noqa: F401
 
     def continue_there():
         os.chdir(project)
@@ -198,6 +204,7 @@ def main():
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--real", type=int, default=10, help="moments from which DVC's own command goes on")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--project", type=Path, help="folder of a tiny project that has run, to learn what is imported")
     options = parser.parse_args()
 
     os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}
@@ -207,11 +214,16 @@ def main():
         disk, image = folder / "disk", folder / "cut"
         disk.mkdir()
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
-        before, log, expected, copy = record(folder, disk)
+        if options.project:
+            import_all(Project(shutil.copytree(options.project, folder / "project", symlinks=True)))
+        else:
+            (folder / "project").mkdir()
+            run("dvc repro", checkout(folder / "project"))
+            import_all(Project(folder / "project"))
+        before, log, expected = record(folder, disk, real=options.real > 0)
         writes = list(read_log(log))
         flushes = sum(write is None for write in writes)
         print(f"{len(writes) - flushes} writes, {flushes} flushes, {time.monotonic() - began:.0f} s", flush=True)
-        import_all(Project(copy))
         for number in range(options.moments):
             moment = rng.randrange(len(writes) + 1)
             image.write_bytes(cut(before, writes, moment, rng))

@@ -1,5 +1,6 @@
 """Connections to Dask clusters."""
 
+import json
 import logging
 import signal
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distributed import Client
+from distributed.security import Security
 
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
@@ -42,7 +44,7 @@ def connect(address):
     Raises
     ------
     UserError
-        If there is no scheduler, or the queue is not configured.
+        If there is no scheduler, or the queue or TLS is not configured.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost connection is told in one sentence
@@ -62,9 +64,13 @@ def connect(address):
             yield client, cluster
         return
     try:
-        options = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
-        client = Client(**options, set_as_default=False, timeout="10s")
-    except (OSError, TimeoutError, ValueError) as error:
+        scheduler = json.loads(Path(address).read_text())["address"] if Path(address).is_file() else address
+        if scheduler.startswith("tls://") and not Security().get_connection_args("client")["ssl_context"]:
+            raise UserError(
+                f"{scheduler} needs certificates in ~/.config/dask/distributed.yaml: docs/cluster.md shows how"
+            )
+        client = Client(scheduler, set_as_default=False, timeout="10s")
+    except (OSError, TimeoutError, ValueError, KeyError) as error:
         raise UserError(
             f"--cluster should be the address of a Dask scheduler, its scheduler file, or one of {', '.join(QUEUES)}, "
             f"but {address!r} cannot be reached: {error}"

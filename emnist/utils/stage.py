@@ -28,16 +28,20 @@ def prepare_process():
                 sys.exit(f"error: {error}")
 
 
-def end_with_parent(number):
+def end_with_parent(number, parent=None):
     """Have the system send this process a signal when the one that started it ends, on Linux.
 
     Parameters
     ----------
     number : signal.Signals
+    parent : int, optional
+        The process that started it; if that has ended already, the signal is sent now.
     """
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+        if parent not in (None, os.getppid()):
+            os.kill(os.getpid(), number)
 
 
 def check_inputs(stage):

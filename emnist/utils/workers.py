@@ -54,7 +54,7 @@ def run_in_workers(name, function, tasks, workers, remedy):
                 pre_dispatch=busy,
                 batch_size=1,
                 return_as="generator_unordered",
-                **({"initializer": end_with_parent, "initargs": (signal.SIGKILL,)} if workers > 1 else {}),
+                **({"initializer": end_with_parent, "initargs": (signal.SIGKILL, os.getpid())} if workers > 1 else {}),
             )
             results = parallel(delayed(_call)(function, number, task) for number, task in list(missing.items()))
         try:

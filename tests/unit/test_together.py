@@ -1,0 +1,91 @@
+"""What other processes may do meanwhile: end, live on, belong to another user, or write the same files."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+
+from emnist.cli import repair
+from emnist.comparison.experiments import is_process_alive
+from emnist.utils.locks import exclusive_lock
+
+WORKING = """
+import os, time
+from emnist.utils.workers import run_in_workers
+
+def work(number):
+    print("at work", flush=True)
+    time.sleep(120 * number)
+
+if __name__ == "__main__":
+    list(run_in_workers("work", work, {n: (n,) for n in (0, 1, 2)}, 2, "nothing"))
+"""
+WAITING = """
+import time
+from emnist.utils.errors import run_cli
+
+def main():
+    print("begun", flush=True)
+    time.sleep(3)
+    print("done")
+
+run_cli(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell a process that its parent ended")
+def test_workers_end_with_the_process_that_started_them(tmp_path, number):
+    (tmp_path / "working.py").write_text(WORKING)
+    process = subprocess.Popen([sys.executable, "working.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    for _ in range(2):
+        process.stdout.readline()
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) >= 2
+    process.send_signal(number)
+    process.wait()
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+
+
+def test_a_terminal_that_closes_ends_a_command_in_one_sentence_unless_it_was_told_to_live_on():
+    command = [sys.executable, "-c", WAITING]
+    for before, code, said in [((), 129, "hung up: run the same command again to continue\n"), (("nohup",), 0, "")]:
+        process = subprocess.Popen([*before, *command], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGHUP)
+        printed, error = process.communicate()
+        assert (process.returncode, error.removeprefix("nohup: ignoring input\n")) == (code, said)
+        assert printed == ("" if code else "done\n")
+
+
+def test_a_process_of_another_user_counts_as_alive():
+    assert is_process_alive(os.getpid())
+    if os.getuid() == 0:  # who may signal every process
+        code = f"import os, sys; import {is_process_alive.__module__} as found; os.setuid(65534); print(found.is_process_alive(1))"
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "True\n"
+    else:
+        assert is_process_alive(1)
+
+
+def test_repair_leaves_a_file_alone_that_a_living_run_is_just_writing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    lock = tmp_path / ".dvc/tmp/rwlock"
+    lock.write_bytes(b"")
+    timer = threading.Timer(0.3, lock.write_bytes, [b"{}"])
+    timer.start()
+    repair.main(None)
+    timer.join()
+    assert lock.read_bytes() == b"{}" and capsys.readouterr().out == ""
+
+
+def test_who_comes_second_to_a_lock_says_for_what_it_waits(tmp_path):
+    code = f"from emnist.utils.locks import *\nwith exclusive_lock({str(tmp_path)!r}, 'the first'): print('has it')"
+    with exclusive_lock(tmp_path, "nobody"):
+        second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert second.stdout.readline() == "waiting for the first\n"
+    assert second.communicate()[0] == "has it\n"

@@ -64,8 +64,9 @@ def main():
             folder.mkdir()
             run("dvc repro", checkout(folder))
         project = Project(folder)
-        import_all(project)
-        for stage in options.stages or project.stages:
+        stages = options.stages or list(project.stages)
+        import_all(project, stages)
+        for stage in stages:
             rng, began, outcomes = random.Random(f"{options.seed} {stage}"), time.monotonic(), Counter()
             project.reset(stage)
             taken = folder.parent / "taken"

@@ -215,11 +215,12 @@ def main():
         disk.mkdir()
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
         if options.project:
-            import_all(Project(shutil.copytree(options.project, folder / "project", symlinks=True)))
+            shutil.copytree(options.project, folder / "project", symlinks=True)
         else:
             (folder / "project").mkdir()
             run("dvc repro", checkout(folder / "project"))
-            import_all(Project(folder / "project"))
+        project = Project(folder / "project")
+        import_all(project, project.stages)
         before, log, expected = record(folder, disk, real=options.real > 0)
         writes = list(read_log(log))
         flushes = sum(write is None for write in writes)

@@ -92,8 +92,11 @@ class Project:
     def outputs(self, stage):
         return [output["path"] for output in self.stages[stage]["outs"]]
 
-    def reset(self, stage, older=None):
-        """Take away a stage's outputs or, with `older` (bytes), put that in their place; leave what a kill may leave."""
+    def reset(self, stage, older=None, left=True):
+        """Take away a stage's outputs or, with `older` (bytes), put that in their place.
+
+        With `left`, there is a file that a killed run left half written, which the stage removes.
+        """
         from emnist.utils.checkpoint import Checkpoint
 
         for name in ("scratch", ".dvc/tmp/continue"):
@@ -105,7 +108,8 @@ class Project:
         for name, content in self.expected.items():
             if not (self.folder / name).exists():
                 (self.folder / name).write_bytes(content)
-        (self.folder / LEFT).write_bytes(b"half")
+        if left:
+            (self.folder / LEFT).write_bytes(b"half")
         done = Checkpoint("initialise-done", self.folder / ".dvc/tmp/continue")
         done.save({}, [])
         done.mark_complete(self.folder / "data/weights/initial.safetensors")
@@ -236,7 +240,7 @@ def fail(project, stage, call, error, rng):
     """Make one call fail, run the stage again, and return how it ended and what harm it did (str, or None)."""
     older = rng.choice([None, b"an older result"])
     undeletable = rng.random() < 0.25 and call.kind != "unlink"  # which strace cannot fail in two ways
-    project.reset(stage, older)
+    project.reset(stage, older, left=not undeletable)
     inject = [
         "-e",
         f"trace={call.name},?unlink,?unlinkat",

@@ -48,7 +48,7 @@ def load_weights(path):
             return {name: file.get_tensor(name) for name in file.keys()}, metadata
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to train the model") from None
-    except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError, RuntimeError) as error:  # the last where mmap fails
         raise UserError(
             f"{path} should hold weights in safetensors format, but is damaged ({error}): delete it and run `dvc repro`"
         ) from None

@@ -132,6 +132,16 @@ def test_weights_that_are_a_pickle_are_not_run(tmp_path):
     torch.save({"features.0.weight": Trap()}, tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="weights.safetensors should hold weights in safetensors format"):
         load_weights(tmp_path / "weights.safetensors")
+
+
+def test_weights_that_cannot_be_mapped_into_memory_are_one_sentence(tmp_path, monkeypatch):
+    def from_file(*arguments, **options):
+        raise RuntimeError("unable to mmap 100 bytes from file <weights>: Operation not permitted (1)")
+
+    save_weights(tmp_path / "weights.safetensors", build_model("lenet"))
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", from_file)
+    with pytest.raises(UserError, match="unable to mmap"):
+        load_weights(tmp_path / "weights.safetensors")
     assert not (tmp_path / "trapped").exists()
 
 

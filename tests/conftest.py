@@ -1,7 +1,9 @@
 """The tiny pipeline, run once for all tests that look at its results."""
 
+import os
 import shutil
 
+import forked_python
 import pytest
 from filelock import FileLock
 from pipeline_helpers import checkout, commit, run
@@ -14,6 +16,11 @@ LONG = (
     "killed_queued_experiment",
     "five_kills",
 )
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # in the process that starts those in which test files run side by side
+        os.environ["FORKED_PYTHON"] = str(forked_python.start())
 
 
 def pytest_collection_modifyitems(items):

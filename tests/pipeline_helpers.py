@@ -83,7 +83,7 @@ def set_params(folder, **changes):
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def environment():
+def environment(*first_in_path):
     """Give the environment of a user who has activated the virtual environment.
 
     DVC runs stages in the user's shell. Without one named it is the system's, whose ``sh -c`` stays beside what it
@@ -91,7 +91,7 @@ def environment():
     """
     of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR")  # which may run these tests
     return {name: value for name, value in os.environ.items() if name not in ("SHELL", *of_make)} | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(map(str, [*first_in_path, Path(sys.executable).parent, os.environ["PATH"]])),
         "GIT_AUTHOR_NAME": "Test",
         "GIT_AUTHOR_EMAIL": "test@example.org",
         "GIT_COMMITTER_NAME": "Test",
@@ -100,9 +100,15 @@ def environment():
 
 
 def run(command, folder, check=True):
-    """Run a shell command in the checkout; its output is shown if it fails."""
+    """Run a shell command in the checkout, its stages as `forked_python` does; its output is shown if it fails."""
     done = subprocess.run(
-        command, cwd=folder, shell=True, text=True, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=folder,
+        shell=True,
+        text=True,
+        env=environment(os.environ["FORKED_PYTHON"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     if check and done.returncode:
         raise AssertionError(f"`{command}` ended with {done.returncode}:\n{done.stdout}")

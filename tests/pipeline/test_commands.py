@@ -155,8 +155,11 @@ def test_the_commands_of_a_block_run_one_after_the_other(pipeline, name, lines):
     pictures(pipeline)
     if "git checkout plots/comparison" in lines:
         run("mkdir plots/comparison && touch plots/comparison/table.md && git add plots", pipeline)
+    forked = 'PATH="$FORKED_PYTHON:$PATH"'  # which comes first in `run`'s environment, until a block activates another
     # All that is said: the queue's workers, too, write to it until they end.
-    said = run_script(pipeline, "set -euo pipefail", *lines)
+    said = run_script(
+        pipeline, "set -euo pipefail", *(f"{line}; {forked}" if "activate" in line else line for line in lines)
+    )
     assert "ERROR" not in said and "error:" not in said, said
     if "dvc exp run -n spinalnet -S model=spinalnet" in lines:
         first = said.split("dvc exp run")[0].split("Ran experiment(s): spinalnet")[0]

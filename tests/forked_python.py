@@ -1,0 +1,117 @@
+"""``python -m stages.NAME`` as forks of one process that has imported PyTorch and what else stages import.
+
+Importing takes a stage longer than its work on a few images. `start` makes a folder with a ``python`` that hands a stage
+over to that process. The fork has the command's folder, environment, input and output, imports the project's own
+modules, gets SIGINT and SIGTERM, and gives the exit code. Any other command runs as ever.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+IMPORTED = """
+    joblib matplotlib.pyplot onnx onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch
+    scipy.interpolate scipy.ndimage scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch
+    torch._dynamo torch.onnx tqdm yaml
+""".split()
+
+
+def start():
+    """Start the process, which ends with this one, and return the folder; elsewhere than on Linux an empty one."""
+    from emnist.utils.environment import set_environment
+
+    set_environment()  # which the libraries read when they are imported
+    folder = Path(tempfile.mkdtemp(prefix="emnist-"))
+    if sys.platform != "linux":  # macOS forbids much in forks, and lacks this kind of socket
+        return folder
+    python, hand_over = shlex.quote(sys.executable), shlex.join(["-IS", __file__, str(folder / "socket")])
+    (folder / "python").write_text(
+        f'#!/bin/sh\ncase "$#$*" in "2-m stages."*) exec {python} {hand_over} "$2";; esac\nexec {python} "$@"\n'
+    )
+    (folder / "python").chmod(0o755)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen(64)
+        subprocess.Popen(
+            [sys.executable, __file__, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,  # which closes when this process ends
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    return folder
+
+
+def hand_over(address, stage):
+    """Run a stage in a fork, and exit as it does."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(address)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: connection.send(bytes([number])))
+    message = json.dumps([stage, os.getcwd(), dict(os.environ)]).encode()
+    socket.send_fds(connection, [message], [0, 1, 2])
+    sys.exit(connection.recv(1)[0])
+
+
+def fork_for_each(listener):
+    """Fork for each command that comes in; return, in the fork, the stage to run."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that no fork that has ended stays
+    while 0 not in select.select([listener, 0], [], [])[0]:
+        for name in IMPORTED:  # once, and not at all where no command comes
+            importlib.import_module(name)
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            return prepare(connection)
+        connection.close()
+    shutil.rmtree(Path(listener.getsockname()).parent)
+    os._exit(0)
+
+
+def prepare(connection):
+    """Fork once more: return the stage to run in the new process, and wait for its end in this one."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, descriptors, _, _ = socket.recv_fds(connection, 2**20, 3)
+    stage, folder, environment = json.loads(message)
+    process = os.fork()
+    if process == 0:
+        connection.close()
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(environment)
+        os.chdir(folder)
+        sys.path[0] = folder
+        sys.argv = ["-m"]  # as while Python looks for the module to run
+        return stage
+    for descriptor in descriptors:
+        os.close(descriptor)
+    threading.Thread(target=pass_signals, args=(connection, process), daemon=True).start()
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    connection.send(bytes([code if code >= 0 else 128 - code]))
+    os._exit(0)
+
+
+def pass_signals(connection, process):
+    while number := connection.recv(1):
+        os.kill(process, number[0])
+    os.kill(process, signal.SIGKILL)  # as the command was
+
+
+if __name__ == "__main__":
+    if sys.argv[1].isdigit():
+        runpy.run_module(fork_for_each(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__", alter_sys=True)
+    else:
+        hand_over(*sys.argv[1:])

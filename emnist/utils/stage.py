@@ -65,7 +65,7 @@ def check_inputs(stage):
     from emnist.utils.yaml import load_yaml
 
     declared, recorded = [], {}
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # of which others tell
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
         declared = read_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
         stages = yaml.load(Path("dvc.lock").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}

@@ -65,7 +65,7 @@ async def serve(workers, file):
 
 
 def measure(runs, workers):
-    """Coordinate so many runs; return the seconds and the largest memory in bytes."""
+    """Coordinate so many runs; return the seconds, those of a processor (with git's), and the largest memory in bytes."""
     folder = tempfile.mkdtemp()
     os.chdir(folder)
     Path("params.yaml").write_text("model: simulated\n")
@@ -84,23 +84,23 @@ def measure(runs, workers):
     worker.run_experiment = simulate_run
     wanted = [coordinator.Run(f"run-{number}", [params]) for number in range(runs)]
     with connect(Path("address").read_text()) as (client, _):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), sum(os.times()[:4])
         ended = [error for *_, error in coordinator.run_all(client, wanted, remote={})]
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start, sum(os.times()[:4]) - busy
     serving.stdin.close()
     serving.wait()
     assert ended == [None] * runs and len(git("for-each-ref", "refs/exps").splitlines()) == runs
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @styled
 def draw(path, rows):
-    """Draw the seconds by the number of runs; `rows` has both, and the memory in bytes."""
+    """Draw the seconds by the number of runs; `rows` has both first."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     ax = figure.add_subplot()
-    ax.plot(*zip(*[(0, 0), *((runs, seconds) for runs, seconds, _ in rows)]), marker="o")
+    ax.plot(*zip(*[(0, 0), *((runs, seconds) for runs, seconds, *_ in rows)]), marker="o")
     ax.set(xlabel="runs", ylabel="time of the coordinator (s)", xlim=0, ylim=0)
     ax.grid(alpha=0.3)
     figure.suptitle("Runs that end at once, on 100 simulated workers")
@@ -120,7 +120,9 @@ def main():
     rows = []
     for runs in (options.runs // 4, options.runs // 2, options.runs):
         rows.append((runs, *measure(runs, options.workers)))
-        print("{} runs: {:.0f} s, {:.0f} MB".format(*rows[-1][:2], rows[-1][2] / 1e6), flush=True)
+        print(
+            "{} runs: {:.0f} s, {:.1f} s of a processor, {:.0f} MB".format(*rows[-1][:3], rows[-1][3] / 1e6), flush=True
+        )
     draw(plot, rows)
 
 

@@ -50,7 +50,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "emnist serve": "test_serve.py and test_page.py",
     "curl": "test_serve.py, by another client",
     "python -m benchmarks.fuzz": "tests/unit/test_fuzz.py, with fewer files",
-    "python -m benchmarks.together": "test_shared.py, some of the scenarios",
+    "python -m benchmarks.together": "a benchmark",
     "pip install atheris": "needs a network",
     "pip install pip-audit": "needs a network",
     "pip-audit": "needs a network",

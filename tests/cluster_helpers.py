@@ -89,7 +89,7 @@ class Cluster:
         self.file.unlink(missing_ok=True)
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
         self.scheduler = self._start("scheduler", ["distributed.cli.dask_scheduler", *options])
-        wait_for(self.file.exists)
+        wait_for(lambda: self.file.exists() and self.file.stat().st_size)
 
     def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, **variables):
         """Start a worker, which may have another file system, as `mount` takes it, in the place of the remote."""

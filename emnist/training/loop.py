@@ -233,8 +233,12 @@ def _optimizer_state(optimizer):
 
 def _load_optimizer(optimizer, tensors):
     """Restore tensors that `_optimizer_state` returned."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = {}
     for key, tensor in tensors.items():
         index, name = key.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:  # a fused optimizer takes for granted that both have one memory format
+            tensor = torch.empty_like(parameter).copy_(tensor)
         state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

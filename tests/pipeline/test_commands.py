@@ -42,7 +42,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "dvc exp run -S 'source=[": "test_pipeline.py, with folders and the sample",
     "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
-    "python benchmarks/faults.py": "test_faults.py, with fewer faults",
+    "TMPDIR=/dev/shm python benchmarks/faults.py": "test_faults.py, with fewer faults",
     "python -m benchmarks.memory": "test_faults.py, with fewer limits",
     "python -m benchmarks.powercut": "a benchmark, which needs root; test_faults.py has what it found",
     "pip install '.[": "test_wheel.py, with what is installed here",

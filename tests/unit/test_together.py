@@ -54,7 +54,14 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
 def test_a_terminal_that_closes_ends_a_command_in_one_sentence_unless_it_was_told_to_live_on():
     command = [sys.executable, "-c", WAITING]
     for before, code, said in [((), 129, "hung up: run the same command again to continue\n"), (("nohup",), 0, "")]:
-        process = subprocess.Popen([*before, *command], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*before, *command],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Which another test may have had ignored in this process.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        )
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGHUP)
         printed, error = process.communicate()

@@ -189,7 +189,7 @@ def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_p
 
     def run(checkpoint):
         seed_everything(1, "weights")
-        model = build_model("lenet")
+        model = CPU.to_device(build_model("lenet"))  # in the memory format in which the stages train
         history = fit(
             "test",
             model,

@@ -1,6 +1,5 @@
 """Repairs of what keeps DVC from running. `make repro` runs them first."""
 
-import hashlib
 import json
 import re
 import subprocess
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 from emnist.utils import git
+from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
 
 EXAMPLE = "emnist repair && dvc repro"
@@ -56,9 +56,7 @@ def remove_damaged(cache):
 
 def is_sound(path):
     """Whether a file of DVC's cache has the checksum that is its name."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    return path.parent.name + path.name.removesuffix(".dir") == digest
+    return path.parent.name + path.name.removesuffix(".dir") == file_checksum(path)
 
 
 def settled(is_sound):

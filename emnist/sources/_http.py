@@ -1,6 +1,5 @@
 """Resumable downloads from a list of mirrors, verified by checksum."""
 
-import hashlib
 import ipaddress
 import os
 import socket
@@ -14,6 +13,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from emnist.utils.checksum import file_checksum
 from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log
 
@@ -245,6 +245,5 @@ def checksum_error(path, mirror):
         The difference, for an error message; False if the checksum matches.
     """
     algorithm, expected = ("sha256", mirror.sha256) if mirror.sha256 else ("md5", mirror.md5)
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    found = file_checksum(path, algorithm)
     return found != expected and f"sent {_size(path):,} bytes of {algorithm} {found}, not {expected}"

@@ -27,6 +27,7 @@ from pathlib import Path
 import yaml
 
 from emnist.utils.atomic import write_bytes
+from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
 
 MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
@@ -184,8 +185,7 @@ class Checkpoint:
         *outputs : path-like
             The first one must be in DVC's cache.
         """
-        digests = [hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest() for path in outputs]
-        write_bytes(self.folder / "outputs.json", json.dumps(digests).encode())
+        write_bytes(self.folder / "outputs.json", json.dumps([file_checksum(path) for path in outputs]).encode())
 
 
 def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metrics", "plots")):

@@ -1,13 +1,13 @@
 """Signals in the process of a stage, and the content of what it reads."""
 
 import ctypes
-import hashlib
 import os
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from emnist.utils.checksum import file_checksum
 from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors
 
 
@@ -72,9 +72,7 @@ def check_inputs(stage):
     for path in declared:
         if not path.startswith("data/") or path not in recorded or not Path(path).is_file():
             continue
-        with open(path, "rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != (expected := recorded[path]):
+        if (found := file_checksum(path)) != (expected := recorded[path]):
             raise UserError(
                 f"{path} should have the MD5 {expected} that dvc.lock records, but has {found}, so something other than "
                 f"the pipeline changed it: delete it and, if that does not help, files/md5/{expected[:2]}/{expected[2:]} "

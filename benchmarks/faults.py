@@ -11,6 +11,7 @@ Stages are forked from one process that has imported what they import. Exits wit
 """
 
 import argparse
+import contextlib
 import gc
 import importlib
 import json
@@ -25,7 +26,6 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,9 +122,7 @@ class Project:
         `before` and `after`, callables, are called in that process.
         """
         report = self.folder.parent / f"{self.folder.name}.stage"
-        pid = os.fork()
-        if pid == 0:
-            os._exit(self._stage(stage, report, before, after))
+        pid = forked(lambda: self._stage(stage, report, before, after))
         os.waitpid(pid, os.WUNTRACED)  # until it is about to begin
         log = report.with_suffix(".strace")
         if strace:
@@ -154,15 +152,7 @@ class Project:
             if before:
                 before()
             run_cli(module.main)
-            return 0
-        except SystemExit as error:
-            return error.code or 0
-        except BaseException:
-            traceback.print_exc()
-            return 1
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             if after:
                 after()
 
@@ -195,6 +185,58 @@ class Project:
         return path if path.startswith(f"{self.folder}/") and ".venv" not in path else None
 
 
+def forked(function):
+    """Start a function in a forked process, and return its number."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        except SystemExit as error:
+            code = error.code or 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return pid
+
+
+def add_arguments(parser):
+    """Add the arguments of a test that runs the stages of a tiny project."""
+    parser.add_argument("--stages", type=lambda text: text.split(","), help="all by default, as in split,search")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
+
+
+def tiny_project(folder, finished, stages=None):
+    """Make a tiny project that has run, of which these stages, or all, can be forked.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the project, which does not exist yet.
+    finished : pathlib.Path or None
+        A project to copy; by default the pipeline runs now.
+    stages : list of str, optional
+
+    Returns
+    -------
+    Project
+    """
+    os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
+    if finished:
+        shutil.copytree(finished, folder, symlinks=True)
+    else:
+        folder.mkdir()
+        run("dvc repro", checkout(folder))
+    project = Project(folder)
+    import_all(project, stages or list(project.stages))
+    return project
+
+
 def import_all(project, stages):
     """Import what the stages import, so that no fault hits an import, and compute what takes the first of them long."""
     listing = project.folder.parent / "modules"
@@ -204,7 +246,7 @@ def import_all(project, stages):
         assert ended.returncode == 0, ended.errors
         for name in listing.read_text().splitlines():
             if not name.startswith(("stages", "__")):
-                with suppress(Exception):
+                with contextlib.suppress(Exception):
                     importlib.import_module(name)
     if "download" in stages:
         from emnist.sources import sample
@@ -262,30 +304,20 @@ def fail(project, stage, call, error, rng):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stages", type=lambda text: text.split(","), help="all by default, as in split,search")
+    add_arguments(parser)
     parser.add_argument("--most", type=int, help="number of faults in a stage, drawn at random; all by default")
     parser.add_argument(
         "--reading", type=int, default=60, help="number of calls that read, drawn at random for a stage"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
     options = parser.parse_args()
     if not shutil.which("strace"):
         sys.exit("error: strace should be installed, but is not: run `apt-get install strace`")
 
-    os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
     start, outcomes, harms = time.monotonic(), Counter(), 0
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder).resolve() / "project"
-        if options.project:
-            shutil.copytree(options.project, folder, symlinks=True)
-        else:
-            folder.mkdir()
-            run("dvc repro", checkout(folder))
-        project = Project(folder)
-        stages = options.stages or list(project.stages)
-        import_all(project, stages)
-        for stage in stages:
+        project = tiny_project(folder, options.project, options.stages)
+        for stage in options.stages or project.stages:
             rng = random.Random(f"{options.seed} {stage}")
             calls = project.calls(stage)
             reading = [call for call in calls if call.kind in READING]

@@ -8,22 +8,16 @@ next run without a limit must end in the right bytes. Exits with 1 if one does n
 """
 
 import argparse
-import os
 import random
 import re
 import resource
-import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from pipeline_helpers import checkout, run  # noqa: E402
-
-from benchmarks.faults import Project, import_all  # noqa: E402
+from benchmarks.faults import add_arguments, tiny_project
 
 SENTENCE = r"error: not enough memory: .*(bytes|iB|GB|MB).*lower .*params\.yaml.*\n"
 
@@ -33,54 +27,40 @@ def address_space(field):
     return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
 
-def limited(limit):
-    """Make a function that lets this process take so many bytes more (int), or None to say how many it took."""
+def measure(project, stage):
+    """Return how many bytes (int) a stage takes beyond what it has when it begins."""
+    taken, before = project.folder.parent / "taken", []
+    project.start(
+        stage,
+        before=lambda: before.append(address_space("VmSize")),
+        after=lambda: taken.write_text(str(address_space("VmPeak") - before[0])),
+    )
+    return int(taken.read_text())
 
-    def before():
-        size = address_space("VmSize")
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (size + limit, resource.RLIM_INFINITY))
-        return size
 
-    return before
+def limit_memory(more):
+    """Let this process take so many bytes more (int)."""
+    resource.setrlimit(resource.RLIMIT_AS, (address_space("VmSize") + more, resource.RLIM_INFINITY))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stages", type=lambda text: text.split(","), help="all by default, as in split,search")
+    add_arguments(parser)
     parser.add_argument("--limits", type=int, default=10, help="number of limits for each stage")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
     options = parser.parse_args()
 
-    os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
     harms = 0
     print("| stage | takes | limits | one sentence | success | killed | harm | seconds |\n|" + " --- |" * 8)
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder).resolve() / "project"
-        if options.project:
-            shutil.copytree(options.project, folder, symlinks=True)
-        else:
-            folder.mkdir()
-            run("dvc repro", checkout(folder))
-        project = Project(folder)
-        stages = options.stages or list(project.stages)
-        import_all(project, stages)
-        for stage in stages:
+        project = tiny_project(Path(folder).resolve() / "project", options.project, options.stages)
+        for stage in options.stages or project.stages:
             rng, began, outcomes = random.Random(f"{options.seed} {stage}"), time.monotonic(), Counter()
             project.reset(stage)
-            taken = folder.parent / "taken"
-
-            def measure():
-                taken.write_text(str(address_space("VmPeak") - size[0]))
-
-            size = [0]
-            project.start(stage, before=lambda: size.__setitem__(0, limited(None)()), after=measure)
-            most = int(taken.read_text())
+            most = measure(project, stage)
             for _ in range(options.limits):
                 limit = int(rng.random() * most)
                 project.reset(stage)
-                ended = project.start(stage, before=limited(limit))
+                ended = project.start(stage, before=lambda limit=limit: limit_memory(limit))
                 found = None
                 if ended.returncode == 0 and not ended.errors:
                     outcomes["success"] += 1

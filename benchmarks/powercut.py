@@ -17,14 +17,12 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -34,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from pipeline_helpers import checkout, outputs, run  # noqa: E402
 
-from benchmarks.faults import Project, import_all  # noqa: E402
+from benchmarks.faults import forked, tiny_project  # noqa: E402
 
 SIZE = 192 * 2**20  # bytes of the disk
 BLOCK = 4096
@@ -145,25 +143,6 @@ class StageProcess:
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def forked(function):
-    """Start a function in a forked process, and return its number."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        except SystemExit as error:
-            code = error.code or 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
-
-
 def reproduce(output):
     """Do what `emnist repair && dvc repro` does, in this process."""
     import dvc.cli
@@ -207,20 +186,13 @@ def main():
     parser.add_argument("--project", type=Path, help="folder of a tiny project that has run, to learn what is imported")
     options = parser.parse_args()
 
-    os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}
     rng, outcomes, began = random.Random(options.seed), Counter(), time.monotonic()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         folder = Path(folder)
         disk, image = folder / "disk", folder / "cut"
         disk.mkdir()
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
-        if options.project:
-            shutil.copytree(options.project, folder / "project", symlinks=True)
-        else:
-            (folder / "project").mkdir()
-            run("dvc repro", checkout(folder / "project"))
-        project = Project(folder / "project")
-        import_all(project, project.stages)
+        tiny_project(folder / "project", options.project)  # so that all that the stages use is imported
         before, log, expected = record(folder, disk, real=options.real > 0)
         writes = list(read_log(log))
         flushes = sum(write is None for write in writes)

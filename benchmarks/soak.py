@@ -111,15 +111,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    end, lost, different, compared, repaired, slow, pipelines = (
-        time.monotonic() + 60 * options.minutes,
-        [0],
-        [],
-        0,
-        0,
-        [],
-        0,
-    )
+    end = time.monotonic() + 60 * options.minutes
+    lost, different, slow = [0], [], []
+    compared = repaired = pipelines = 0
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = prepare(Path(folder) / "undisturbed")
         seconds = time_stages(undisturbed)

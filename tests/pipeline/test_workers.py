@@ -4,23 +4,15 @@ import threading
 
 import numpy as np
 import psutil
-import yaml
-from pipeline_helpers import REPOSITORY
+from search_helpers import small_search
 
 from emnist.data import idx
-from emnist.params import Params
 from emnist.search import random_search
 from emnist.sources import sample
 
 
 def test_the_number_of_workers_does_not_change_the_search():
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    search = values["search"] | {"small": {"trials": 4, "epochs": 1}}
-    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline", "search": search})
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (300, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, 62, 300).astype(np.uint8)
-    split = images, labels, {"mean": 0.5, "std": 0.3}, np.arange(200), np.arange(200, 300)
+    params, split = small_search(trials=4)
     assert random_search(params, split, workers=1) == random_search(params, split, workers=2)
 
 

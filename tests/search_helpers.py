@@ -1,0 +1,26 @@
+"""A search so small that several can run in a test."""
+
+import numpy as np
+import yaml
+from pipeline_helpers import REPOSITORY
+
+from emnist.params import Params
+
+
+def small_search(trials, images=300):
+    """Make the parameters of a search for LeNet, and random images of which 300, at random places, are its mini set.
+
+    Returns
+    -------
+    params : emnist.params.Params
+    split : tuple
+        As `emnist.search.random_search` takes it: 200 images to train on, 100 to validate.
+    """
+    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    search = values["search"] | {"small": {"trials": trials, "epochs": 1}}
+    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline", "search": search})
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (images, 28, 28), dtype=np.uint8)
+    labels = rng.integers(0, 62, images).astype(np.uint8)
+    order = rng.permutation(images)
+    return params, (pictures, labels, {"mean": 0.5, "std": 0.3}, order[:200], order[200:300])

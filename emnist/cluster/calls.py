@@ -21,12 +21,9 @@ def run_on_cluster(name, function, tasks, address):
 
     Parameters
     ----------
-    name : str
-        Name of the work, for the log and the errors.
-    function : callable
-        Of this package, which travels to each worker. Returns a JSON value.
-    tasks : dict
-        The arguments, a tuple, of each call by its number. What several share travels once to each worker.
+    name, function, tasks
+        As `emnist.utils.workers.run_in_workers` takes them. The function is of this package, which travels to each worker,
+        and returns a JSON value. What several tasks share travels once to each worker.
     address : str
         As `emnist.cluster.connection.connect` takes it, of a scheduler.
 

@@ -11,8 +11,7 @@ import warnings
 # What errors say that the system, NumPy, PyTorch, oneDNN, ONNX Runtime and Python's threads raise when memory ends.
 _OUT_OF_MEMORY = re.compile(
     "cannot allocate memory|unable to allocate|can't allocate memory|failed to allocate memory|out of memory|bad_alloc|"
-    "could not create a primitive|"
-    "can't start new thread|failed to map segment",
+    "could not create a primitive|can't start new thread|failed to map segment",
     re.IGNORECASE,
 )
 _MORE_MEMORY = re.compile(r"allocate (\d[\d.]* ?\w+)")

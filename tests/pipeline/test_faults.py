@@ -14,7 +14,7 @@ def benchmark(name, *arguments):
     return subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="strace makes the calls fail")
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace: `apt-get install strace` on Debian")
 def test_calls_that_fail_harm_nothing(finished_pipeline):
     done = benchmark("faults", "--project", finished_pipeline, "--stages", "split", "--most", 12)
     assert done.returncode == 0 and "12 faults, seed 0" in done.stdout, done.stdout

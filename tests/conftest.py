@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 import forked_python
 import pytest
@@ -19,6 +20,7 @@ LONG = (
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs by `&`
     if not hasattr(config, "workerinput"):  # in the process that starts those in which test files run side by side
         os.environ["FORKED_PYTHON"] = str(forked_python.start())
 

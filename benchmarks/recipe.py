@@ -30,10 +30,11 @@ from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
 from emnist.search import run_trial, sample_configs, search_space
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
-from emnist.training.hardware import cores, setup_hardware
+from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import build_optimizer
+from emnist.utils.environment import cores
 
 EPOCHS = 20, 5
 CONFIGS = {

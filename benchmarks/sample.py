@@ -23,7 +23,7 @@ from emnist.data.datasets import read_emnist, read_mnist
 from emnist.params import load_params
 from emnist.reading.network import Network
 from emnist.sources import sample
-from emnist.training.hardware import cores
+from emnist.utils.environment import cores
 from emnist.utils.errors import UserError, run_cli
 
 

@@ -31,11 +31,12 @@ from emnist.params import load_params
 from emnist.search import random_search
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
-from emnist.training.hardware import cores, setup_hardware
+from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, train_epoch
 from emnist.training.schedule import SCHEDULES
 from emnist.transfer import Features, Head
+from emnist.utils.environment import cores
 from emnist.utils.progress import progress
 
 RNG = np.random.default_rng(0)

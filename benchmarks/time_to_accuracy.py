@@ -30,10 +30,11 @@ from emnist.models import build_model, set_dropout
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
-from emnist.training.hardware import cores, setup_hardware
+from emnist.training.hardware import setup_hardware
 from emnist.training.inference import validate
 from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import build_optimizer
+from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
 from emnist.utils.names import check_name
 

@@ -7,8 +7,9 @@ from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
 from emnist.params import load_params
 from emnist.search import best_config, random_search
-from emnist.training.hardware import cores, setup_hardware
+from emnist.training.hardware import setup_hardware
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
+from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
 

@@ -12,7 +12,7 @@ import yaml
 from emnist.check import check_names
 from emnist.comparison.experiments import experiment_refs, list_experiments, match_experiments, run_dvc
 from emnist.params import check_params, read_params
-from emnist.training.hardware import cores
+from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.progress import log

@@ -1,6 +1,5 @@
 """The web server's process: its socket, its connections and its end."""
 
-import os
 import socket
 
 import h11
@@ -8,6 +7,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emnist.serve.app import create_app
+from emnist.utils.environment import cores
 from emnist.utils.errors import Interrupted, UserError
 
 MAX_CONNECTIONS = 1000
@@ -125,7 +125,3 @@ def listen(host, port):
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{host}:{port} cannot be served ({reason}): name another --host or --port") from None
-
-
-def cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

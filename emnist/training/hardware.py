@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 
 # cuBLAS is deterministic only with a fixed workspace; it reads this variable when it is initialised.
@@ -40,11 +41,6 @@ class Hardware:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self.precision)
-
-
-def cores():
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def setup_hardware(compute, model, threads=None):

@@ -1,6 +1,11 @@
-"""Environment variables of the libraries that compute."""
+"""Processor cores, and environment variables of the libraries that compute."""
 
 import os
+
+
+def cores():
+    """Count the processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def set_environment():

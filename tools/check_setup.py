@@ -28,8 +28,15 @@ def check_project():
             "this folder should be a git repository, which DVC needs, but is none: "
             "run `git init -b main && git add -A && git commit -m Start`"
         )
-    if os.path.exists(".venv/installed") and not runs(".venv/bin/python", "pass"):
-        return ".venv should hold a Python that starts, but it does not: remove it with `rm -r .venv`"
+    if os.path.exists(".venv/installed"):
+        if not runs(".venv/bin/python", "pass"):
+            return ".venv should hold a Python that starts, but it does not: remove it with `rm -r .venv`"
+        made_at = venv_settings().get("command", "").partition(" -m venv ")[2]
+        if made_at and os.path.realpath(made_at) != os.path.dirname(os.path.realpath(".venv/pyvenv.cfg")):
+            return (
+                ".venv should be used where it was made, but this folder was moved or copied, and its commands start "
+                f"what is in {made_at}: remove it with `rm -r .venv`"
+            )
 
 
 def check_installation():
@@ -62,12 +69,19 @@ def check_installation():
 def venv_version():
     """Read the version of the Python that .venv was made with; None if it does not say."""
     try:
-        with open(".venv/pyvenv.cfg", encoding="utf-8") as file:
-            values = dict(line.replace(" ", "").strip().split("=", 1) for line in file if "=" in line)
-        major, minor = values["version"].split(".")[:2]
+        major, minor = venv_settings()["version"].split(".")[:2]
         return int(major), int(minor)
-    except (OSError, KeyError, ValueError):
+    except (KeyError, ValueError):
         return None
+
+
+def venv_settings():
+    """Read what .venv says of how it was made; empty if it says nothing."""
+    try:
+        with open(".venv/pyvenv.cfg", encoding="utf-8") as file:
+            return dict(map(str.strip, line.split("=", 1)) for line in file if "=" in line)
+    except (OSError, ValueError):
+        return {}
 
 
 def runs(python, code):

@@ -31,7 +31,7 @@ tools/*) exec "{sys.executable}" -c '{RUN}' "$@" ;;
     echo "$@" >> asked
     mkdir -p .venv/bin
     cp "$0" .venv/bin/python
-    echo "version = {VERSION}.0" > .venv/pyvenv.cfg ;;
+    printf 'version = {VERSION}.0\\ncommand = python -m venv %s\\n' "$PWD/$3" > .venv/pyvenv.cfg ;;
 "-m pip")
     echo pip >> asked
     if [ -e no-network ]; then exit 1; fi ;;
@@ -122,6 +122,15 @@ def test_a_virtual_environment_that_is_half_written_is_left_alone(folder, missin
     (folder / ".venv/installed").unlink()
     (folder / ".venv" / missing).unlink()
     assert has_one_sentence(make(), ".venv should be a virtual environment, but is incomplete", "rm -r .venv")
+
+
+def test_an_installation_of_another_folder_is_named(folder):
+    make()
+    moved = folder.rename(folder.with_name("moved"))
+    done = subprocess.run(["make", "repro", "PYTHON=./python-stub"], cwd=moved, capture_output=True, text=True)
+    assert has_one_sentence(
+        done, f"was moved or copied, and its commands start what is in {folder}/.venv", "rm -r .venv"
+    )
 
 
 def test_an_installation_whose_python_is_gone_is_named(folder):

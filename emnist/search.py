@@ -143,8 +143,9 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     Raises
     ------
     UserError
-        If every trial diverged, or the cluster cannot be used.
+        If the trials are more than the combinations, every trial diverged, or the cluster cannot be used.
     """
+    check_trials(params)
     configs = sample_configs(search_space(params), params.search[params.size].trials, params.seed)
     saved = checkpoint and checkpoint.load()
     losses = dict(saved[1]) if saved else {}

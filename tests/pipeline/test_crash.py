@@ -115,7 +115,10 @@ def wait_for(condition, seconds=300):
     ids=["at-its-start", "rendering", "searching", "training"],
 )
 def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
-    set_params(pipeline, **{"finetune.small.epochs": 500, "search.small.trials": 100, "search.workers": 2})
+    set_params(
+        pipeline,
+        **{"finetune.small.epochs": 500, "search.small.trials": 36, "search.small.epochs": 50, "search.workers": 2},
+    )
     group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
     done = interrupted(command, pipeline, moment, number, whole_group=group)
     assert (done.returncode, one_sentence(done, word)) == (code, True), done.stdout

@@ -56,8 +56,9 @@ def test_more_trials_than_combinations_are_refused(recipe, combinations):
         if trials == combinations:
             check_trials(wanted)
         else:
-            with pytest.raises(UserError, match=f"at most {combinations}, .* search.{recipe}, but is {trials}"):
-                check_trials(wanted)
+            for refuses in (lambda: check_trials(wanted), lambda: random_search(wanted, SPLIT, workers=1)):
+                with pytest.raises(UserError, match=f"at most {combinations}, .* search.{recipe}, but is {trials}"):
+                    refuses()
 
 
 def test_a_diverged_trial_only_loses():

@@ -1,6 +1,8 @@
 # `make help` lists the commands.
 PYTHON ?= python3
 SYSTEM_PATH := $(PATH)
+# Without the compiled files each process would compile all that it imports: two seconds where PyTorch is.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SYSTEM_PYTHON = PATH="$(SYSTEM_PATH)" $(PYTHON)
 # Python compiles what it imports; compiling all that is installed takes longer.

@@ -132,7 +132,7 @@ def read_table(path, **columns):
         return table
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UserError(
             f"{path} should be a table, but is damaged ({str(error).strip()[:200]}): delete it and run `dvc repro`"
         ) from None

@@ -63,3 +63,27 @@ def load_yaml(content):
         place = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split()) or "it is nested too deeply"
         raise ValueError(f"{problem}{place}") from None
+
+
+def load_own_yaml(content):
+    """Read a value from YAML that a program wrote, many times faster than `load_yaml`.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    value
+
+    Raises
+    ------
+    ValueError
+        If it has references, which could stand for a value of any size.
+    yaml.YAMLError
+        If it is not YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
+        raise ValueError("it has references (*NAME)")
+    return yaml.load(content, loader)

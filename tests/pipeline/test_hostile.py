@@ -13,6 +13,7 @@ import signal
 import struct
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from emnist import cli
 from emnist.models import build_model
 from emnist.models.weights import save_weights
 from emnist.utils import errors
+from emnist.utils.stage import check_inputs
 
 RAW = "data/raw/emnist-byclass-train-images-idx3-ubyte.gz"
 LABELS = "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz"
@@ -148,6 +150,7 @@ HOSTILE = [
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
     ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
+    ("plots", "plots/trials.csv", replaced(b"\n0,", b"\n" + b"9" * 30 + b","), "should be a table"),
     ("plots", "plots/pretrain.csv", replaced(b"1,", b"1,low"), "should be a table"),
     ("plots", "plots/pretrain.csv", lambda content: content + b"1,2,3,4,5,6,7,8,9,9\n", "should be a table"),
     ("evaluate", WEIGHTS, metadata(b"[" * 9999), "damaged"),
@@ -185,7 +188,7 @@ HOSTILE = [
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a command as `errors.run` does for a user; gives its exit code and what it said on standard error."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(folder, main):
         monkeypatch.chdir(folder)
@@ -216,6 +219,13 @@ def test_a_hostile_file_ends_its_reader_in_one_sentence_and_nothing_is_lost(
     assert re.fullmatch(f"error: .*{re.escape(reason)}.*\n", said), said
     assert name in said or "the images should show" in said or "data/split don't belong" in said
     assert outputs(pipeline) == before
+
+
+def test_a_record_of_dvc_that_stands_for_a_mapping_without_end_is_not_followed(pipeline, monkeypatch):
+    monkeypatch.chdir(pipeline)
+    lines = [b"stages: &a0 {x: 1}", *(b"a%d: &a%d {<<: [%s]}" % (n, n, b"*a%d," % (n - 1) * 10) for n in range(1, 30))]
+    Path("dvc.lock").write_bytes(b"\n".join(lines))
+    check_inputs("split")
 
 
 def test_weights_of_another_architecture_end_their_reader_in_one_sentence(pipeline, command):

@@ -17,7 +17,7 @@ from emnist.utils.errors import UserError, run_cli
 @pytest.fixture
 def run(capsys):
     """Run a function as a command; gives its exit code and what it printed on standard error."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(function):
         with pytest.raises(SystemExit) as ended:

@@ -14,6 +14,11 @@ def benchmark(name, *arguments):
     return subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def test_commands_run_outside_of_the_tests_too(monkeypatch, tmp_path):  # as for the benchmarks
+    monkeypatch.delenv("FORKED_PYTHON")
+    assert run("echo done", tmp_path).stdout == "done\n"
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace: `apt-get install strace` on Debian")
 def test_calls_that_fail_harm_nothing(finished_pipeline):
     done = benchmark("faults", "--project", finished_pipeline, "--stages", "split", "--most", 12)

@@ -257,6 +257,15 @@ def import_all(project, stages):
     gc.freeze()  # so that the forked processes share these modules' memory
 
 
+def of_earlier_epoch(name, found, content):
+    """Tell whether an output is the whole one that a training wrote after an earlier epoch: first rows, or the same keys."""
+    if name.endswith(".csv"):
+        return found.endswith(b"\n") and content.startswith(found)
+    with contextlib.suppress(ValueError):
+        return name.startswith("metrics/") and json.loads(found).keys() == json.loads(content).keys()
+    return False
+
+
 def harm(project, stage, call, ended, older, undeletable):
     """Say what harm a fault did (str), or None."""
     found = project.files()
@@ -274,7 +283,8 @@ def harm(project, stage, call, ended, older, undeletable):
         allowed = [content]
         if name in outputs and ended.returncode:
             allowed.append(older)
-        if found.get(name) not in allowed:
+        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer_train")  # written after each
+        if found.get(name) not in allowed and not (epochs and of_earlier_epoch(name, found.get(name, b""), content)):
             return f"{name} lost or half written"
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.together
 
-Runs the tiny pipeline of the tests once, and each scenario in a copy of it; stages are forked, as in the tests. `--pipeline FOLDER` takes one that has run.
+Runs the tiny pipeline of the tests once, and each scenario in a copy of it. `--pipeline FOLDER` takes one that has run.
 Prints a line a scenario, and exits with 1 if one fails.
 """
 
@@ -20,7 +20,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import forked_python  # noqa: E402
 from kill_helpers import differences  # noqa: E402
 from pipeline_helpers import checkout, commit, environment, outputs, run  # noqa: E402
 
@@ -31,13 +30,7 @@ def start(command, folder):
     """Start a shell command; its output is in a file, which no process that it leaves behind can hold open."""
     output = tempfile.TemporaryFile("w+")
     process = subprocess.Popen(
-        command,
-        cwd=folder,
-        shell=True,
-        text=True,
-        env=environment(os.environ["FORKED_PYTHON"]),
-        stdout=output,
-        stderr=subprocess.STDOUT,
+        command, cwd=folder, shell=True, text=True, env=environment(), stdout=output, stderr=subprocess.STDOUT
     )
     process.output = output
     return process
@@ -210,7 +203,6 @@ def main():
     parser.add_argument("--pipeline", type=Path, help="a tiny pipeline that has run; default: it runs now")
     parser.add_argument("--only", help="a regular expression, of the scenarios' names")
     options = parser.parse_args()
-    os.environ["FORKED_PYTHON"] = str(forked_python.start())
     failed = 0
     with tempfile.TemporaryDirectory() as parent:
         parent = Path(parent)

@@ -150,7 +150,7 @@ HOSTILE = [
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
     ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
-    ("plots", "plots/trials.csv", replaced(b"\n0,", b"\n" + b"9" * 30 + b","), "should be a table"),
+    ("plots", "plots/trials.csv", replaced(b"\n1,", b"\n" + b"9" * 30 + b","), "should be a table"),
     ("plots", "plots/pretrain.csv", replaced(b"1,", b"1,low"), "should be a table"),
     ("plots", "plots/pretrain.csv", lambda content: content + b"1,2,3,4,5,6,7,8,9,9\n", "should be a table"),
     ("evaluate", WEIGHTS, metadata(b"[" * 9999), "damaged"),

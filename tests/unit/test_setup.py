@@ -127,7 +127,8 @@ def test_a_virtual_environment_that_is_half_written_is_left_alone(folder, missin
 def test_an_installation_of_another_folder_is_named(folder):
     make()
     moved = folder.rename(folder.with_name("moved"))
-    done = subprocess.run(["make", "repro", "PYTHON=./python-stub"], cwd=moved, capture_output=True, text=True)
+    command = ["make", "--no-print-directory", "repro", "PYTHON=./python-stub"]
+    done = subprocess.run(command, cwd=moved, capture_output=True, text=True, env=environment())
     assert has_one_sentence(
         done, f"was moved or copied, and its commands start what is in {folder}/.venv", "rm -r .venv"
     )

@@ -91,7 +91,7 @@ class Cluster:
         self.scheduler = self._start("scheduler", ["distributed.cli.dask_scheduler", *options])
         wait_for(lambda: self.file.exists() and self.file.stat().st_size)
 
-    def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, **variables):
+    def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, python=sys.executable, **variables):
         """Start a worker, which may have another file system, as `mount` takes it, in the place of the remote."""
         (self.folder / name / "home").mkdir(parents=True, exist_ok=True)
         options = ["--scheduler-file", str(self.file), "--name", name, "--nthreads", str(threads), "--no-nanny"]
@@ -99,7 +99,7 @@ class Cluster:
         home = {"HOME": str(self.folder / name / "home")}
         command = ["distributed.cli.dask_worker", *options]
         before = [*OWN_MOUNTS, f'mount {remote} none remote && exec "$@"', "sh"] if remote else []
-        self.workers[name] = self._start(name, command, max_file_bytes, before, **home, **variables)
+        self.workers[name] = self._start(name, command, max_file_bytes, [*before, python], **home, **variables)
 
     def kill_worker(self, name=None):
         """Kill a worker, or all."""
@@ -137,11 +137,11 @@ class Cluster:
                 )
             )
 
-    def _start(self, name, command, max_file_bytes=None, before=(), **variables):
+    def _start(self, name, command, max_file_bytes=None, python=(sys.executable,), **variables):
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))
         with open(self.folder / f"{name}.log", "a") as log:
             process = subprocess.Popen(
-                [*before, sys.executable, "-m", *command],
+                [*python, "-m", *command],
                 cwd=self.folder,
                 env=environment() | self.settings | variables,
                 stdout=log,

@@ -30,9 +30,31 @@ def commit_to_run():
     return git("rev-parse", "HEAD").decode().strip()
 
 
-def pack_commit(folder="."):
-    """Pack the checkout's commit with its history; return a bundle (bytes) with the reference ``HEAD``."""
-    return git("bundle", "create", "--quiet", "-", "HEAD", folder=folder)
+def pack_commit(known=None, folder="."):
+    """Pack the checkout's commit with its history.
+
+    Parameters
+    ----------
+    known : str, optional
+        A commit that whoever gets the bundle has, with its history.
+    folder : str
+        Of the checkout.
+
+    Returns
+    -------
+    bundle : bytes
+        With the reference ``HEAD``; empty if `known` is this commit.
+    known : str or None
+        The commit that the bundle builds on; None if it builds on none, because the checkout lacks `known`.
+    """
+    try:
+        git("cat-file", "-e", f"{known}^{{commit}}", folder=folder)
+    except subprocess.CalledProcessError:
+        known = None
+    without = [f"^{known}"] if known else []
+    if known and not git("rev-list", "--max-count=1", "HEAD", *without, folder=folder):
+        return b"", known
+    return git("bundle", "create", "--quiet", "-", "HEAD", *without, folder=folder), known
 
 
 def experiment_ref(commit, name):

@@ -11,7 +11,7 @@ from pathlib import Path
 import emnist
 from emnist.cluster import worker
 from emnist.cluster.connection import connect
-from emnist.cluster.coordinator import LOSSES, Workers, share_out
+from emnist.cluster.coordinator import LOSSES, Workers, by_value, share_out
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
@@ -41,11 +41,11 @@ def run_on_cluster(name, function, tasks, address):
     key = f"{name}-{hashlib.sha256(code + calls.encode()).hexdigest()[:16]}"
     waiting, losses = deque(tasks), Counter()
     with connect(address) as (client, _):
-        pool = Workers(client, worker.keep_calls, key, code, calls)
+        pool = Workers(client, lambda run, addresses: run(worker.keep_calls, key, code, calls, workers=addresses))
         log(f"{name}: runs on the workers of {client.scheduler.address}")
 
         def submit(number, address):
-            return client.submit(worker.run_call, key, number, workers=[address], pure=False)
+            return client.submit(by_value(worker.run_call), key, number, workers=[address], pure=False)
 
         for number, address, result, lost in share_out(
             client, pool, waiting, submit, slots=lambda each: each["nthreads"]

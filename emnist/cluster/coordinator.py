@@ -6,8 +6,9 @@ import queue
 import re
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cloudpickle
@@ -70,7 +71,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         Why there is none.
     """
     commit = commit_to_run()
-    pool = Workers(client, worker.keep_commit, commit, pack_commit())
+    pool = Workers(client, partial(send_commit, commit))
     waiting = deque(runs)
     by_name = {run.name: run for run in waiting}
     topic = progress_topic(commit)
@@ -94,7 +95,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         spec |= {"checkpoints": checkpoints, "topic": topic}
         # Another coordinator's same run has the same key: the scheduler runs it once and gives both its result.
         digest = hashlib.sha256(json.dumps([spec, run.attempts]).encode()).hexdigest()
-        return client.submit(worker.run_experiment, spec, key=f"{run.name}-{digest[:16]}", workers=[address])
+        return client.submit(by_value(worker.run_experiment), spec, key=f"{run.name}-{digest[:16]}", workers=[address])
 
     def scale(unfinished):
         if cluster:
@@ -122,6 +123,22 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
             yield run, rev, error
     finally:
         bar.close()
+
+
+def by_value(function):
+    """Wrap a function of `worker` for `Client.submit`, which sends by reference whatever pickle can name."""
+    return lambda *arguments: function(*arguments)
+
+
+def send_commit(commit, run, addresses):
+    """Send a commit to workers, each only what it lacks; `run` is `Workers.run`. Returns what this gives, by address."""
+    sharing, sent = defaultdict(list), {}
+    for address, known in run(worker.known_commit, commit, workers=addresses).items():
+        sharing[known if isinstance(known, str) else None].append(address)
+    for known, these in sharing.items():
+        bundle, known = pack_commit(known)
+        sent |= run(worker.keep_commit, commit, known, bundle, workers=these)
+    return sent
 
 
 def share_out(client, pool, waiting, submit, slots=lambda worker: 1, on_look=lambda unfinished: None):
@@ -207,9 +224,7 @@ class Workers:
     ----------
     client : distributed.Client
     prepare : callable
-        Called on each worker before it is used.
-    *arguments
-        Of this function.
+        Prepares workers before they are used: gets the method `run` and their addresses, and returns what this gives.
 
     Attributes
     ----------
@@ -219,8 +234,8 @@ class Workers:
         Why the others are not used, a sentence each, by address.
     """
 
-    def __init__(self, client, prepare, *arguments):
-        self.client, self.prepare = client, (prepare, *arguments)
+    def __init__(self, client, prepare):
+        self.client, self.prepare = client, prepare
         lock = Path("requirements.lock")
         names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
         self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
@@ -234,13 +249,13 @@ class Workers:
         self.usable = {address: self.usable[address] for address in self.usable if address in known}
         new = [address for address in known if address not in self.usable and address not in self.refused]
         if new:
-            there = self._run(worker.installed_versions, [name for name in self.here if name != "Python"], workers=new)
+            there = self.run(worker.installed_versions, [name for name in self.here if name != "Python"], workers=new)
             for address, versions in there.items():
                 if different := self._differences(versions):
                     self.refused[address] = f"worker {known[address]['name']} has {', '.join(different[:3])}"
                     log(f"cluster: {self.refused[address]}, so it is not used")
             same = [address for address in there if address not in self.refused]
-            for address, error in self._run(*self.prepare, workers=same).items():
+            for address, error in self.prepare(self.run, same).items():
                 if error:
                     self.refused[address] = f"worker {known[address]['name']} cannot be prepared: {error}"
                     log(f"cluster: {self.refused[address]}, so it is not used")
@@ -259,8 +274,8 @@ class Workers:
         """Return the name of a worker, or its address if it is gone."""
         return self.usable.get(address, {"name": address})["name"]
 
-    def _run(self, function, *arguments, workers):
-        """Run a function on workers; return what each gives, without those that have just ended."""
+    def run(self, function, *arguments, workers):
+        """Run a function on workers; return what it gives (or its exception), by address, without those that have ended."""
         if not workers:
             return {}
         ended = (CommClosedError, ConnectionError, TimeoutError)

@@ -18,14 +18,49 @@ def installed_versions(names):
     return versions
 
 
-def keep_commit(commit, bundle, dask_worker):
-    """Keep a commit's bundle (bytes) in the folder of a worker, which Dask gives as the last argument."""
+def known_commit(commit, dask_worker):
+    """Return which commit (str) this worker knows: this one, or that of the clone in which its Python is; or None."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    if (Path(dask_worker.local_directory) / "emnist" / f"{commit}.git").exists():
+        return commit
+    done = subprocess.run(
+        ["git", "-C", sys.prefix, "rev-parse", "--is-shallow-repository", "HEAD"], capture_output=True, text=True
+    )
+    shallow, _, head = done.stdout.strip().partition("\n")
+    return head if done.returncode == 0 and shallow == "false" else None
+
+
+def keep_commit(commit, known, bundle, dask_worker):
+    """Keep a commit in the folder of a worker: what it knows already (a commit or None), and a bundle of the rest."""
+    import os
+    import shutil
+    import subprocess
+    import sys
+    import tempfile
     from pathlib import Path
 
     folder = Path(dask_worker.local_directory) / "emnist"
+    if (folder / f"{commit}.git").exists():
+        return
     (folder / "cache").mkdir(parents=True, exist_ok=True)
-    (folder / f"{commit}.tmp").write_bytes(bundle)
-    (folder / f"{commit}.tmp").rename(folder / f"{commit}.bundle")
+    made = tempfile.mkdtemp(dir=folder)
+    git = ["git", "-C", made]
+    try:
+        subprocess.run([*git, "init", "--quiet", "--bare"], check=True)
+        if known:
+            clone = subprocess.check_output(["git", "-C", sys.prefix, "rev-parse", "--show-toplevel"], text=True)
+            subprocess.run([*git, "fetch", "--quiet", clone.rstrip("\n"), known], check=True)
+        if bundle:
+            Path(made, "bundle").write_bytes(bundle)
+            subprocess.run([*git, "fetch", "--quiet", "bundle", "HEAD"], check=True)
+            Path(made, "bundle").unlink()
+        subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
+        os.rename(made, folder / f"{commit}.git")
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def keep_calls(key, code, calls, dask_worker):
@@ -147,7 +182,7 @@ def run_experiment(run):
         try:
             git = ["git", "-C", str(folder)]
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
-            subprocess.run([*git, "fetch", "--quiet", str(kept / f"{run['commit']}.bundle"), "HEAD"], check=True)
+            subprocess.run([*git, "fetch", "--quiet", str(kept / f"{run['commit']}.git"), "main"], check=True)
             subprocess.run([*git, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
             process, wanted = start_process("emnist.cluster.run", folder, run | {"cache": str(kept / "cache")})
             lock, tail = None, deque(maxlen=50)

@@ -1,9 +1,12 @@
 """Experiments on a real Dask cluster on loopback, with its faults: in the end the same bytes as without them."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -99,6 +102,36 @@ def test_two_coordinators_run_each_stage_once_and_both_get_all(cluster, project)
     began = marks(project)
     assert len([name for name in began if name.startswith("download")]) == 1  # which is the same of all runs
     assert len(began) == len(set(began)) == 1 + 3 + 3
+
+
+def test_a_worker_in_a_clone_gets_only_what_its_clone_lacks(cluster, project, tmp_path, monkeypatch):
+    (project / "pretrained").write_bytes(os.urandom(100_000))
+    run("git add pretrained && git commit -qm Networks && git clone -q . ../clone", project)
+    run(f"{sys.executable} -m venv --without-pip .venv", tmp_path / "clone")
+    (site,) = (tmp_path / "clone").glob(".venv/lib/python*/site-packages")
+    (site / "same.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})")
+    (project / "work.py").write_text("# after the clone\n" + (project / "work.py").read_text())
+    run("git commit -qam Later", project)
+    sent = []
+
+    def pack(known):
+        sent.append(pack_commit(known))
+        return sent[-1]
+
+    pack_commit = coordinator.pack_commit
+    monkeypatch.setattr(coordinator, "pack_commit", pack)
+    python = tmp_path / "clone/.venv/bin/python"
+    cluster.start_worker("w0", python=python)
+    assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
+    assert run_on(cluster, {"b": "seed=2"}) == {"b": None}
+    cluster.kill_worker("w0")
+    run("git pull -q", tmp_path / "clone")
+    cluster.start_worker("w1", python=python)
+    assert run_on(cluster, {"c": "seed=3"}) == {"c": None}
+    (later, *nothing) = [bundle for bundle, _ in sent]
+    assert 0 < len(later) < 2_000 and nothing == [b"", b""]  # the worker keeps a commit; the new one's clone has it
+    run("dvc exp run --temp --quiet --name local -S seed=1", project)
+    assert tree(project, "a") == tree(project, "local")
 
 
 def test_a_run_that_fails_and_a_worker_that_differs_are_named_and_the_others_go_on(

@@ -1,4 +1,4 @@
-"""Commits and experiments as git bundles, which travel through Dask."""
+"""Commits as git packs and experiments as git bundles, which travel through Dask."""
 
 import subprocess
 
@@ -30,31 +30,29 @@ def commit_to_run():
     return git("rev-parse", "HEAD").decode().strip()
 
 
-def pack_commit(known=None, folder="."):
-    """Pack the checkout's commit with its history.
+def pack_commit(commit, known=None):
+    """Pack a commit with its history, without what the receiver has.
 
     Parameters
     ----------
+    commit : str
+        A hash.
     known : str, optional
-        A commit that whoever gets the bundle has, with its history.
-    folder : str
-        Of the checkout.
+        The hash of a commit that the receiver has, with its history.
 
     Returns
     -------
-    bundle : bytes
-        With the reference ``HEAD``; empty if `known` is this commit.
+    pack : bytes
+        As `git index-pack` reads it.
     known : str or None
-        The commit that the bundle builds on; None if it builds on none, because the checkout lacks `known`.
+        The commit that the pack builds on; None if it builds on none, because this checkout lacks it.
     """
     try:
-        git("cat-file", "-e", f"{known}^{{commit}}", folder=folder)
+        git("cat-file", "-e", f"{known or ''}^{{commit}}")
     except subprocess.CalledProcessError:
         known = None
-    without = [f"^{known}"] if known else []
-    if known and not git("rev-list", "--max-count=1", "HEAD", *without, folder=folder):
-        return b"", known
-    return git("bundle", "create", "--quiet", "-", "HEAD", *without, folder=folder), known
+    wanted = f"{commit}\n^{known}\n" if known else f"{commit}\n"
+    return git("pack-objects", "--quiet", "--revs", "--thin", "--stdout", stdin=wanted.encode()), known
 
 
 def experiment_ref(commit, name):

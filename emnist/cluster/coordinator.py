@@ -136,8 +136,8 @@ def send_commit(commit, run, addresses):
     for address, known in run(worker.known_commit, commit, workers=addresses).items():
         sharing[known if isinstance(known, str) else None].append(address)
     for known, these in sharing.items():
-        bundle, known = pack_commit(known)
-        sent |= run(worker.keep_commit, commit, known, bundle, workers=these)
+        pack, known = pack_commit(commit, known)
+        sent |= run(worker.keep_commit, commit, known, pack, workers=these)
     return sent
 
 

@@ -33,8 +33,8 @@ def known_commit(commit, dask_worker):
     return head if done.returncode == 0 and shallow == "false" else None
 
 
-def keep_commit(commit, known, bundle, dask_worker):
-    """Keep a commit in the folder of a worker: what it knows already (a commit or None), and a bundle of the rest."""
+def keep_commit(commit, known, pack, dask_worker):
+    """Keep a commit in the folder of a worker: what it knows already (a commit or None), and a pack (bytes) of the rest."""
     import os
     import shutil
     import subprocess
@@ -53,10 +53,7 @@ def keep_commit(commit, known, bundle, dask_worker):
         if known:
             clone = subprocess.check_output(["git", "-C", sys.prefix, "rev-parse", "--show-toplevel"], text=True)
             subprocess.run([*git, "fetch", "--quiet", clone.rstrip("\n"), known], check=True)
-        if bundle:
-            Path(made, "bundle").write_bytes(bundle)
-            subprocess.run([*git, "fetch", "--quiet", "bundle", "HEAD"], check=True)
-            Path(made, "bundle").unlink()
+        subprocess.run([*git, "index-pack", "--stdin", "--fix-thin"], input=pack, check=True, capture_output=True)
         subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
         os.rename(made, folder / f"{commit}.git")
     finally:

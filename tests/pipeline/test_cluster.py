@@ -114,8 +114,8 @@ def test_a_worker_in_a_clone_gets_only_what_its_clone_lacks(cluster, project, tm
     run("git commit -qam Later", project)
     sent = []
 
-    def pack(known):
-        sent.append(pack_commit(known))
+    def pack(commit, known):
+        sent.append(pack_commit(commit, known))
         return sent[-1]
 
     pack_commit = coordinator.pack_commit
@@ -128,10 +128,29 @@ def test_a_worker_in_a_clone_gets_only_what_its_clone_lacks(cluster, project, tm
     run("git pull -q", tmp_path / "clone")
     cluster.start_worker("w1", python=python)
     assert run_on(cluster, {"c": "seed=3"}) == {"c": None}
-    (later, *nothing) = [bundle for bundle, _ in sent]
-    assert 0 < len(later) < 2_000 and nothing == [b"", b""]  # the worker keeps a commit; the new one's clone has it
+    (later, *nothing) = [len(pack) for pack, _ in sent]
+    empty = 32  # bytes: a pack's header and digest
+    assert empty < later < 2_000 and nothing == [empty, empty]  # the worker keeps a commit; the new one's clone has it
     run("dvc exp run --temp --quiet --name local -S seed=1", project)
     assert tree(project, "a") == tree(project, "local")
+
+
+def test_a_worker_that_comes_later_runs_the_commit_of_the_start(cluster, project):
+    start = bundles.commit_to_run()
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(run_on, cluster, {"a": "seed=1"})
+        wait_for(lambda: cluster.count_coordinators() == 1)
+        run("git commit -q --amend -m Meanwhile", project)
+        cluster.start_worker("w0")
+        assert result.result() == {"a": None}
+    assert bundles.git("rev-parse", f"{bundles.experiment_ref(start, 'a')}^").decode().strip() == start
+
+
+def test_a_stage_runs_whose_committed_results_are_nowhere(cluster, project):
+    run("dvc repro -q && git add -A && git commit -qm Results && rm -r .dvc/cache data", project)
+    cluster.start_worker("w0")
+    assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
+    assert marks(project, "download-*") == ["download-0", "download-1"]
 
 
 def test_a_run_that_fails_and_a_worker_that_differs_are_named_and_the_others_go_on(

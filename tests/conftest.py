@@ -46,6 +46,15 @@ def needs_pipeline(item):
     return "finished_pipeline" in item.fixturenames
 
 
+@pytest.fixture(autouse=True)
+def signal_handlers():
+    """Restore what `run_cli` changes; the processes of later tests would inherit that a signal is ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
     """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed.

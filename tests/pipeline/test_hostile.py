@@ -9,7 +9,6 @@ import importlib
 import io
 import json
 import re
-import signal
 import struct
 import sys
 import zipfile
@@ -188,7 +187,6 @@ HOSTILE = [
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a command as `errors.run` does for a user; gives its exit code and what it said on standard error."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def call(folder, main):
         monkeypatch.chdir(folder)
@@ -196,9 +194,7 @@ def command(monkeypatch, capsys):
             errors.run_cli(main)
         return ended.value.code, capsys.readouterr().err
 
-    yield call
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return call
 
 
 def stage(name):

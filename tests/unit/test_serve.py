@@ -379,7 +379,10 @@ def test_requests_that_run_are_answered_before_the_server_ends(number):
     with serving("--model", "lenet", changes=patience) as (url, server), ThreadPoolExecutor(8) as clients:
         processes = psutil.Process(server.pid).children()
         responses = [clients.submit(predict, url, LARGE) for _ in range(8)]
-        while requests.get(f"{url}/healthz").json()["waiting"] == 0:
+        arrived = waiting = 0
+        while not waiting or arrived < 8:  # a connection without a request would be closed
+            waiting = requests.get(f"{url}/healthz").json()["waiting"]
+            arrived = sum(response.done() for response in responses) + len(processes) + waiting
             assert not all(response.done() for response in responses)
         server.send_signal(number)
         assert [response.result().status_code for response in responses] == [200] * 8

@@ -43,7 +43,7 @@ check-project:
 	@if [ -e .venv/installing ]; then echo "The last installation was interrupted: this one starts afresh."; rm -r .venv; fi
 	@$(SYSTEM_PYTHON) tools/check_setup.py installation $(MAKECMDGOALS)
 	@if [ -e $@ ] || [ ! -e .venv ]; then mkdir -p .venv; touch .venv/installing; fi
-	$(SYSTEM_PYTHON) -m venv .venv
+	@$(SYSTEM_PYTHON) -m venv .venv
 	@echo "Installing what requirements.lock pins: up to 7 GB and some minutes ..."
 	$(PIP) --require-hashes --requirement requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+import time
 from functools import reduce
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from emnist.utils.errors import UserError
 
 STATES = ["failed", "dead", "queued", "running", "success"]  # a later one counts for more
 SECONDS = 60  # that DVC may take to list its experiments
+ATTEMPTS = 5  # to list them, where it fails
 
 
 def list_experiments():
@@ -32,11 +33,7 @@ def list_experiments():
     dict
         ``name``, ``rev``, ``state`` (one of `STATES`), ``metrics`` and ``params``.
     """
-    records = None
-    while not records:  # it can wait for ever for a file of a run that ends while it looks
-        with suppress(subprocess.TimeoutExpired):
-            records = json.loads(run_dvc("exp", "show", "--json", seconds=SECONDS))
-    for shown in records[1]["experiments"] or []:
+    for shown in read_records()[1]["experiments"] or []:
         revision, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
         data, state = revision["data"] or {}, executor["state"]
         # What ends is still said to run until a worker has fetched its results, and for ever if no worker is left.
@@ -49,6 +46,21 @@ def list_experiments():
             "metrics": data.get("metrics"),
             "params": data["params"]["params.yaml"]["data"] if data.get("params") else {},
         }
+
+
+def read_records():
+    """Read what `dvc exp show` prints. It is asked again where a run that ends while it looks keeps it from answering."""
+    failures = 0
+    while True:
+        try:
+            return json.loads(run_dvc("exp", "show", "--json", seconds=SECONDS))
+        except subprocess.TimeoutExpired:  # it can wait for ever for a file of that run
+            pass
+        except UserError as error:  # that run's folder was taken away
+            failures += 1
+            if ".dvc/tmp/exps" not in str(error) or failures == ATTEMPTS:
+                raise
+            time.sleep(1)
 
 
 def match_experiments(wanted):

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import subprocess
 
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ import yaml
 from PIL import Image
 from pipeline_helpers import commit, run
 
-from emnist.comparison import report
+from emnist.comparison import experiments, report
 from emnist.comparison.experiments import is_complete
 from emnist.comparison.page import write_page
+from emnist.utils.errors import UserError
 
 COSTS = {
     "large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
@@ -118,3 +120,23 @@ def test_a_run_is_complete_if_every_stage_used_its_parameters_and_the_files_befo
     commit(tmp_path, "An experiment")
     monkeypatch.chdir(tmp_path)
     assert is_complete("HEAD", values) == complete
+
+
+def test_dvc_is_asked_again_where_a_run_that_ends_takes_its_folder_away(monkeypatch):
+    gone = UserError("`dvc exp show --json` failed: directory '/here/.dvc/tmp/exps/tmpx/.dvc' does not exist")
+    answers = [gone, subprocess.TimeoutExpired("dvc", 60), '["records"]', UserError("no such file: dvc.yaml")]
+
+    def run_dvc(*command, **options):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(experiments, "run_dvc", run_dvc)
+    monkeypatch.setattr(experiments.time, "sleep", lambda seconds: None)
+    assert experiments.read_records() == ["records"]
+    with pytest.raises(UserError, match="no such file"):
+        experiments.read_records()
+    answers[:] = [gone] * 9
+    with pytest.raises(UserError, match="does not exist"):
+        experiments.read_records()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from pipeline_helpers import environment, run
+from pipeline_helpers import fast_environment, run
 
 # How soon a lock is free again that a killed worker had: by default in half a minute.
 SHORT_LOCKS = {
@@ -143,7 +143,7 @@ class Cluster:
             process = subprocess.Popen(
                 [*python, "-m", *command],
                 cwd=self.folder,
-                env=environment() | self.settings | variables,
+                env=fast_environment() | self.settings | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -99,14 +99,19 @@ def environment(*first_in_path):
     }
 
 
+def fast_environment():
+    """Give that of `environment`; in a test, stages run as in `forked_python`."""
+    return environment(*filter(None, [os.environ.get("FORKED_PYTHON")]))
+
+
 def run(command, folder, check=True):
-    """Run a shell command in the checkout; its output is shown if it fails. In a test, stages run as in `forked_python`."""
+    """Run a shell command in the checkout, in `fast_environment`; its output is shown if it fails."""
     done = subprocess.run(
         command,
         cwd=folder,
         shell=True,
         text=True,
-        env=environment(*filter(None, [os.environ.get("FORKED_PYTHON")])),
+        env=fast_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

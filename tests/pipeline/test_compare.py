@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil
 import pytest
 from PIL import Image
-from pipeline_helpers import REPOSITORY, commit, environment, run, set_params
+from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_params
 
 from emnist.comparison import runs
 
@@ -42,7 +42,7 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
         f"exec {COMMAND}",
         cwd=pipeline,
         shell=True,
-        env=environment(),
+        env=fast_environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

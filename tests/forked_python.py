@@ -2,9 +2,12 @@
 
 Importing takes a stage longer than its work on a few images. `start` makes a folder with a ``python`` that hands a stage
 over to that process. The fork has the command's folder, environment, input and output, imports the project's own
-modules, gets SIGINT and SIGTERM, and gives the exit code. Any other command runs as ever.
+modules, gets SIGINT and SIGTERM, and gives the exit code. Any other command runs as ever. What is imported is never
+collected, neither by a fork nor at its end: that would copy all of its memory, which takes a second.
 """
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -70,6 +73,7 @@ def fork_for_each(listener):
     while 0 not in select.select([listener, 0], [], [])[0]:
         for name in IMPORTED:  # once, and not at all where no command comes
             importlib.import_module(name)
+        gc.freeze()
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
@@ -110,8 +114,22 @@ def pass_signals(connection, process):
     os.kill(process, signal.SIGKILL)  # as the command was
 
 
+def leave(status):
+    """End the process without the work of an interpreter's end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(*status)
+
+
 if __name__ == "__main__":
     if sys.argv[1].isdigit():
-        runpy.run_module(fork_for_each(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__", alter_sys=True)
+        status = [1]  # of an exception
+        atexit.register(leave, status)  # first, so that it comes after all that libraries and the stage register
+        try:
+            runpy.run_module(fork_for_each(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__", alter_sys=True)
+            status[0] = 0
+        except SystemExit as end:
+            status[0] = end.code or 0
+            raise
     else:
         hand_over(*sys.argv[1:])

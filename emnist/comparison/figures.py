@@ -9,7 +9,7 @@ from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from emnist.figures.confusion import kind, name_classes, row_percent
+from emnist.figures.confusion import heat_map, kind, row_percent
 from emnist.figures.style import GREY, legend, save, styled
 
 
@@ -152,34 +152,18 @@ def confusion_difference(path, first, second, characters, names, title):
     difference = row_percent(*second, characters) - row_percent(*first, characters)
     rounded = np.rint(difference).astype(int)
     highest = max(np.abs(difference).max(), 1)
-    figure = Figure(figsize=(20, 18), layout="constrained")
-    ax = figure.add_subplot()
-    sns.heatmap(
+    figure, ax = heat_map(
         difference,
-        ax=ax,
-        mask=rounded == 0,
+        np.where(rounded, np.vectorize("{:+d}".format, otypes=[str])(rounded), ""),
+        characters,
+        f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
         cmap="PuOr",
-        square=True,
-        linewidths=0.5,
-        linecolor="0.93",
         norm=SymLogNorm(1, vmin=-highest, vmax=highest),
         vmin=-highest,
         vmax=highest,
-        annot=np.vectorize("{:+d}".format, otypes=[str])(rounded),
-        fmt="",
-        annot_kws={"size": 8, "in_layout": False},
-        xticklabels=False,
-        yticklabels=False,
-        cbar_kws={
-            "label": f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
-            "shrink": 0.6,
-            "pad": 0.005,
-            "format": "{x:+g}",
-        },
+        cbar_kws={"format": "{x:+g}"},
     )
-    name_classes(figure, ax, characters)
     ax.set_xlabel(f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)", fontsize=16)
-    ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)
     save(path, figure)
 

@@ -1,6 +1,7 @@
 """Figures of predictions and of augmented images."""
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from emnist.figures.style import BLUE, MONOSPACE, RED, save, styled
 
@@ -24,16 +25,17 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
         Number of characters in a row.
     """
     rows = -(-len(images) // columns)
-    figure, axes = _grid(rows, columns, width=1.45, height=1.65, header=1.05)
-    axes = axes.flat
-    for ax in axes[len(images) :]:
-        ax.set_axis_off()
-    for ax, image, truth, character, probability in zip(axes, images, actual, predicted, confidence):
+    figure, ax = _sheet(1.45 * columns, 1.65 * rows + 0.8)
+    for i, (image, truth, character, probability) in enumerate(zip(images, actual, predicted, confidence)):
         correct = truth == character
-        _draw_character(ax, image, "0.8" if correct else RED, 1 if correct else 3.5)
+        x, y = 0.06 + 1.45 * (i % columns), 1.06 + 1.65 * (i // columns)
+        _draw_character(ax, image, x, y, 1.33, "0.8" if correct else RED, 1 if correct else 3.5)
         prediction = f"{character} {probability:.0%}"
-        ax.set_title(
+        ax.text(
+            x + 1.33 / 2,
+            y - 0.08,
             prediction if correct else f"✗ {prediction}, is {truth}",
+            ha="center",
             fontfamily=MONOSPACE,
             fontsize=10,
             color="black" if correct else RED,
@@ -58,40 +60,29 @@ def augmentation_grid(path, images, characters, title):
     title : str
     """
     rows, columns = images.shape[:2]
-    figure, axes = _grid(rows, columns, width=1, height=1, header=0.9, left=0.5)
-    for ax, image in zip(axes.flat, images.reshape(-1, *images.shape[2:])):
-        _draw_character(ax, image, "0.8", 1)
-    for ax, character in zip(axes[:, 0], characters, strict=True):
-        ax.set_ylabel(character, rotation=0, va="center", labelpad=12, fontfamily=MONOSPACE, fontsize=14)
-        ax.spines[:].set(edgecolor=BLUE, linewidth=3)
-    axes[0, 0].set_title("original", color=BLUE, fontsize=11)
+    figure, ax = _sheet(columns + 0.5, rows + 0.9)
+    for row, (copies, character) in enumerate(zip(images, characters, strict=True)):
+        y = 0.85 + row
+        for column, image in enumerate(copies):
+            frame = ("0.8", 1) if column else (BLUE, 3)
+            _draw_character(ax, image, 0.56 + column, y, 0.88, *frame)
+        ax.text(0.28, y + 0.44, character, ha="center", va="center", fontfamily=MONOSPACE, fontsize=14)
+    ax.text(1, 0.78, "original", ha="center", color=BLUE, fontsize=11)
     figure.suptitle(title)
     save(path, figure)
 
 
-def _grid(rows, columns, *, width, height, header, left=0.0):
-    """Create a figure with a grid of axes; all sizes are in inches.
+def _sheet(width, height):
+    """Create a figure of a size in inches, and axes all over it whose unit is the inch, from the upper left corner.
 
-    Fixed margins take a fifth of the time of a constrained layout.
+    Axes for each character would take several times as long.
     """
-    size = left + width * columns, height * rows + header
-    figure = Figure(figsize=size)
-    return figure, figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": (left + 0.05) / size[0],
-            "right": 1 - 0.05 / size[0],
-            "bottom": 0.05 / size[1],
-            "top": 1 - header / size[1],
-            "wspace": 0.12 / width,
-            "hspace": 0.35 - 0.25 / height,
-        },
-    )
+    figure = Figure(figsize=(width, height))
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+    ax.set_axis_off()
+    return figure, ax
 
 
-def _draw_character(ax, image, colour, linewidth):
-    ax.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set(visible=True, edgecolor=colour, linewidth=linewidth)
+def _draw_character(ax, image, x, y, side, colour, linewidth):
+    ax.imshow(image, cmap="gray_r", vmin=0, vmax=1, extent=(x, x + side, y + side, y), aspect="auto")
+    ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor=colour, linewidth=linewidth))

@@ -25,36 +25,19 @@ def confusion_heat_map(path, labels, predictions, characters, title):
     title : str
     """
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
-    percent = row_percent(labels, predictions, characters)
-    figure = Figure(figsize=(20, 18), layout="constrained")
-    ax = figure.add_subplot()
-    sns.heatmap(
-        percent,
-        ax=ax,
-        mask=counts == 0,
+    figure, ax = heat_map(
+        row_percent(labels, predictions, characters),
+        np.where(counts, np.vectorize(_format_count, otypes=[str])(counts), ""),
+        characters,
+        "share of the true class's images (%)",
         cmap="Blues",
-        square=True,
-        linewidths=0.5,
-        linecolor="0.93",
         norm=PowerNorm(0.5, 0, 100),  # square root: on a linear scale, 2 % would be invisible
-        annot=np.vectorize(_format_count, otypes=[str])(counts),
-        fmt="",
-        annot_kws={"size": 8, "in_layout": False},
-        xticklabels=False,
-        yticklabels=False,  # seaborn would take seconds to check whether they overlap
-        cbar_kws={
-            "label": "share of the true class's images (%)",
-            "shrink": 0.6,
-            "pad": 0.005,
-            "ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100],
-        },
+        cbar_kws={"ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
     )
-    name_classes(figure, ax, characters)
     for boundary in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
         ax.axhline(boundary, color=GREY, linewidth=1)
         ax.axvline(boundary, color=GREY, linewidth=1)
     ax.set_xlabel("predicted character (the numbers count images)", fontsize=16)
-    ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)
     save(path, figure)
 
@@ -101,14 +84,57 @@ def row_percent(labels, predictions, characters):
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def name_classes(figure, ax, characters):
-    """Label the rows and columns of a heat map with `characters` on all four sides; enlarge the colour bar's label."""
+def heat_map(values, texts, characters, label, **options):
+    """Draw a matrix of classes as colours.
+
+    Parameters
+    ----------
+    values : (C, C) array of float
+        True classes in rows, predicted ones in columns.
+    texts : (C, C) array of str
+        What is written into the cells; a cell without text has no colour.
+    characters : str
+        The character of each class, written on all four sides.
+    label : str
+        What the colours mean.
+    **options
+        As for `seaborn.heatmap`.
+
+    Returns
+    -------
+    (matplotlib.figure.Figure, matplotlib.axes.Axes)
+
+    Notes
+    -----
+    The places of matrix and colour bar are fixed: to find them by the room that their texts need takes as long as to
+    draw them.
+    """
+    width, height, side = 20, 18, 15.9  # inches
+    figure = Figure(figsize=(width, height))
+    ax = figure.add_axes((1 / width, 0.85 / height, side / width, side / height))
+    colour_bar = figure.add_axes((17.5 / width, 4 / height, 0.5 / width, 0.6 * side / height))
+    sns.heatmap(
+        values,
+        ax=ax,
+        cbar_ax=colour_bar,
+        mask=texts == "",
+        linewidths=0.5,
+        linecolor="0.93",
+        annot=texts,
+        fmt="",
+        annot_kws={"size": 8},
+        xticklabels=False,
+        yticklabels=False,  # seaborn would take seconds to check whether they overlap
+        **options,
+    )
     centres = np.arange(len(characters)) + 0.5
     ax.set(xticks=centres, xticklabels=characters, yticks=centres, yticklabels=characters)
     ax.tick_params(
         top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13, labelfontfamily=MONOSPACE
     )
-    figure.axes[1].yaxis.label.set_size(14)
+    ax.set_ylabel("true character", fontsize=16)
+    colour_bar.set_ylabel(label, fontsize=14)
+    return figure, ax
 
 
 def _format_count(count):

@@ -4,7 +4,9 @@ import io
 import textwrap
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from emnist.utils.atomic import write_bytes
@@ -12,7 +14,6 @@ from emnist.utils.atomic import write_bytes
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; 0 and O differ, and 1, I and l do
-DPI = 100
 # "default" first, so that a user's matplotlibrc does not change the figures.
 styled = plt.style.context(
     [
@@ -60,9 +61,9 @@ def save(path, figure):
     figure : matplotlib.figure.Figure
     """
     wrap_titles(figure)
-    rendered, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(rendered, format="png", dpi=DPI)
-    picture = Image.open(rendered).convert("RGB")
+    canvas, png = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     picture.save(png, format="png", optimize=True)
     write_bytes(path, png.getvalue())

@@ -152,19 +152,19 @@ def confusion_difference(path, first, second, characters, names, title):
     difference = row_percent(*second, characters) - row_percent(*first, characters)
     rounded = np.rint(difference).astype(int)
     highest = max(np.abs(difference).max(), 1)
-    figure, ax = heat_map(
+    figure, _ = heat_map(
         difference,
         np.where(rounded, np.vectorize("{:+d}".format, otypes=[str])(rounded), ""),
         characters,
-        f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
+        label=f"share of the true class's images: {names[1]} less {names[0]} (percentage points)",
+        xlabel=f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)",
+        title=title,
         cmap="PuOr",
         norm=SymLogNorm(1, vmin=-highest, vmax=highest),
         vmin=-highest,
         vmax=highest,
         cbar_kws={"format": "{x:+g}"},
     )
-    ax.set_xlabel(f"predicted character (on the diagonal, + is better for {names[1]}; off it, worse)", fontsize=16)
-    ax.set_title(title, fontsize=20, pad=14)
     save(path, figure)
 
 

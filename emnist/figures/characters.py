@@ -25,14 +25,14 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
         Number of characters in a row.
     """
     rows = -(-len(images) // columns)
-    figure, ax = _sheet(1.45 * columns, 1.65 * rows + 0.8)
+    figure, ax = _sheet(1.45 * columns, 1.65 * rows + 1.05)
     for i, (image, truth, character, probability) in enumerate(zip(images, actual, predicted, confidence)):
         correct = truth == character
-        x, y = 0.06 + 1.45 * (i % columns), 1.06 + 1.65 * (i // columns)
-        _draw_character(ax, image, x, y, 1.33, "0.8" if correct else RED, 1 if correct else 3.5)
+        x, y, side = 0.06 + 1.45 * (i % columns), 1.06 + 1.68 * (i // columns), 1.33
+        _draw_character(ax, image, x, y, side, "0.8" if correct else RED, 1 if correct else 3.5)
         prediction = f"{character} {probability:.0%}"
         ax.text(
-            x + 1.33 / 2,
+            x + side / 2,
             y - 0.08,
             prediction if correct else f"✗ {prediction}, is {truth}",
             ha="center",

@@ -29,7 +29,9 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         row_percent(labels, predictions, characters),
         np.where(counts, np.vectorize(_format_count, otypes=[str])(counts), ""),
         characters,
-        "share of the true class's images (%)",
+        label="share of the true class's images (%)",
+        xlabel="predicted character (the numbers count images)",
+        title=title,
         cmap="Blues",
         norm=PowerNorm(0.5, 0, 100),  # square root: on a linear scale, 2 % would be invisible
         cbar_kws={"ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
@@ -37,8 +39,6 @@ def confusion_heat_map(path, labels, predictions, characters, title):
     for boundary in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
         ax.axhline(boundary, color=GREY, linewidth=1)
         ax.axvline(boundary, color=GREY, linewidth=1)
-    ax.set_xlabel("predicted character (the numbers count images)", fontsize=16)
-    ax.set_title(title, fontsize=20, pad=14)
     save(path, figure)
 
 
@@ -84,7 +84,7 @@ def row_percent(labels, predictions, characters):
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def heat_map(values, texts, characters, label, **options):
+def heat_map(values, texts, characters, *, label, xlabel, title, **options):
     """Draw a matrix of classes as colours.
 
     Parameters
@@ -97,6 +97,7 @@ def heat_map(values, texts, characters, label, **options):
         The character of each class, written on all four sides.
     label : str
         What the colours mean.
+    xlabel, title : str
     **options
         As for `seaborn.heatmap`.
 
@@ -132,7 +133,9 @@ def heat_map(values, texts, characters, label, **options):
     ax.tick_params(
         top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13, labelfontfamily=MONOSPACE
     )
+    ax.set_xlabel(xlabel, fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
+    ax.set_title(title, fontsize=20, pad=14)
     colour_bar.set_ylabel(label, fontsize=14)
     return figure, ax
 

@@ -36,7 +36,7 @@ TRIALS = pd.DataFrame(
 FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "confusion": (confusion.confusion_heat_map, (LABELS, PREDICTIONS, "0Oo1l"), (2000, 1800)),
     "pairs": (confusion.confused_pairs, (LABELS, PREDICTIONS, "0Oo1l"), (800, 800)),
-    "predictions": (characters.prediction_grid, (IMAGES, "0123456789", "O123456789", CONFIDENCE), (1160, 410)),
+    "predictions": (characters.prediction_grid, (IMAGES, "0123456789", "O123456789", CONFIDENCE), (1160, 435)),
     "augmentation": (characters.augmentation_grid, (IMAGES.reshape(2, 5, 28, 28), "ab"), (550, 290)),
     "curves": (training.training_curves, (CURVE, CURVE), (1200, 480)),
     "search": (training.search_trials, (TRIALS,), (1360, 480)),

@@ -64,6 +64,9 @@ def save(path, figure):
     canvas, png = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    try:
+        picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    except ValueError as error:  # of a picture like this, Pillow refuses only one for which it gets no memory
+        raise MemoryError from error
     picture.save(png, format="png", optimize=True)
     write_bytes(path, png.getvalue())

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distributed import Client
+from distributed.comm.addressing import get_address_host_port
 from distributed.security import Security
 
 from emnist.utils.errors import UserError
@@ -69,6 +70,7 @@ def connect(address):
             raise UserError(
                 f"{scheduler} needs certificates in ~/.config/dask/distributed.yaml: docs/cluster.md shows how"
             )
+        get_address_host_port(scheduler, strict=True)  # a `Client` would print a traceback as well
         client = Client(scheduler, set_as_default=False, timeout="10s")
     except (OSError, TimeoutError, ValueError, KeyError) as error:
         raise UserError(

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from cluster_helpers import OWN_MOUNTS, SHORT_LOCKS, Cluster, marks, small_project, wait_for
 from kill_helpers import after, interrupted
-from pipeline_helpers import commit, environment, run
+from pipeline_helpers import REPOSITORY, commit, environment, run
 from search_helpers import small_search
 
 pytest.importorskip("distributed")
@@ -297,6 +297,17 @@ def test_uncommitted_changes_are_refused(project):
 def test_a_connection_over_a_network_without_tls_is_warned_of(capsys, address, warns):
     warn_without_tls(address)
     assert ("whoever reaches this scheduler can run any code" in capsys.readouterr().out) == warns
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "tcp://127.0.0.1", "nowhere/scheduler.json"])
+def test_a_scheduler_that_is_not_there_is_one_sentence(address):
+    code = (
+        "from emnist.cluster.connection import connect; from emnist.utils.errors import run_cli;"
+        f"run_cli(connect({address!r}).__enter__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"{address!r} cannot be reached: " in done.stderr
 
 
 def test_a_scheduler_with_tls_is_used_by_dasks_own_settings(project, tmp_path, monkeypatch):

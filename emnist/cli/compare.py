@@ -84,7 +84,6 @@ def main(options):
     if options.checkpoints and not options.cluster:
         raise UserError("--checkpoints is for --cluster: runs on this machine keep theirs in .dvc/tmp/continue")
 
-    from emnist.comparison.report import write_report
     from emnist.comparison.runs import describe_runs, plan_runs, run_missing
 
     plan = plan_runs(options.models, options.seeds, options.set)
@@ -94,8 +93,12 @@ def main(options):
     if options.status:
         progress = compare.read_progress(options.cluster) if options.cluster else {}
         print("\n".join(describe_runs(plan, progress)))
-    elif options.cluster:
+        return
+    if options.cluster:
         found = compare.run_missing(plan, options.cluster, options.jobs, options.checkpoints)
-        print(write_report(plan, found, options.speed))
     else:
-        print(write_report(plan, run_missing(plan, options.jobs), options.speed))
+        found = run_missing(plan, options.jobs)
+
+    from emnist.comparison.report import write_report  # brings PyTorch, pandas and Seaborn, which take seconds
+
+    print(write_report(plan, found, options.speed))

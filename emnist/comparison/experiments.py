@@ -13,7 +13,6 @@ import time
 from functools import reduce
 from pathlib import Path
 
-import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
 
@@ -126,6 +125,8 @@ def read_results(experiment):
     curve, trials, predictions : pandas.DataFrame
         ``plots/pretrain.csv``, ``plots/trials.csv`` and ``data/predictions/test.csv``.
     """
+    import pandas as pd
+
     files = DVCFileSystem(rev=experiment["rev"])
 
     def table(path, **types):

@@ -1,9 +1,10 @@
-"""``python -m stages.NAME`` as forks of one process that has imported PyTorch and what else stages import.
+"""``python -m stages.NAME``, ``dvc`` and ``emnist`` as forks of one process that has imported what they import.
 
-Importing takes a stage longer than its work on a few images. `start` makes a folder with a ``python`` that hands a stage
-over to that process. The fork has the command's folder, environment, input and output, imports the project's own
-modules, gets SIGINT and SIGTERM, and gives the exit code. Any other command runs as ever. What is imported is never
-collected, neither by a fork nor at its end: that would copy all of its memory, which takes a second.
+Importing takes them longer than their work on a few images. `start` makes a folder with a ``python``, a ``dvc`` and an
+``emnist`` that hand their command over to that process. The fork has the command's folder, environment, input and
+output, imports the project's own modules from that folder, gets SIGINT and SIGTERM, and gives the exit code. ``python``
+runs any other command as ever. What is imported is never collected, neither by a fork nor at its end: that would copy
+all of its memory, which takes a second.
 """
 
 import atexit
@@ -24,7 +25,8 @@ import threading
 from pathlib import Path
 
 IMPORTED = """
-    joblib matplotlib.pyplot onnx onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch
+    dvc.api dvc.cli.parser dvc.repo.experiments.queue.celery dvc.repo.experiments.run dvc.repo.experiments.show
+    dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch
     scipy.interpolate scipy.ndimage scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch
     torch._dynamo torch.onnx tqdm yaml
 """.split()
@@ -38,11 +40,16 @@ def start():
     folder = Path(tempfile.mkdtemp(prefix="emnist-"))
     if sys.platform != "linux":  # macOS forbids much in forks, and lacks this kind of socket
         return folder
-    python, hand_over = shlex.quote(sys.executable), shlex.join(["-IS", __file__, str(folder / "socket")])
-    (folder / "python").write_text(
-        f'#!/bin/sh\ncase "$#$*" in "2-m stages."*) exec {python} {hand_over} "$2";; esac\nexec {python} "$@"\n'
-    )
-    (folder / "python").chmod(0o755)
+    python = shlex.quote(sys.executable)
+    hand_over = f"exec {shlex.join([sys.executable, '-IS', __file__, str(folder / 'socket')])}"
+    commands = {
+        "python": f'case "$#$*" in "2-m stages."*) {hand_over} "$2";; esac\nexec {python} "$@"',
+        "dvc": f'{hand_over} dvc "$@"',
+        "emnist": f'{hand_over} emnist "$@"',
+    }
+    for name, script in commands.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen(64)
@@ -56,19 +63,19 @@ def start():
     return folder
 
 
-def hand_over(address, stage):
-    """Run a stage in a fork, and exit as it does."""
+def hand_over(address, *command):
+    """Run a command, a module and its arguments, in a fork, and exit as it does."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(address)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: connection.send(bytes([number])))
-    message = json.dumps([stage, os.getcwd(), dict(os.environ)]).encode()
+    message = json.dumps([command, os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(connection, [message], [0, 1, 2])
     sys.exit(connection.recv(1)[0])
 
 
 def fork_for_each(listener):
-    """Fork for each command that comes in; return, in the fork, the stage to run."""
+    """Fork for each command that comes in; return, in the fork, the module to run."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that no fork that has ended stays
     while 0 not in select.select([listener, 0], [], [])[0]:
         for name in IMPORTED:  # once, and not at all where no command comes
@@ -84,10 +91,10 @@ def fork_for_each(listener):
 
 
 def prepare(connection):
-    """Fork once more: return the stage to run in the new process, and wait for its end in this one."""
+    """Fork once more: return the module to run in the new process, and wait for its end in this one."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, descriptors, _, _ = socket.recv_fds(connection, 2**20, 3)
-    stage, folder, environment = json.loads(message)
+    (module, *arguments), folder, environment = json.loads(message)
     process = os.fork()
     if process == 0:
         connection.close()
@@ -98,8 +105,8 @@ def prepare(connection):
         os.environ.update(environment)
         os.chdir(folder)
         sys.path[0] = folder
-        sys.argv = ["-m"]  # as while Python looks for the module to run
-        return stage
+        sys.argv = ["-m", *arguments]  # as while Python looks for the module to run
+        return module
     for descriptor in descriptors:
         os.close(descriptor)
     threading.Thread(target=pass_signals, args=(connection, process), daemon=True).start()
@@ -124,7 +131,7 @@ def leave(status):
 if __name__ == "__main__":
     if sys.argv[1].isdigit():
         status = [1]  # of an exception
-        atexit.register(leave, status)  # first, so that it comes after all that libraries and the stage register
+        atexit.register(leave, status)  # first, so that it comes after all that libraries and the command register
         try:
             runpy.run_module(fork_for_each(socket.socket(fileno=int(sys.argv[1]))), run_name="__main__", alter_sys=True)
             status[0] = 0

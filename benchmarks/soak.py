@@ -131,6 +131,7 @@ def main():
                     kills.by_kind[kills.hit] += 1
                     if done.seconds > LEFT_AFTER and done.returncode and kills.hit != ("dvc", "SIGINT"):
                         slow.append((*kills.hit, stage_named(done.stdout), round(done.seconds, 1)))
+                        print(f"ended slowly: {slow[-1]}", file=sys.stderr)
                 if re.search("Traceback", done.stdout) and kills.hit and kills.hit[0] != "worker":
                     print(f"a traceback after {kills.hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
                 if done.returncode == 0:

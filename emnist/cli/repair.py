@@ -19,8 +19,8 @@ def add_arguments(parser):
 
 
 def main(options):
-    """Move half-written files aside, remove damaged ones from DVC's cache, and give this checkout an identity if git
-    has none.
+    """Move half-written files aside, remove empty folders and damaged files from DVC's cache, and give this checkout an
+    identity if git has none.
 
     DVC makes its files again, and finds in its run cache what is already computed.
     """
@@ -30,6 +30,7 @@ def main(options):
     lock = Path("dvc.lock")
     if not can_read(lock) and not settled(lambda: can_read(lock)) and is_cut_short(lock):
         move_aside(lock)
+    remove_empty(Path(".dvc/cache/runs"))
     remove_damaged(Path(".dvc/cache/files/md5"))
     if Path(".git").exists() and git.configure_identity():
         log(
@@ -37,6 +38,23 @@ def main(options):
             f"{git.config('user.name')} <{git.config('user.email')}>; `git config user.name NAME` and "
             "`git config user.email ADDRESS`, run here, replace them"
         )
+
+
+def remove_empty(runs):
+    """Remove the empty folders of DVC's run cache (pathlib.Path), of which DVC says `join() argument must be str`.
+
+    DVC leaves one if it is killed between making the folder and recording a run in it.
+    """
+    empty = [folder for folder in runs.glob("??/*") if is_empty(folder)]
+    if empty and not settled(lambda: not any(map(is_empty, empty))):
+        for folder in filter(is_empty, empty):
+            folder.rmdir()
+        log("DVC was killed while it recorded a run, which left an empty folder in its run cache, removed now")
+
+
+def is_empty(folder):
+    """Whether a folder is there and holds nothing."""
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def remove_damaged(cache):

@@ -76,6 +76,8 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
         dvc repro -f check
         head -c 300 dvc.lock > cut && mv cut dvc.lock
         dvc repro
+        rm -f dvc.lock .dvc/tmp/rwlock .dvc/cache/runs/*/*/*
+        dvc repro check
     """,
     "Another run is at work": """
         echo "{\\"write\\": {\\"$PWD/data/sources.json\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock

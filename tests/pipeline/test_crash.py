@@ -211,6 +211,16 @@ def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
     assert run("emnist repair", pipeline).stdout == ""
 
 
+def test_dvc_runs_again_after_a_kill_before_it_recorded_a_run(pipeline):
+    (pipeline / "dvc.lock").unlink()
+    for record in (pipeline / ".dvc/cache/runs").glob("??/*/*"):
+        record.unlink()
+    assert "join() argument must be str" in run("dvc repro check", pipeline, check=False).stdout
+    assert "an empty folder in its run cache, removed now" in run("emnist repair", pipeline).stdout
+    run("dvc repro check", pipeline)
+    assert run("emnist repair", pipeline).stdout == ""
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -72,12 +72,13 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
     "A wrong name or value": "dvc exp run -S model=spinalnt",
     "A wrong parameter": "dvc exp run -S pretrain.small.epoch=5",
     "DVC cannot read its own files": """
+        cp -r dvc.lock .dvc/cache/runs .. && rm dvc.lock .dvc/cache/runs/*/*/*
+        dvc repro check
+        cp -r ../dvc.lock . && cp -r ../runs .dvc/cache
         echo "{" > .dvc/tmp/rwlock
         dvc repro -f check
         head -c 300 dvc.lock > cut && mv cut dvc.lock
         dvc repro
-        rm -f dvc.lock .dvc/tmp/rwlock .dvc/cache/runs/*/*/*
-        dvc repro check
     """,
     "Another run is at work": """
         echo "{\\"write\\": {\\"$PWD/data/sources.json\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock

@@ -53,7 +53,7 @@ def both(first, second, folder, delay=0.0, dvc_may_fail=False):
     time.sleep(delay)
     results = [finish(each) for each in (a, start(second, folder))]
     errors = [
-        next(line for line in reversed(said.splitlines()) if line.startswith("ERROR: "))
+        next((line for line in reversed(said.splitlines()) if line.startswith("ERROR: ")), said)
         for code, said in results
         if code and not re.search(BUSY, said)
     ]
@@ -67,6 +67,27 @@ def same(folder, expected):
     """Check that the outputs of the committed parameters have the bytes that they should."""
     run("git checkout -q params.yaml && dvc repro", folder)
     assert not (found := differences(outputs(folder), expected)), found
+
+
+@contextlib.contextmanager
+def linked(folder):
+    """Have a folder outside of the checkout meanwhile, with a symbolic link in its place."""
+    elsewhere = Path(tempfile.mkdtemp()) / folder.name
+    shutil.move(folder, elsewhere)
+    folder.symlink_to(elsewhere)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        shutil.move(elsewhere, folder)
+        elsewhere.parent.rmdir()
+
+
+def refusal(command, folder):
+    """Run a command that must be refused in one sentence, and give this sentence."""
+    done = run(command, folder, check=False)
+    assert done.returncode and "Traceback" not in done.stdout, done.stdout
+    return done.stdout.strip().splitlines()[-1].replace(f"{folder}/", "").replace(str(folder), ".")
 
 
 def two_repro(folder, expected):
@@ -149,27 +170,6 @@ def link_for_data(folder, expected):
         return refusal("dvc repro --force --single-item split", folder)
 
 
-@contextlib.contextmanager
-def linked(folder):
-    """Have a folder outside of the checkout meanwhile, with a symbolic link in its place."""
-    elsewhere = Path(tempfile.mkdtemp()) / folder.name
-    shutil.move(folder, elsewhere)
-    folder.symlink_to(elsewhere)
-    try:
-        yield
-    finally:
-        folder.unlink()
-        shutil.move(elsewhere, folder)
-        elsewhere.parent.rmdir()
-
-
-def refusal(command, folder):
-    """Run a command that must be refused in one sentence, and give this sentence."""
-    done = run(command, folder, check=False)
-    assert done.returncode and "Traceback" not in done.stdout, done.stdout
-    return done.stdout.strip().splitlines()[-1].replace(f"{folder}/", "").replace(str(folder), ".")
-
-
 def cache_elsewhere(folder, expected):
     cache = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else folder.with_name("cache")
     try:
@@ -199,11 +199,15 @@ def of_another_user(folder, expected):
     if os.getuid():
         return "left out: only root can act as another user"
     code = f"import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.environ['HOME'] = '/tmp'; os.chdir({str(folder)!r})"
+
+    def as_other(*arguments):
+        code_of = f"{code}; os.execv({sys.executable!r}, {['python', *arguments]!r})"
+        return run(shlex.join([sys.executable, "-c", code_of]), folder, check=False)
+
+    if as_other("-c", "").returncode:
+        return "left out: another user cannot start this Python"
     for command in (["-m", "emnist", "repair"], ["-m", "dvc", "repro"]):
-        code_of = f"{code}; os.execv({sys.executable!r}, {['python', *command]!r})"
-        done = run(shlex.join([sys.executable, "-c", code_of]), folder, check=False)
-        if "PermissionError" in done.stdout:
-            return "left out: another user cannot start this Python"
+        done = as_other(*command)
         assert "Traceback" not in done.stdout, done.stdout
     return done.stdout.strip().splitlines()[-1][:200]
 

@@ -26,9 +26,10 @@ from pathlib import Path
 
 IMPORTED = """
     dvc.api dvc.cli.parser dvc.repo.experiments.queue.celery dvc.repo.experiments.run dvc.repo.experiments.show
-    dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch
-    scipy.interpolate scipy.ndimage scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch
-    torch._dynamo torch.onnx tqdm yaml
+    dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx
+    onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch scipy.interpolate scipy.ndimage
+    scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch torch._dynamo torch.onnx tqdm
+    yaml
 """.split()
 
 

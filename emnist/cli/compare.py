@@ -99,6 +99,6 @@ def main(options):
     else:
         found = run_missing(plan, options.jobs)
 
-    from emnist.comparison.report import write_report  # brings PyTorch, pandas and Seaborn, which take seconds
+    from emnist.comparison.report import write_report  # brings pandas and Seaborn, which take seconds
 
     print(write_report(plan, found, options.speed))

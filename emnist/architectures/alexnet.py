@@ -3,6 +3,7 @@
 from torch import nn
 
 from emnist.models.init import initialise_
+from emnist.models.layers import Conv2d, Dropout
 
 
 class AlexNet(nn.Module):
@@ -31,11 +32,11 @@ class AlexNet(nn.Module):
             nn.Flatten(),
         )
         self.classifier = nn.Sequential(
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(64 * 3 * 3, 1024),
             nn.BatchNorm1d(1024),
             nn.ReLU(inplace=True),
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(1024, 1024),
             nn.BatchNorm1d(1024),
             nn.ReLU(inplace=True),
@@ -56,4 +57,4 @@ class AlexNet(nn.Module):
 
 
 def _conv(inputs, outputs, padding=1):
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.ReLU(inplace=True)
+    return Conv2d(inputs, outputs, kernel_size=3, padding=padding), nn.ReLU(inplace=True)

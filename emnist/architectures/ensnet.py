@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from emnist.models.layers import Dropout
+
 
 class EnsNet(nn.Module):
     """Six wide convolutions and eleven weighted linear classifiers; 25,939,701 parameters with 62 classes.
@@ -22,19 +24,19 @@ class EnsNet(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             *_conv(1, 64, padding=1),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             *_conv(64, 128),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             *_conv(128, 256, padding=1),
             nn.MaxPool2d(2),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             *_conv(256, 512, padding=1),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             *_conv(512, 1024),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             *_conv(1024, 2000, padding=1),
             nn.MaxPool2d(2),
-            nn.Dropout(0.35),
+            Dropout(0.35),
             _AverageThirds(),
             nn.Flatten(),
         )

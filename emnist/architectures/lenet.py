@@ -3,6 +3,7 @@
 from torch import nn
 
 from emnist.models.init import initialise_
+from emnist.models.layers import Dropout
 
 
 class LeNet(nn.Module):
@@ -29,11 +30,11 @@ class LeNet(nn.Module):
             nn.Flatten(),
         )
         self.classifier = nn.Sequential(
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(16 * 3 * 3, 120),
             nn.BatchNorm1d(120),
             nn.ReLU(inplace=True),
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(120, 84),
             nn.BatchNorm1d(84),
             nn.ReLU(inplace=True),

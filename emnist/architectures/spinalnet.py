@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from emnist.models.init import initialise_
+from emnist.models.layers import Dropout
 
 
 class SpinalNet(nn.Module):
@@ -32,7 +33,7 @@ class SpinalNet(nn.Module):
         self.spinal_layer2 = nn.Linear(half + 50, 50)
         self.spinal_layer3 = nn.Linear(half + 50, 50)
         self.spinal_layer4 = nn.Linear(half + 50, 50)
-        self.dropout = nn.Dropout()
+        self.dropout = Dropout()
         self.classifier = nn.Linear(4 * 50, num_classes)
         initialise_(self)
 

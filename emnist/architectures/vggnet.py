@@ -3,6 +3,7 @@
 from torch import nn
 
 from emnist.models.init import initialise_
+from emnist.models.layers import Dropout
 
 
 class VGGNet(nn.Module):
@@ -36,11 +37,11 @@ class VGGNet(nn.Module):
             nn.Linear(128 * 3 * 3, 512),
             nn.BatchNorm1d(512),
             nn.ReLU(inplace=True),
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(512, 512),
             nn.BatchNorm1d(512),
             nn.ReLU(inplace=True),
-            nn.Dropout(),
+            Dropout(),
             nn.Linear(512, num_classes),
         )
         initialise_(self)

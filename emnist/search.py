@@ -67,10 +67,13 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    points, chosen = Sobol(len(names), rng=seed), {}  # a dict, which is an ordered set
+    sobol, chosen, point = Sobol(len(names), rng=seed), {}, None  # a dict, which is an ordered set
     while len(chosen) < trials:
-        point = zip(names, points.random()[0])
-        chosen[tuple(space[name][int(coordinate * len(space[name]))] for name, coordinate in point)] = None
+        before, point = point, sobol.random()[0].tolist()
+        if point == before:
+            raise MemoryError  # SciPy loses that error, and gives the same point again and again
+        places = zip(names, point)
+        chosen[tuple(space[name][int(place * len(space[name]))] for name, place in places)] = None
     return [dict(zip(names, config)) for config in chosen]
 
 

@@ -48,6 +48,12 @@ def test_each_value_is_drawn_about_as_often_as_the_others():
             assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
 
 
+def test_draws_end_where_scipy_loses_that_memory_is_short(monkeypatch):
+    monkeypatch.setattr("scipy.stats.qmc.Sobol.random", lambda sobol: np.full((1, len(SPACE)), 0.5))
+    with pytest.raises(MemoryError):
+        sample_configs(SPACE, 2, seed=42)
+
+
 @pytest.mark.parametrize("recipe, combinations", [("annealed", 36), ("baseline", 144)])
 def test_more_trials_than_combinations_are_refused(recipe, combinations):
     for trials in (combinations, combinations + 1):

@@ -1,0 +1,130 @@
+"""Time and memory of every stage, by the number of images.
+
+    python -m benchmarks.scale --images 50000,200000,814255
+    python -m benchmarks.scale --images 814255 --set model=resnet
+
+The rendered sample at EMNIST ByClass's proportions goes through the whole pipeline in a temporary checkout, with LeNet and
+one epoch of each training. Memory is that of a stage and its worker processes together, the pages that they share counted
+once. `benchmarks/scale.png` shows both.
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+import matplotlib.pyplot as plt
+import psutil
+import yaml
+from matplotlib.ticker import EngFormatter
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from pipeline_helpers import checkout, environment, set_params  # noqa: E402
+
+TEST_SHARE = 116_323 / 814_255
+LITTLE = {
+    "size": "full",
+    "model": "lenet",
+    "search.full": {"trials": 8, "epochs": 1},
+    "pretrain.full.epochs": 1,
+    "finetune.full.epochs": 1,
+    "transfer.epochs": 1,
+}
+PAUSE = 0.1  # seconds between two looks at the memory
+
+
+def measure(command, folder):
+    """Run a stage.
+
+    Returns
+    -------
+    seconds, most, own, kept : float, int, int, int
+        The time, the most memory in bytes, the part of it that no file backs, and the most bytes kept to continue from.
+    """
+    start, most, own, kept = time.perf_counter(), 0, 0, 0
+    words = shlex.split(command.removeprefix("exec "))
+    stage = Popen(words, cwd=folder, env=environment(), stdout=DEVNULL)
+    while stage.poll() is None:
+        total, anonymous = memory(stage.pid)
+        checkpoints = sum(path.stat().st_size for path in folder.glob(".dvc/tmp/continue/*/state"))
+        most, own, kept = max(most, total), max(own, anonymous), max(kept, checkpoints)
+        time.sleep(PAUSE)
+    if stage.returncode:
+        sys.exit(f"error: `{command}` ended with {stage.returncode}")
+    return time.perf_counter() - start, most, own, kept
+
+
+def memory(pid):
+    """Return the bytes that a process and those that it started have in memory, and those that no file backs."""
+    fields = {"Pss": 0, "Pss_Anon": 0}
+    try:
+        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+                name, _, value = line.partition(":")
+                if name in fields:
+                    fields[name] += int(value.split()[0]) * 1024
+    except (psutil.Error, OSError):
+        pass  # it has just ended
+    return tuple(fields.values())
+
+
+def run(images, changes):
+    """Run the pipeline with so many images, and return what `measure` returns by stage, and the bytes of the images."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = checkout(Path(folder), tiny=False)
+        test = round(images * TEST_SHARE)
+        set_params(folder, **LITTLE | changes | {"download.sample.train": images - test, "download.sample.test": test})
+        stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+        for stage in stages.values():
+            for output in stage.get("outs", []) + stage.get("metrics", []) + stage.get("plots", []):
+                path = folder / (output if isinstance(output, str) else next(iter(output)))
+                path.parent.mkdir(parents=True, exist_ok=True)
+        return {name: measure(stage["cmd"], folder) for name, stage in stages.items()}
+
+
+def draw(results, path):
+    """Draw seconds and memory by the number of images, a line for each stage."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for stage in next(iter(results.values())):
+        for axis, values in zip(axes, zip(*[result[stage][:2] for result in results.values()])):
+            axis.plot(list(results), values, marker="o", markersize=3, label=stage)
+    axes[0].set(title="Time", ylabel="seconds")
+    axes[1].set(title="Memory at most", ylabel="bytes")
+    axes[1].yaxis.set_major_formatter(EngFormatter("B"))
+    for axis in axes:
+        axis.set(xlabel="images", ylim=(0, None), xlim=(0, None))
+        axis.xaxis.set_major_formatter(EngFormatter())
+        axis.grid(alpha=0.3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right")
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--images", type=lambda text: [int(n) for n in text.split(",")], default=[50_000, 200_000, 814_255]
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter")
+    options = parser.parse_args()
+    changes = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in options.set)}
+    results = {}
+    for images in options.images:
+        results[images] = run(images, changes)
+        print(
+            f"\n{images:,} images\n\n| stage | seconds | memory at most, MB | of it not of files |\n"
+            + "| --- " * 4
+            + "|"
+        )
+        for stage, (seconds, most, own, kept) in results[images].items():
+            print(f"| {stage} | {seconds:.1f} | {most / 1e6:.0f} | {own / 1e6:.0f} | {kept / 1e3:.0f} |", flush=True)
+        print(f"| all | {sum(seconds for seconds, *_ in results[images].values()):.0f} | | | |", flush=True)
+    if len(results) > 1:
+        draw(results, Path(__file__).with_name("scale.png"))
+
+
+if __name__ == "__main__":
+    main()

@@ -45,13 +45,14 @@ def measure(command, folder):
     seconds, most, own, kept : float, int, int, int
         The time, the most memory in bytes, the part of it that no file backs, and the most bytes kept to continue from.
     """
-    start, most, own, kept = time.perf_counter(), 0, 0, 0
+    start, began, most, own, kept = time.perf_counter(), time.time(), 0, 0, 0
     words = shlex.split(command.removeprefix("exec "))
     stage = Popen(words, cwd=folder, env=environment(), stdout=DEVNULL)
     while stage.poll() is None:
         total, anonymous = memory(stage.pid)
-        checkpoints = sum(path.stat().st_size for path in folder.glob(".dvc/tmp/continue/*/state"))
-        most, own, kept = max(most, total), max(own, anonymous), max(kept, checkpoints)
+        checkpoints = [path.stat() for path in folder.glob(".dvc/tmp/continue/*/state")]
+        kept = max(kept, *(file.st_size for file in checkpoints if file.st_mtime > began), 0)
+        most, own = max(most, total), max(own, anonymous)
         time.sleep(PAUSE)
     if stage.returncode:
         sys.exit(f"error: `{command}` ended with {stage.returncode}")
@@ -114,11 +115,8 @@ def main():
     results = {}
     for images in options.images:
         results[images] = run(images, changes)
-        print(
-            f"\n{images:,} images\n\n| stage | seconds | memory at most, MB | of it not of files |\n"
-            + "| --- " * 4
-            + "|"
-        )
+        columns = "stage", "seconds", "memory at most, MB", "of it not of files, MB", "kept to continue from, kB"
+        print(f"\n{images:,} images\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
         for stage, (seconds, most, own, kept) in results[images].items():
             print(f"| {stage} | {seconds:.1f} | {most / 1e6:.0f} | {own / 1e6:.0f} | {kept / 1e3:.0f} |", flush=True)
         print(f"| all | {sum(seconds for seconds, *_ in results[images].values()):.0f} | | | |", flush=True)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def read_json(path, *numbers):
 def write_csv(path, header, rows):
     """Write `header` (iterable) and `rows` (iterable of iterables) as comma-separated values."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    csv.writer(text, lineterminator="\n").writerows(chain([header], rows))
     write_bytes(path, text.getvalue().encode())
 
 

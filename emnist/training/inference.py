@@ -24,14 +24,13 @@ def predict_top3(model, images, batch_size=256):
     losses : numpy.ndarray of float32, shape (N,)
         Cross-entropy of the true class, in nats.
     """
-    classes, confidence, losses = [], [], []
-    for logits, labels in _logits(model, images, batch_size):
+
+    def read(logits, labels):
         log_probabilities = F.log_softmax(logits, dim=1)
-        top3, top3_classes = log_probabilities.topk(3)
-        classes.append(top3_classes)
-        confidence.append(top3[:, 0].exp())
-        losses.append(-log_probabilities.gather(1, labels[:, None])[:, 0])
-    return tuple(torch.cat(parts).cpu().numpy() for parts in (classes, confidence, losses))
+        top3, classes = log_probabilities.topk(3)
+        return classes, top3[:, 0].exp(), -log_probabilities.gather(1, labels[:, None])[:, 0]
+
+    return _gather(read, model, images, batch_size)
 
 
 @torch.inference_mode()
@@ -47,16 +46,26 @@ def predict_probabilities(model, images, batch_size=256):
     -------
     numpy.ndarray of float32, shape (N, classes)
     """
-    return torch.cat([logits.softmax(dim=1) for logits, _ in _logits(model, images, batch_size)]).cpu().numpy()
+    return _gather(lambda logits, _: [logits.softmax(dim=1)], model, images, batch_size)[0]
 
 
-def _logits(model, images, batch_size):
-    """Yield the logits, in float32, and the labels of one batch after another."""
+def _gather(function, model, images, batch_size):
+    """Call a function with the logits, in float32, and the labels of each batch, and gather each tensor that it returns.
+
+    The results are written to one array: many small ones, kept between the large ones that come and go, would leave
+    holes in the memory, 1.1 kB an image.
+    """
     model.eval()
+    gathered, start = None, 0
     for batch, labels in images.eval_batches(batch_size):
         with images.hardware.autocast():
             logits = model(batch)
-        yield logits.float(), labels
+        parts = function(logits.float(), labels)
+        gathered = gathered or [part.new_empty(len(images), *part.shape[1:]) for part in parts]
+        for whole, part in zip(gathered, parts):
+            whole[start : start + len(part)] = part
+        start += len(batch)
+    return tuple(whole.cpu().numpy() for whole in gathered)
 
 
 def validate(model, images):

@@ -70,7 +70,7 @@ def stage_key(stage, params, *extra):
         digest.update(json.dumps([name, _value_of(name, values)]).encode())
     for path in declared["deps"]:
         for file in files_below(Path(path)):
-            digest.update(json.dumps([file.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()]).encode())
+            digest.update(json.dumps([file.as_posix(), file_checksum(file, "sha256")]).encode())
     versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
     digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *extra]).encode())
     return f"{stage}-{digest.hexdigest()[:32]}"

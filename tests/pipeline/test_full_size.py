@@ -1,5 +1,8 @@
 """What takes long by its size: all images of EMNIST ByClass in a figure, and EnsNet where bfloat16 is emulated."""
 
+import subprocess
+import sys
+
 import numpy as np
 import torch
 from model_helpers import check_bfloat16
@@ -14,6 +17,33 @@ def test_confusion_of_all_62_classes_and_697932_images_stays_small(tmp_path):
     predictions = np.where(rng.random(len(labels)) < 0.85, labels, rng.integers(62, size=len(labels)))
     confusion.confusion_heat_map(tmp_path / "confusion.png", labels, predictions, CHARACTERS, "title")
     assert (tmp_path / "confusion.png").stat().st_size < 600_000
+
+
+READING = """
+import re
+import numpy as np
+import emnist
+from emnist.models import build_model
+from emnist.params import load_params
+from emnist.training.batches import ImageBatches
+from emnist.training.hardware import setup_hardware
+from emnist.training.inference import predict_top3
+
+def memory():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+model = build_model("lenet")
+hardware = setup_hardware(load_params().compute, model, threads=1)
+images = ImageBatches(np.ones((400_000, 28, 28), np.uint8), np.zeros(400_000, np.uint8), hardware, {"mean": 0, "std": 1})
+before = memory()
+results = predict_top3(model, images)
+print(memory() - before - sum(result.nbytes for result in results))
+"""
+
+
+def test_inference_keeps_nothing_but_its_results():
+    done = subprocess.run([sys.executable, "-c", READING], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 40_000_000  # what one batch takes, whatever the number of images
 
 
 def test_ensnet_trains_in_bfloat16_and_channels_last():

@@ -10,12 +10,9 @@ import argparse
 import os
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from contextlib import redirect_stdout
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,7 +22,6 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
-from emnist.data import idx
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
@@ -277,32 +273,6 @@ def transfer(params, options):
     )
 
 
-MEASURED_SPLIT = """
-import os, re, sys
-sys.path.insert(0, os.getcwd())
-os.chdir(sys.argv[1])
-from stages.split import main
-main()
-print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss would include the parent's
-"""
-
-
-def memory(params, options):
-    """Memory: peak resident memory of splitting all of EMNIST ByClass."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        images, labels = characters(697_932)
-        images &= 1  # so that the files compress as well as images of ink
-        idx.write_images(folder / "data/raw/emnist-byclass-train-images-idx3-ubyte.gz", images)
-        idx.write_labels(folder / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz", labels)
-        text = Path("params.yaml").read_text().replace("size: small", "size: full")
-        (folder / "params.yaml").write_text(text)
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURED_SPLIT, folder], check=True, capture_output=True, text=True
-        )
-    row("splitting all images, peak GB", f"{int(done.stdout.split()[-1]) * 1024 / 1e9:.2f}", "below 1.5", "")
-
-
 def nothing_to_do(params, options):
     """Time of `dvc repro` when everything is up to date."""
 
@@ -313,7 +283,7 @@ def nothing_to_do(params, options):
     row("dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", "")
 
 
-LINES = {line.__name__: line for line in (loop, inference, augmentation, search, transfer, memory, nothing_to_do)}
+LINES = {line.__name__: line for line in (loop, inference, augmentation, search, transfer, nothing_to_do)}
 
 
 def main():

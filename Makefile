@@ -18,7 +18,7 @@ repro: .venv/installed  ## Rebuild all results, from nothing or from where a run
 	dvc repro
 	@emnist summary
 
-test: lint  ## Run lint and all tests: about 15 minutes on two AVX2 cores
+test: lint  ## Run lint and all tests: 10 to 15 minutes on two cores
 	OMP_NUM_THREADS=1 python -m pytest
 
 test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: about a minute

@@ -88,13 +88,16 @@ def run(images, changes):
 
 
 def draw(results, path):
-    """Draw seconds and memory by the number of images, a line for each stage."""
+    """Draw the seconds and the memory that no file backs by the number of images, a line for each stage."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axis in axes:
+        axis.set_prop_cycle(color=plt.get_cmap("tab20").colors)
     for stage in next(iter(results.values())):
-        for axis, values in zip(axes, zip(*[result[stage][:2] for result in results.values()])):
+        seconds, _, own, _ = zip(*[result[stage] for result in results.values()])
+        for axis, values in zip(axes, (seconds, own)):
             axis.plot(list(results), values, marker="o", markersize=3, label=stage)
     axes[0].set(title="Time", ylabel="seconds")
-    axes[1].set(title="Memory at most", ylabel="bytes")
+    axes[1].set(title="Memory at most, without that of mapped files")
     axes[1].yaxis.set_major_formatter(EngFormatter("B"))
     for axis in axes:
         axis.set(xlabel="images", ylim=(0, None), xlim=(0, None))

@@ -31,7 +31,7 @@ from emnist.search import run_trial, sample_configs, search_space
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
-from emnist.training.inference import predict_top3
+from emnist.training.inference import predict_top3, validate
 from emnist.training.loop import fit, seed_everything
 from emnist.training.optimizers import build_optimizer
 from emnist.utils.environment import cores
@@ -217,42 +217,27 @@ def rank(params, data, options):
     """
     images, labels, *_ = data
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
+    trial = images, labels, pixel_stats, parts["mini-train"], parts["mini-validation"]
+    search, epochs = params.search[params.size], params.pretrain[params.size].epochs
+    shorter = search.model_copy(update={"epochs": search.epochs // 2})
+    halved = params.search.model_copy(update={params.size: shorter})
+    pretrain, finetune, dropout = (
+        section[params.recipe] for section in (params.pretrain, params.finetune, params.dropout)
+    )
+
+    def final_loss(model, make_batches):
+        return validate(model, make_batches(images, labels, parts["validation"]))["validation_loss"]
+
     for name in options.models:
         params = params.model_copy(update={"model": name})
+        half = params.model_copy(update={"search": halved})
         chosen = sample_configs(search_space(params), 12, params.seed)
 
-        search, epochs = params.search[params.size], params.pretrain[params.size].epochs
-        half = params.model_copy(
-            update={
-                "search": params.search.model_copy(
-                    update={params.size: search.model_copy(update={"epochs": search.epochs // 2})}
-                )
-            }
-        )
-
         def score(config):
-            trial = images, labels, pixel_stats, parts["mini-train"], parts["mini-validation"]
-            short = [run_trial(config, some, *trial) or float("inf") for some in (params, half)]
-            seed_everything(params.seed, "weights")
-            model = build_model(name)
-            set_dropout(model, params.dropout[params.recipe].get(name))
-            hardware = setup_hardware(params.compute, model, threads=1)
-            model = hardware.to_device(model)
-            history = fit(
-                "pretrain",
-                model,
-                build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
-                ImageBatches(images, labels, hardware, pixel_stats, parts["pretrain"]),
-                epochs=epochs,
-                validation=ImageBatches(images, labels, hardware, pixel_stats, parts["validation"]),
-                batch_size=config["batch_size"],
-                augmentations=build_augmentations(params.augmentation),
-                schedule=params.pretrain[params.recipe].schedule,
-                clip_norm=params.pretrain.clip_norm,
-                seed=params.seed,
-                quiet=True,
-            )
-            return *short, min(row["validation_loss"] for row in history)
+            short = [run_trial(config, some, *trial) for some in (params, half)]
+            recipe = config | {"dropout": dropout}, pretrain, finetune
+            final, _ = train(params, images, labels, name, params.seed, *recipe, final_loss, epochs=(epochs, 0))
+            return *(float("inf") if loss is None else loss for loss in short), final
 
         rows = []
         for config, losses in zip(

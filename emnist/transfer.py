@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from emnist.training.inference import gather
+
 
 class Features:
     """Batches of the features that a frozen network computes from labelled images.
@@ -22,12 +24,13 @@ class Features:
     def __init__(self, model, images, batch_size=256):
         model.eval()
         self.hardware = images.hardware
-        parts = []
-        for batch, _ in images.eval_batches(batch_size):
+
+        def embed(batch):
             with self.hardware.autocast():
                 # Stored in the precision of the computation, since EnsNet has 18,000 features an image.
-                parts.append(model.embed(batch).to(self.hardware.precision))
-        self.features = torch.cat(parts)
+                return model.embed(batch).to(self.hardware.precision)
+
+        (self.features,) = gather(len(images), ([embed(batch)] for batch, _ in images.eval_batches(batch_size)))
         self.labels = images.labels[images.indices]
         self.indices = torch.arange(len(self.labels), device=self.hardware.device)
 

@@ -30,7 +30,8 @@ def predict_top3(model, images, batch_size=256):
         top3, classes = log_probabilities.topk(3)
         return classes, top3[:, 0].exp(), -log_probabilities.gather(1, labels[:, None])[:, 0]
 
-    return _gather(read, model, images, batch_size)
+    whole = gather(len(images), (read(*batch) for batch in _logits(model, images, batch_size)))
+    return tuple(tensor.cpu().numpy() for tensor in whole)
 
 
 @torch.inference_mode()
@@ -46,26 +47,44 @@ def predict_probabilities(model, images, batch_size=256):
     -------
     numpy.ndarray of float32, shape (N, classes)
     """
-    return _gather(lambda logits, _: [logits.softmax(dim=1)], model, images, batch_size)[0]
+    (whole,) = gather(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images, batch_size)))
+    return whole.cpu().numpy()
 
 
-def _gather(function, model, images, batch_size):
-    """Call a function with the logits, in float32, and the labels of each batch, and gather each tensor that it returns.
-
-    The results are written to one array: many small ones, kept between the large ones that come and go, would leave
-    holes in the memory, 1.1 kB an image.
-    """
+def _logits(model, images, batch_size):
+    """Yield the logits, in float32, and the labels of one batch after another."""
     model.eval()
-    gathered, start = None, 0
     for batch, labels in images.eval_batches(batch_size):
         with images.hardware.autocast():
             logits = model(batch)
-        parts = function(logits.float(), labels)
-        gathered = gathered or [part.new_empty(len(images), *part.shape[1:]) for part in parts]
-        for whole, part in zip(gathered, parts):
-            whole[start : start + len(part)] = part
-        start += len(batch)
-    return tuple(whole.cpu().numpy() for whole in gathered)
+        yield logits.float(), labels
+
+
+def gather(count, batches):
+    """Put what is computed of one batch after another into one tensor of each kind.
+
+    Many small tensors, kept between the large ones that come and go, would leave holes in the memory, 1.1 kB an image.
+
+    Parameters
+    ----------
+    count : int
+        Number of images in all batches.
+    batches : iterable of sequence of torch.Tensor
+        For each batch a tensor of each kind, whose first dimension is the batch's images.
+
+    Returns
+    -------
+    list of torch.Tensor
+        Whose first dimension is all images.
+    """
+    whole, start = None, 0
+    for parts in batches:
+        whole = whole or [part.new_empty(count, *part.shape[1:]) for part in parts]
+        end = start + len(parts[0])
+        for tensor, part in zip(whole, parts):
+            tensor[start:end] = part
+        start = end
+    return whole
 
 
 def validate(model, images):

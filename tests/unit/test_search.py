@@ -1,5 +1,7 @@
 """Random search: distinct configurations, and a diverged trial only loses."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +50,25 @@ def test_each_value_is_drawn_about_as_often_as_the_others():
             assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
 
 
-def test_draws_end_where_scipy_loses_that_memory_is_short(monkeypatch):
-    monkeypatch.setattr("scipy.stats.qmc.Sobol.random", lambda sobol: np.full((1, len(SPACE)), 0.5))
-    with pytest.raises(MemoryError):
-        sample_configs(SPACE, 2, seed=42)
+SHORT_OF_MEMORY = """
+import re, resource, scipy.stats.qmc
+from emnist.search import sample_configs
+has = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (has + {more}, resource.RLIM_INFINITY))
+try:
+    sample_configs({{"learning_rate": [0.1, 0.2]}}, 2, seed=42)
+except MemoryError:
+    print("short of memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited as Linux does it")
+@pytest.mark.parametrize("more", [500_000, 3_000_000])
+def test_draws_end_without_a_traceback_where_scipy_loses_that_memory_is_short(more):
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY.format(more=more)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("short of memory\n", "")
 
 
 @pytest.mark.parametrize("recipe, combinations", [("annealed", 36), ("baseline", 144)])

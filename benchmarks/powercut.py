@@ -110,7 +110,7 @@ def record(folder, disk, real):
             end = log.stat().st_size  # what is written until now: the power fails before the rest
             results = outputs(disk / "project")
     finally:
-        subprocess.run(["fusermount", "-u", logged], check=True)
+        subprocess.run(["umount", logged], check=True)
         os.waitpid(server, 0)
     return before, log.read_bytes()[start:end], results
 

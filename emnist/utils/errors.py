@@ -79,8 +79,12 @@ def _handle_signals(handler):
             signal.signal(number, handler)
 
 
+def _ignore(number, frame):
+    """Do nothing. Python complains of SIG_IGN where it is set for a signal that has just come."""
+
+
 def _raise_interrupted(number, frame):
-    _handle_signals(signal.SIG_IGN)  # a second signal should not interrupt the clean-up
+    _handle_signals(_ignore)  # a second signal should not interrupt the clean-up
     warnings.simplefilter("ignore")  # about the interrupted work
     raise Interrupted(number)
 

@@ -48,7 +48,7 @@ def run_in_workers(name, function, tasks, workers, remedy):
     while missing:
         # As many as at first, so that one that works alone is still a process of its own.
         busy = max(workers - lost, 1) if lost else "2 * n_jobs"
-        with workers_ignore_sigint():
+        with workers_ignore_terminal():
             parallel = Parallel(
                 n_jobs=workers,
                 pre_dispatch=busy,
@@ -81,17 +81,17 @@ def _memory():
 
 
 @contextmanager
-def workers_ignore_sigint():
-    """Start worker processes with Ctrl-C blocked, in a ``with`` statement.
+def workers_ignore_terminal():
+    """Start worker processes with Ctrl-C and SIGHUP blocked, in a ``with`` statement.
 
-    A terminal sends Ctrl-C to all processes; this one ends its workers itself.
+    A terminal sends them to all processes; this one ends its workers itself.
     """
-    # loky's resource tracker cleans up after workers that were ended early, and warns about it.
+    # loky's resource tracker, which starts here too, cleans up after workers that were ended early, and warns about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker")
     # loky replaces workers whose memory has grown, such as EnsNet's at each trial, and warns about it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     resource_tracker.ensure_running()  # starting it later would unblock SIGINT in some versions of Python
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

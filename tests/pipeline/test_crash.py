@@ -125,16 +125,22 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
     assert done.seconds < SOON
 
 
-def test_workers_never_hear_ctrl_c_from_their_first_instruction_on(tmp_path):
+def test_a_terminal_that_is_closed_ends_the_search_in_one_sentence(pipeline):
+    set_params(pipeline, **{"search.small.trials": 36, "search.small.epochs": 50, "search.workers": 2})
+    done = interrupted("python -m stages.search", pipeline, after("search: trial 1"), signal.SIGHUP)
+    assert (done.returncode, one_sentence(done, "hung up")) == (129, True), done.stdout
+
+
+def test_workers_never_hear_the_terminal_from_their_first_instruction_on(tmp_path):
     (tmp_path / "heard.py").write_text("""
 import signal
 from joblib import Parallel, delayed
-from emnist.utils.workers import workers_ignore_sigint
+from emnist.utils.workers import workers_ignore_terminal
 
-with workers_ignore_sigint():
+with workers_ignore_terminal():
     blocked = Parallel(2, return_as="generator")(delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, ()) for _ in range(4))
-assert all(signal.SIGINT in mask for mask in blocked)
-assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+assert all({signal.SIGINT, signal.SIGHUP} <= mask for mask in blocked)
+assert not {signal.SIGINT, signal.SIGHUP} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 """)
     run("python heard.py", tmp_path)
 

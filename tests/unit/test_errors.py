@@ -87,3 +87,20 @@ def test_memory_that_ends_during_an_import_is_one_sentence():
 def test_an_error_in_the_code_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_cli(lambda: 1 / 0)
+
+
+def test_two_signals_at_once_are_one_sentence():
+    script = """
+import os, signal
+from emnist.utils.errors import run_cli
+both = {signal.SIGHUP, signal.SIGTERM}
+def main():
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+run_cli(main)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (129, "hung up: run the same command again to continue\n")

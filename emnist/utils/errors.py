@@ -47,13 +47,21 @@ def run_cli(main):
     Exit codes: 0 for success, 1 for a `UserError` or where the system refuses something, such as room on the disk, 130
     for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, as from a terminal that is closed.
     """
-    _handle_signals(_raise_interrupted)
+    came = []  # the signal, since libraries make other errors of `Interrupted`, as torch.onnx does
+
+    def interrupt(number, frame):
+        came.append(number)
+        _handle_signals(_ignore)  # a second signal should not interrupt the clean-up
+        warnings.simplefilter("ignore")  # about the interrupted work
+        raise Interrupted(number)
+
+    _handle_signals(interrupt)
     try:
         main()
-    except Exception as error:
+    except (Exception, Interrupted) as error:
+        if came:
+            _exit(128 + came[0], _signal_message(came[0]))
         _exit_on_error(error)
-    except Interrupted as interrupted:
-        _exit(128 + interrupted.args[0], _signal_message(interrupted.args[0]))
     finally:
         _handle_signals(signal.SIG_IGN)
 
@@ -81,12 +89,6 @@ def _handle_signals(handler):
 
 def _ignore(number, frame):
     """Do nothing. Python complains of SIG_IGN where it is set for a signal that has just come."""
-
-
-def _raise_interrupted(number, frame):
-    _handle_signals(_ignore)  # a second signal should not interrupt the clean-up
-    warnings.simplefilter("ignore")  # about the interrupted work
-    raise Interrupted(number)
 
 
 def _exit_at_once(number, frame):

@@ -104,3 +104,18 @@ run_cli(main)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (129, "hung up: run the same command again to continue\n")
+
+
+def test_a_signal_is_one_sentence_where_a_library_makes_another_error_of_it():
+    script = """
+import os, signal
+from emnist.utils.errors import run_cli
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except BaseException:
+        raise AttributeError("half imported") from None
+run_cli(main)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "terminated: run the same command again to continue\n")

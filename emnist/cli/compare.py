@@ -71,11 +71,11 @@ def numbers(text):
 
 
 def setting(text):
-    """Split ``model:name=value`` into the model, None for all, and the rest."""
-    model, _, rest = text.rpartition(":") if text.split(":")[0] in ARCHITECTURES else ("", "", text)
+    """Split ``model:name=value`` into the model, None for all, and the rest, without the ``++`` that DVC may need."""
+    model, _, rest = text.partition(":") if text.split(":")[0] in ARCHITECTURES else ("", "", text)
     if "=" not in rest:
         raise argparse.ArgumentTypeError(f"{text!r} should be NAME=VALUE or MODEL:NAME=VALUE")
-    return model or None, rest
+    return model or None, rest.lstrip("+")
 
 
 def main(options):

@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     special : dict of str to list of str
         The settings that only one model has, for each model.
     settings : dict of (str, int) to list of str
-        The settings of each run, by model and seed.
+        The settings of each run, by model and seed, as `dvc exp run -S` takes them.
     values : dict of (str, int) to dict
         The parameters of each run, by model and seed.
     """
@@ -86,7 +86,9 @@ def plan_runs(models, seeds, settings):
         for model in models
         for seed in seeds
     }
-    return Plan(params, special, of_run, {key: with_settings(own) for key, own in of_run.items()})
+    values = {key: with_settings(own) for key, own in of_run.items()}
+    # `++` lets DVC set what params.yaml lacks, such as a rate of dropout; `with_settings` has refused wrong names.
+    return Plan(params, special, {key: [f"++{each}" for each in own] for key, own in of_run.items()}, values)
 
 
 def with_settings(settings):

@@ -13,7 +13,8 @@ from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_para
 
 from emnist.comparison import runs
 
-COMMAND = "emnist compare --models lenet,spinalnet --seeds 42 -S spinalnet:transfer.epochs=2"
+OWN = "-S spinalnet:transfer.epochs=2 -S spinalnet:dropout.annealed.spinalnet=0.4"  # which params.yaml lacks
+COMMAND = f"emnist compare --models lenet,spinalnet --seeds 42 {OWN}"
 
 
 def experiments(folder):
@@ -64,6 +65,7 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     done = experiments(pipeline)
     assert set(done) == {"lenet-42", "lenet-42-2", "spinalnet-42"}
     assert done["lenet-42"]["seed"] == "7"
+    assert [done[name]["dropout.annealed.spinalnet"] for name in ("lenet-42-2", "spinalnet-42")] == ["", "0.4"]
     folder = pipeline / "plots/comparison"
     with open(folder / "runs.csv") as file:
         rows = list(csv.DictReader(file))

@@ -19,8 +19,8 @@ def add_arguments(parser):
 
 
 def main(options):
-    """Move half-written files aside, remove empty folders and damaged files from DVC's cache, and give this checkout an
-    identity if git has none.
+    """Move half-written files aside, remove empty folders and damaged files from DVC's cache, end runs of DVC's queue that
+    were killed, and give this checkout an identity if git has none.
 
     DVC makes its files again, and finds in its run cache what is already computed.
     """
@@ -32,12 +32,22 @@ def main(options):
         move_aside(lock)
     remove_empty(Path(".dvc/cache/runs"))
     remove_damaged(Path(".dvc/cache/files/md5"))
+    if Path(".dvc/tmp/exps/celery").exists():
+        fail_dead_runs()
     if Path(".git").exists() and git.configure_identity():
         log(
             "git has no name or address for you, and DVC's experiments need both: this checkout now uses "
             f"{git.config('user.name')} <{git.config('user.email')}>; `git config user.name NAME` and "
             "`git config user.email ADDRESS`, run here, replace them"
         )
+
+
+def fail_dead_runs():
+    """Let DVC's queue take killed runs for failed: while they count as running, `dvc exp show` can fail."""
+    from emnist.comparison import experiments  # which imports DVC, a second
+
+    if dead := experiments.fail_dead_runs():
+        log(f"runs of DVC's queue that were killed, and count as failed now: {dead}")
 
 
 def remove_empty(runs):

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,8 +12,10 @@ import time
 from functools import reduce
 from pathlib import Path
 
+import psutil
 import yaml
 from dvc.api import DVCFileSystem
+from dvc.repo import Repo
 
 from emnist.utils import git
 from emnist.utils.errors import UserError
@@ -48,7 +49,7 @@ def list_experiments():
 
 
 def read_records():
-    """Read what `dvc exp show` prints. It is asked again where a run that ends while it looks keeps it from answering."""
+    """Read what `dvc exp show` prints. It is asked again where a run that ends, or was killed, keeps it from answering."""
     failures = 0
     while True:
         try:
@@ -59,6 +60,7 @@ def read_records():
             failures += 1
             if ".dvc/tmp/exps" not in str(error) or failures == ATTEMPTS:
                 raise
+            fail_dead_runs()
             time.sleep(1)
 
 
@@ -150,15 +152,35 @@ def count_workers():
     return sum(map(int, re.search(r"Worker status: (\d+) active, (\d+) idle", run_dvc("queue", "status")).groups()))
 
 
+def fail_dead_runs():
+    """Let DVC's queue take runs for failed that it believes to be running, but that no process does.
+
+    If a run is killed while its folder is made or removed, `dvc exp show` fails for as long as it counts as running.
+
+    Returns
+    -------
+    int
+        The number of such runs.
+    """
+    with Repo() as repo:
+        queue = repo.experiments.celery_queue
+        revisions = [entry.stash_rev for entry in queue.iter_active()]
+        processes = {revision: queue.proc.get(revision) for revision in revisions}
+        dead = [revision for revision, info in processes.items() if not (info and is_process_alive(info.pid))]
+    if not dead or count_workers():
+        return 0
+    run_dvc("queue", "kill", *dead)
+    return len(dead)
+
+
 def is_process_alive(pid):
-    """Tell whether a process of this number runs."""
+    """Tell whether a process of this number runs: one that was killed may stay in the list of processes for a while."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:  # it is another user's
-        pass
-    return True
+    except psutil.AccessDenied:  # it is another user's
+        return True
 
 
 def run_dvc(*command, seconds=None, **environment):

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -80,6 +81,20 @@ def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, 
     undisturbed = yaml.safe_load((pipeline / "dvc.lock").read_text())
     for stage in ("pretrain", "finetune"):
         assert continued["stages"][stage] == undisturbed["stages"][stage]
+
+
+def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_failed(pipeline):
+    run("dvc exp run --queue --name lost -S seed=7 && dvc queue start > /dev/null 2>&1", pipeline)
+    wait_for(lambda: list((pipeline / ".dvc/tmp/exps").glob("tmp*/data/sources.json")))
+    worker = int((pipeline / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
+    os.killpg(os.getpgid(worker), signal.SIGKILL)
+    (folder,) = (pipeline / ".dvc/tmp/exps").glob("tmp*")
+    shutil.rmtree(folder / ".dvc")
+    assert "does not exist" in run("dvc exp show", pipeline, check=False).stdout
+    assert "count as failed now: 1" in run("emnist repair", pipeline).stdout
+    assert re.search(r"lost .* Failed", run("dvc queue status", pipeline).stdout)
+    run("dvc exp show", pipeline)
+    assert run("emnist repair", pipeline).stdout == ""
 
 
 def test_a_killed_experiment_continues_when_it_is_run_again(pipeline):

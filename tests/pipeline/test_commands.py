@@ -42,6 +42,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "dvc exp run -S 'source=[": "test_pipeline.py, with folders and the sample",
     "dvc exp run -S source=folder": "test_pipeline.py, with the sample's files in a folder",
     "python benchmarks/soak.py": "test_crash.py, with fewer kills",
+    "python benchmarks/soak_compare.py": "test_compare.py and test_crash.py, with one kill each",
     "TMPDIR=/dev/shm python benchmarks/faults.py": "test_faults.py, with fewer faults",
     "python -m benchmarks.memory": "test_faults.py, with fewer limits",
     "python -m benchmarks.powercut": "a benchmark, which needs root; test_faults.py has what it found",

@@ -68,6 +68,45 @@ def time_stages(folder):
     return {stage: end - start for (stage, start), end in zip(starts, ends)}
 
 
+def shuffled_kinds(rng, targets):
+    """Give pairs of a target and a key of `SIGNALS`, in random order, again and again."""
+    kinds = list(itertools.product(targets, SIGNALS))
+    rng.shuffle(kinds)
+    return itertools.cycle(kinds)
+
+
+def send_next(kinds, find, tries=100):
+    """Send the next kill of `kinds` for whose target there is a process now.
+
+    Parameters
+    ----------
+    kinds : iterator
+        As from `shuffled_kinds`.
+    find : callable
+        Returns the numbers of a target's processes.
+    tries : int
+        Kinds to look at; more than there are, so that each has its turn.
+
+    Returns
+    -------
+    (str, str) or None
+        The target and the key of `SIGNALS`.
+    """
+    for target, name in itertools.islice(kinds, tries):
+        if find(target):
+            send_signal(lambda: find(target), SIGNALS[name])
+            return target, name
+
+
+def print_kills(by_kind, by_stage, lost, targets):
+    """Print how many kills there were of each kind and in each stage, and what they cost."""
+    print(f"\n| kills by signal | {' | '.join(targets)} |\n| --- |{' --- |' * len(targets)}")
+    for name in SIGNALS:
+        print(f"| {name} | {' | '.join(str(by_kind[target, name]) for target in targets)} |")
+    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in by_stage.items()))
+    print(f"epochs and trials done twice: {sum(lost)}, at most {max(lost)} for one kill")
+
+
 class Kills:
     """Decides when the next kill comes and what it is, and counts them."""
 
@@ -75,9 +114,7 @@ class Kills:
         self.rng, self.seconds, self.each = random.Random(seed), seconds, -(-wanted // len(seconds))
         self.end = end
         self.by_stage, self.by_kind, self.hit = Counter(), Counter(), None
-        kinds = list(itertools.product(TARGETS, SIGNALS))
-        self.rng.shuffle(kinds)
-        self.kinds = itertools.cycle(kinds)
+        self.kinds = shuffled_kinds(self.rng, TARGETS)
 
     def when(self):
         """Make a function that maps each line of a run's output to the seconds until its kill, or to None."""
@@ -97,11 +134,7 @@ class Kills:
 
     def deliver(self, pid):
         """Send the next kill for which there is a process now."""
-        for target, name in itertools.islice(self.kinds, 2 * len(TARGETS) * len(SIGNALS)):
-            if victims(pid, target):
-                self.hit = target, name
-                send_signal(pid, target, SIGNALS[name])
-                return
+        self.hit = send_next(self.kinds, lambda target: victims(pid, target))
 
 
 def main():
@@ -152,11 +185,7 @@ def main():
             )
             run(f"rm -rf {disturbed}", folder)
 
-    print(f"\n| {'kills by signal'} | {' | '.join(TARGETS)} |\n| --- |{' --- |' * len(TARGETS)}")
-    for name in SIGNALS:
-        print(f"| {name} | {' | '.join(str(kills.by_kind[target, name]) for target in TARGETS)} |")
-    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in kills.by_stage.items()))
-    print(f"epochs and trials done twice: {sum(lost)}, at most {max(lost)} for one kill")
+    print_kills(kills.by_kind, kills.by_stage, lost, TARGETS)
     print(f"times that DVC's own files had to be repaired: {repaired}")
     print(f"processes left after {LEFT_AFTER} s: {slow or 'none'}")
     print("files that differ:", ", ".join(different) or "none")

@@ -11,7 +11,6 @@ outlives.
 """
 
 import argparse
-import itertools
 import os
 import random
 import re
@@ -25,10 +24,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import psutil  # noqa: E402
-from kill_helpers import differences, repeated, stage_named  # noqa: E402
+from kill_helpers import differences, processes, repeated, stage_named  # noqa: E402
 from pipeline_helpers import environment, run  # noqa: E402
-from soak import LEFT_AFTER, SIGNALS, prepare  # noqa: E402
+from soak import LEFT_AFTER, SIGNALS, prepare, print_kills, send_next, shuffled_kinds  # noqa: E402
 
 MODELS = ("lenet", "spinalnet")
 COMMAND = f"emnist compare --models {','.join(MODELS)} --seeds 42 --jobs 1"
@@ -43,30 +41,16 @@ TARGETS = {  # what a command line of each kind contains
 ENDING_ALL = {("all", name) for name in SIGNALS if name not in ("SIGINT", "SIGHUP")}
 
 
-def processes(folder, pattern=""):
-    """List the processes that run in a folder or below it, and whose command line matches."""
-    return [
-        process
-        for process in psutil.process_iter(["cwd", "cmdline"])
-        if str(process.info["cwd"]).startswith(str(folder))
-        and re.search(pattern, " ".join(process.info["cmdline"] or []))
-    ]
-
-
-def send(folder, target, signals):
-    """Send signals, one after the other, to the processes of a kind; to one of them only where they are workers."""
-    for number in signals:
-        found = processes(folder, TARGETS[target])
-        for process in found[:1] if target == "worker" else found:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-        time.sleep(0.1)
+def victims(folder, target):
+    """List the numbers of the processes of a kind; of one only where they are workers."""
+    found = [process.pid for process in processes(folder, TARGETS[target])]
+    return found[:1] if target == "worker" else found
 
 
 def gone(folder, seconds):
     """Wait until no process is left in a folder, and return whether that came in time."""
     end = time.monotonic() + seconds
-    while left := [process for process in processes(folder) if process.status() != psutil.STATUS_ZOMBIE]:
+    while left := processes(folder):
         if time.monotonic() > end:
             print("left:", *(" ".join(process.info["cmdline"]) for process in left), sep="\n", file=sys.stderr)
             return False
@@ -93,7 +77,7 @@ def results(folder):
 
 
 def start(folder):
-    """Start the comparison in a process group of its own, which writes to `compare.log` beside the folder."""
+    """Start the comparison in a process group of its own, which writes to FOLDER.log."""
     with open(f"{folder}.log", "a") as file:
         return subprocess.Popen(
             COMMAND.split(), cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True
@@ -105,9 +89,8 @@ def main():
     parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rng, kinds = random.Random(options.seed), list(itertools.product(TARGETS, SIGNALS))
-    rng.shuffle(kinds)
-    kinds = itertools.cycle(kinds)
+    rng = random.Random(options.seed)
+    kinds = shuffled_kinds(rng, TARGETS)
     by_kind, by_stage = Counter(), Counter()
     different, lost, faults, compared, comparisons, repaired = [], [0], [], 0, 0, 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -126,10 +109,10 @@ def main():
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(rng.uniform(0, seconds / 2))
                 if process.poll() is None and by_kind.total() < options.kills:
-                    hit = next(kind for kind in itertools.islice(kinds, 60) if processes(folder, TARGETS[kind[0]]))
-                    by_stage[stage_named("".join(logs(folder).values())) or "none yet"] += 1
-                    by_kind[hit] += 1
-                    send(folder, hit[0], SIGNALS[hit[1]])
+                    stage = stage_named("".join(logs(folder).values())) or "none yet"
+                    if hit := send_next(kinds, lambda target: victims(folder, target)):
+                        by_stage[stage] += 1
+                        by_kind[hit] += 1
                     if hit in ENDING_ALL and not gone(folder, LEFT_AFTER):
                         faults.append(f"{hit}: left after {LEFT_AFTER} s")
                 try:
@@ -144,7 +127,7 @@ def main():
                 failures = 0 if hit else failures + 1
                 assert failures < 3, Path(f"{folder}.log").read_text()
                 if failures:
-                    repaired += "half written" in run("emnist repair", folder).stdout
+                    repaired += bool(run("emnist repair", folder).stdout)
             output = Path(f"{folder}.log").read_text()
             if "Traceback" in output:
                 faults.append(output[output.index("Traceback") :][:1500])
@@ -162,11 +145,7 @@ def main():
             )
             run(f"rm -rf {folder}", temporary)
 
-    print(f"\n| kills | {' | '.join(TARGETS)} |\n| --- |{' --- |' * len(TARGETS)}")
-    for name in SIGNALS:
-        print(f"| {name} | {' | '.join(str(by_kind[target, name]) for target in TARGETS)} |")
-    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in by_stage.items()))
-    print(f"epochs and trials done twice: {sum(lost)}, at most {max(lost)} for one kill")
+    print_kills(by_kind, by_stage, lost, TARGETS)
     print("files that differ:", ", ".join(different) or "none")
     print("other faults:", "\n".join(faults) or "none")
     sys.exit(bool(different or faults) or max(lost) > 1)

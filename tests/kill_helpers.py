@@ -49,10 +49,29 @@ def victims(pid, target):
         return []
 
 
-def send_signal(pid, target, signals):
-    """Send signals (iterable of signal.Signals), one after the other, to the processes that `victims` lists."""
+def processes(folder, pattern=""):
+    """List the processes (psutil.Process) that run in a folder or below it, and whose command line matches.
+
+    One that ends meanwhile shows no folder, or no command line.
+    """
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "cmdline"])
+        if str(process.info["cwd"]).startswith(str(folder))
+        and re.search(pattern, " ".join(process.info["cmdline"] or []))
+    ]
+
+
+def kill_queue(folder):
+    """Kill the first worker of DVC's queue, and with it the run that it does."""
+    worker = int((folder / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
+    os.killpg(os.getpgid(worker), signal.SIGKILL)
+
+
+def send_signal(find, signals):
+    """Send signals (iterable of signal.Signals), one after the other, to the processes whose numbers `find` returns."""
     for number in signals:
-        for each in victims(pid, target):
+        for each in find():
             with suppress(ProcessLookupError):
                 os.kill(each, number)
         time.sleep(0.1 if number == signal.SIGSTOP else 0)

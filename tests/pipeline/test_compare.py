@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
+from kill_helpers import processes
 from PIL import Image
 from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_params
 
@@ -20,18 +21,6 @@ COMMAND = f"emnist compare --models lenet,spinalnet --seeds 42 {OWN}"
 def experiments(folder):
     shown = csv.DictReader(run("dvc exp show --csv", folder).stdout.splitlines())
     return {row["Experiment"]: row for row in shown if row["Experiment"]}
-
-
-def processes(folder):
-    """Find what runs in a folder and below it: the queue's workers, the runs and their stages.
-
-    One that ends meanwhile shows no folder, or no command line.
-    """
-    return [
-        process
-        for process in psutil.process_iter(["cwd", "cmdline"])
-        if str(process.info["cwd"]).startswith(str(folder))
-    ]
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):

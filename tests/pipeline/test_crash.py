@@ -3,7 +3,6 @@
 The long form of the first test is ``python benchmarks/soak.py --kills 50``.
 """
 
-import os
 import random
 import re
 import resource
@@ -14,7 +13,7 @@ import time
 
 import pytest
 import yaml
-from kill_helpers import after, differences, interrupted, repeated, until_done
+from kill_helpers import after, differences, interrupted, kill_queue, repeated, until_done
 from pipeline_helpers import checkout, environment, outputs, run, set_params
 from test_experiments import stages_run
 
@@ -64,8 +63,7 @@ def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, 
     experiment = "dvc exp run --queue -S pretrain.small.epochs=3 -S finetune.small.epochs=3 finetune"
     run(f"{experiment} && dvc queue start > /dev/null 2>&1", pipeline)
     wait_for(lambda: list((pipeline / ".dvc/tmp/continue").glob("finetune-*/state")))
-    worker = int((pipeline / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
-    os.killpg(os.getpgid(worker), signal.SIGKILL)
+    kill_queue(pipeline)
     run(f"{experiment} --name again && dvc queue start > /dev/null 2>&1", pipeline)
     wait_for(lambda: run("git for-each-ref 'refs/exps/*/*/again'", pipeline).stdout)
 
@@ -86,8 +84,7 @@ def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, 
 def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_failed(pipeline):
     run("dvc exp run --queue --name lost -S seed=7 && dvc queue start > /dev/null 2>&1", pipeline)
     wait_for(lambda: list((pipeline / ".dvc/tmp/exps").glob("tmp*/data/sources.json")))
-    worker = int((pipeline / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
-    os.killpg(os.getpgid(worker), signal.SIGKILL)
+    kill_queue(pipeline)
     (folder,) = (pipeline / ".dvc/tmp/exps").glob("tmp*")
     shutil.rmtree(folder / ".dvc")
     assert "does not exist" in run("dvc exp show", pipeline, check=False).stdout

@@ -20,7 +20,7 @@ from dvc.repo import Repo
 from emnist.utils import git
 from emnist.utils.errors import UserError
 
-STATES = ["failed", "dead", "queued", "running", "success"]  # a later one counts for more
+STATES = ["failed", "queued", "running", "success"]  # a later one counts for more
 SECONDS = 60  # that DVC may take to list its experiments
 ATTEMPTS = 5  # to list them, where it fails
 
@@ -37,8 +37,9 @@ def list_experiments():
         revision, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
         data, state = revision["data"] or {}, executor["state"]
         # What ends is still said to run until a worker has fetched its results, and for ever if no worker is left.
-        if state == "running" and executor["local"] and not is_process_alive(executor["local"]["pid"]):
-            state = "running" if count_workers() else "dead"
+        gone = state == "running" and executor["local"] and not is_process_alive(executor["local"]["pid"])
+        if gone and not count_workers():
+            state = "failed"
         yield {
             "name": shown["name"],
             "rev": revision["rev"],

@@ -10,7 +10,13 @@ import torch
 import yaml
 
 from emnist.check import check_names
-from emnist.comparison.experiments import experiment_refs, list_experiments, match_experiments, run_dvc
+from emnist.comparison.experiments import (
+    experiment_refs,
+    fail_dead_runs,
+    list_experiments,
+    match_experiments,
+    run_dvc,
+)
 from emnist.params import check_params, read_params
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
@@ -133,13 +139,12 @@ def run_missing(plan, jobs=None):
         return found[key]["state"] if key in found else "failed"
 
     with exclusive_lock(".dvc/tmp/compare", "another comparison that queues its runs"):
+        fail_dead_runs()
         found = match_experiments(plan.values)
         for experiment in found.values():
-            if experiment["state"] == "dead":
-                run_dvc("queue", "kill", experiment["name"])  # which only notes that its process is gone
-            if experiment["state"] in ("dead", "failed"):
+            if experiment["state"] == "failed":
                 run_dvc("queue", "remove", experiment["name"])
-        missing = [key for key in plan.values if state(key) in ("dead", "failed")]
+        missing = [key for key in plan.values if state(key) == "failed"]
         unfinished = [key for key in plan.values if state(key) != "success"]
         if not unfinished:
             return found

@@ -77,7 +77,7 @@ MIN_CLASS_COUNT = 4.0  # thousands: a rarer class is raised to this, since a sam
 IMAGES_PER_WRITER = 25
 WRITERS_AT_ONCE = 400  # the most whose images are in memory
 FONT_SIZE = 128  # pixels, at which the forms of a font are rasterised
-CAPITAL_HEIGHT = 92  # pixels, of the forms in STROKES; fonts have their own
+CAPITAL_HEIGHT = 92  # pixels, of a pen's strokes; fonts have their own
 CANVAS = 48  # pixels, the side of the canvas
 CANVAS_SCALE = 1.3  # side of the canvas in longer sides of the character, which distortion enlarges
 KNOTS = 4  # along each side of the grid of random displacements
@@ -87,7 +87,7 @@ ROUGH_KNOTS = 12  # the same, of the small variations of the stroke's width
 # displacement in halves of the longer side, slant the shear to the right.
 BETWEEN = {"aspect": 0.15, "elastic": 0.07, "slant": 0.17}
 WITHIN = {"aspect": 0.10, "elastic": 0.06, "slant": 0.08}
-PEN = (0.77, 1.23)  # of a writer, in means of the class
+PEN = (0.77, 1.23)  # of a writer, as a multiple of that of the class
 EDGE = (0.6, 1.4)  # the same
 PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
 PRESSURE = 0.12  # of the pen, standard deviation along a stroke
@@ -225,7 +225,7 @@ def render_writer(seed, labels):
         choices = FORMS[CHARACTERS[label]]
         shares = np.cumsum([share for *_, share in choices])
         character, form, _ = choices[np.searchsorted(shares, chosen[label] * shares[-1], side="right")]
-        form = outline(form, character)
+        form = outline(character, form)
         aspect = aspects[k]
         if not np.isnan(CLASSES["aspect"][label]):
             aspect += CLASSES["aspect"][label] - form[-1]
@@ -261,12 +261,12 @@ def _interpolate(knots):
 
 
 @functools.cache
-def outline(form, character):
+def outline(character, form):
     """Compute the signed distance to the outline of a form.
 
     Parameters
     ----------
-    form, character : str
+    character, form : str
         As in `read_forms`.
 
     Returns

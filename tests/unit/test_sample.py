@@ -62,7 +62,7 @@ def test_several_forms_of_every_character_draw_ink(character):
     assert sum(share for *_, share in forms) == pytest.approx(1, abs=0.02)
     for drawn, form, share in forms:
         assert share > 0
-        distance, *_ = sample.outline(form, drawn)
+        distance, *_ = sample.outline(drawn, form)
         assert (distance > 0).any()
         assert (distance[[0, -1]] < 0).all()
 

@@ -38,22 +38,7 @@ FONTS = {
 }
 
 
-CLASSES_FILE = Path(__file__).with_name("sample_classes.csv")
 FORMS_FILE = Path(__file__).with_name("sample_forms.csv")
-
-
-def read_classes():
-    """Read the numbers of each class: a dict of column to numpy.ndarray of float, shape (62,), as `CHARACTERS`.
-
-    ``thousands`` are the approximate numbers of images in EMNIST ByClass; the ten digits, which differ little, have
-    their mean. The others make the sample's means those of EMNIST's training images; ``python -m benchmarks.sample
-    fit`` finds them. ``aspect`` is the logarithm of width to height, to which each form is stretched (nan: it keeps its
-    own), ``slant`` the shear to the right. ``pen`` is half a stroke's width and ``edge`` the width of its grey edge, in
-    longer sides.
-    """
-    with CLASSES_FILE.open(newline="") as file:
-        rows = {row.pop("class"): row for row in csv.DictReader(file)}
-    return {column: np.array([float(rows[c][column]) for c in CHARACTERS]) for column in rows["0"]}
 
 
 def read_forms():
@@ -61,7 +46,7 @@ def read_forms():
 
     A form is the glyph of that character in a font's file, or the strokes of a pen: points on a ten by ten grid, column
     then row from the top left, which are joined by a smooth curve. A repeated point is a corner, and a slash starts a
-    new stroke. Its share is the share of EMNIST's writers who use it, as ``python -m benchmarks.sample fit`` estimates.
+    new stroke. Its share of the class's writers follows EMNIST's; ``python -m benchmarks.sample fit`` estimates it.
     """
     forms = {character: [] for character in CHARACTERS}
     with FORMS_FILE.open(newline="") as file:
@@ -70,9 +55,28 @@ def read_forms():
     return forms
 
 
-CLASSES = read_classes()
 FORMS = read_forms()
+
+# Approximate number of images of each class in EMNIST ByClass, in thousands and in the order of CHARACTERS. The ten
+# digits, which differ little, have their mean.
+BYCLASS_COUNTS = [40.3] * 10 + [
+    7.5, 4.5, 11.8, 5.3, 5.8, 10.6, 3.0, 3.7, 14.0, 4.4, 2.9, 5.9, 10.5,
+    9.6, 29.1, 9.7, 3.0, 5.9, 24.3, 11.4, 14.6, 5.4, 5.5, 3.2, 5.5, 3.2,
+    11.7, 6.0, 3.3, 11.9, 28.7, 3.0, 4.3, 10.2, 3.2, 2.2, 3.0, 17.9, 3.1,
+    13.3, 3.2, 2.8, 3.5, 16.4, 3.1, 21.2, 3.3, 3.4, 3.2, 3.3, 2.7, 3.2,
+]  # fmt: skip
 MIN_CLASS_COUNT = 4.0  # thousands: a rarer class is raised to this, since a sample is far smaller than EMNIST
+
+# Mean of log(width / height) of the ink of each class in EMNIST's training images, to which each form is stretched.
+# Those of OWN_ASPECT have forms that differ too much for a common one.
+ASPECTS = [
+    -0.10, -0.94, -0.03, -0.22, -0.24, -0.01, -0.31, -0.28, -0.27, -0.41,
+    -0.07, -0.15, -0.01, -0.06, 0.01, -0.24, -0.06, -0.12, -0.85, -0.06, -0.12, -0.25, 0.39,
+    0.12, -0.04, -0.30, -0.10, -0.05, -0.12, 0.05, 0.01, -0.16, 0.21, -0.18, -0.41, 0.10,
+    0.19, -0.42, 0.02, -0.29, 0.08, -0.29, -0.33, -0.44, -0.86, -0.48, -0.21, -0.96, 0.46,
+    0.11, -0.06, -0.23, -0.32, 0.00, -0.10, -0.26, 0.11, -0.05, 0.40, -0.08, -0.33, 0.21,
+]  # fmt: skip
+OWN_ASPECT = "1Iijl"
 
 IMAGES_PER_WRITER = 25
 WRITERS_AT_ONCE = 400  # the most whose images are in memory
@@ -87,8 +91,11 @@ ROUGH_KNOTS = 12  # the same, of the small variations of the stroke's width
 # displacement in halves of the longer side, slant the shear to the right.
 BETWEEN = {"aspect": 0.15, "elastic": 0.07, "slant": 0.17}
 WITHIN = {"aspect": 0.10, "elastic": 0.06, "slant": 0.08}
-PEN = (0.77, 1.23)  # of a writer, as a multiple of that of the class
-EDGE = (0.6, 1.4)  # the same
+SLANT = 0.09  # mean of the shear
+ASPECT_BY_SLANT = 0.08  # what the slant adds to the logarithm of width to height, on average
+PEN = (0.062, 0.098)  # half a stroke's width, in longer sides of a character as large as a capital
+SOFTNESS = (0.042, 0.098)  # width of a stroke's grey edge, in the same
+SIZE_EXPONENT = 0.4  # by which both are wider in a small character, relative to the character
 PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
 PRESSURE = 0.12  # of the pen, standard deviation along a stroke
 ROUGHNESS = 0.1  # the same, over short distances
@@ -180,7 +187,7 @@ def writers(train, test, seed):
     list of list of (numpy.random.SeedSequence, numpy.ndarray of uint8)
         For the training and the test part, the arguments of `render_writer` for each writer.
     """
-    weights = np.maximum(CLASSES["thousands"], MIN_CLASS_COUNT)
+    weights = np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
     parts = []
     for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
         share = count * weights / weights.sum()
@@ -213,9 +220,9 @@ def render_writer(seed, labels):
     knots = rng.normal(0, BETWEEN["elastic"], (classes, 2, KNOTS, KNOTS))[labels]
     knots += rng.normal(0, WITHIN["elastic"], knots.shape)
     aspects = rng.normal(0, BETWEEN["aspect"]) + rng.normal(0, WITHIN["aspect"], count)
-    slants = CLASSES["slant"][labels] + rng.normal(0, BETWEEN["slant"]) + rng.normal(0, WITHIN["slant"], count)
-    pens = CLASSES["pen"][labels] * rng.uniform(*PEN) * np.exp(rng.normal(0, PEN_JITTER, count))
-    edges = CLASSES["edge"][labels] * rng.uniform(*EDGE)
+    slants = SLANT + rng.normal(0, BETWEEN["slant"]) + rng.normal(0, WITHIN["slant"], count)
+    pens = rng.uniform(*PEN) * np.exp(rng.normal(0, PEN_JITTER, count))
+    softness = rng.uniform(*SOFTNESS)
     pressure = 1 + PRESSURE * _interpolate(rng.normal(0, 1, (count, KNOTS, KNOTS)))
     pressure += ROUGHNESS * _interpolate(rng.normal(0, 1, (count, ROUGH_KNOTS, ROUGH_KNOTS)))
     positions = _interpolate(knots) + np.stack(np.meshgrid(PIXELS, PIXELS, indexing="ij"))
@@ -227,14 +234,14 @@ def render_writer(seed, labels):
         character, form, _ = choices[np.searchsorted(shares, chosen[label] * shares[-1], side="right")]
         form = outline(character, form)
         aspect = aspects[k]
-        if not np.isnan(CLASSES["aspect"][label]):
-            aspect += CLASSES["aspect"][label] - form[-1]
-        ink = _draw(*form, aspect, slants[k], positions[k], pens[k], pressure[k], edges[k])
+        if CHARACTERS[label] not in OWN_ASPECT:
+            aspect += ASPECTS[label] - ASPECT_BY_SLANT - form[-1]
+        ink = _draw(*form, aspect, slants[k], positions[k], pens[k], pressure[k], softness)
         images[k] = np.minimum(CONTRAST * centre(ink), 255)
     return images
 
 
-def _draw(distance, side, capital, half_width, own_aspect, aspect, slant, positions, pen, pressure, edge):
+def _draw(distance, side, capital, half_width, own_aspect, aspect, slant, positions, pen, pressure, softness):
     """Draw an outline at distorted positions (2, CANVAS, CANVAS): grey levels from 0 to 1."""
     # The form is stretched, then slanted, then scaled so that its longer side fits the canvas.
     stretch = np.exp(aspect / 2)
@@ -246,8 +253,9 @@ def _draw(distance, side, capital, half_width, own_aspect, aspect, slant, positi
     sampled = map_coordinates(distance, middle + side / 2 * np.stack([y, x]), order=1, mode="nearest")
     # A font's own stroke is not thinned so far that it would break.
     relative = capital / side / scale
-    pen = max(pen, 0.6 * half_width * relative)
-    return np.clip(((sampled - half_width) * relative + pen * pressure) / edge + 0.5, 0, 1)
+    wider = relative**SIZE_EXPONENT
+    pen, softness = max(pen * wider, 0.6 * half_width * relative), softness * wider
+    return np.clip(((sampled - half_width) * relative + pen * pressure) / softness + 0.5, 0, 1)
 
 
 PIXELS = CANVAS_SCALE * (2 * np.arange(CANVAS) + 1 - CANVAS) / CANVAS

@@ -178,7 +178,8 @@ def write_fit(options):
 def train_and_score(changes, params, name, seed, score):
     """Render the sample with changed constants, train, and return what `score` returns of the model."""
     with changed(changes):
-        images, labels, _, _ = sample.render(params.download.sample.train, 62, params.download.sample.seed, workers=1)
+        options = params.download["sample"]
+        images, labels, _, _ = sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1)
     return train(
         params,
         images,

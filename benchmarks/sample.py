@@ -13,6 +13,7 @@ stay unseen. `ablate` reads test images, MNIST's among the ten digits.
 import argparse
 from collections import Counter
 from contextlib import contextmanager
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -75,13 +76,14 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
     "many writers": {"IMAGES_PER_WRITER": 400},
 }
 
-FIT_SEED = 42
-FIT_IMAGES = 80  # of each form, to train the network that tells forms apart
-FIT_EPOCHS = 8
-FIT_ROUNDS = 40  # of expectation maximisation
-MIN_SHARE = 0.01  # a form with less is not fitted
+# Of `fit`:
+SEED = 42
+IMAGES_PER_FORM = 80  # on which the network learns to tell forms apart
+EPOCHS = 8
+AUGMENTATION = {"affine": {"degrees": 8, "translate": 0.05, "scale": [0.95, 1.05], "shear": 3}}
+ROUNDS = 40  # of expectation maximisation
+MIN_SHARE = 0.01  # a smaller share counts as none
 ANY_FORM = 0.2  # share of the writers who use any form of the character itself, so that the sample stays diverse
-FIT_AUGMENTATION = {"affine": {"degrees": 8, "translate": 0.05, "scale": [0.95, 1.05], "shear": 3}}
 
 
 @contextmanager
@@ -97,81 +99,94 @@ def changed(changes):
             setattr(sample, constant, value)
 
 
-def fit_forms(images, labels):
-    """Estimate the share of each form among the writers of each class, by expectation maximisation.
-
-    A network learns to tell all forms of `emnist.sources.sample.FORMS` apart. The shares of a class, over the forms of
-    all characters, are those that make its reading of the class's images most likely.
+def render_forms(pool):
+    """Render images of each form.
 
     Parameters
     ----------
-    images : numpy.ndarray of uint8, shape (N, 28, 28)
-    labels : numpy.ndarray of uint8, shape (N,)
+    pool : list of (str, str)
+        Characters and their forms.
 
     Returns
     -------
-    dict of str to list of (str, str, float)
-        As `emnist.sources.sample.read_forms`.
-
-    References
-    ----------
-    Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977). Maximum likelihood from incomplete data via the EM
-    algorithm. Journal of the Royal Statistical Society B 39. (Shares of a mixture.)
+    images : numpy.ndarray of uint8, shape (N, 28, 28)
+    numbers : numpy.ndarray of int64, shape (N,)
+        Of the forms, in `pool`.
     """
-    pool = sorted({form[:2] for forms in sample.FORMS.values() for form in forms})
-    of_character = {c: [k for k, (character, _) in enumerate(pool) if character == c] for c in CHARACTERS}
+    images, numbers = [], []
+    seeds = iter(np.random.SeedSequence(SEED).spawn(IMAGES_PER_FORM * len(pool)))
+    of_character = [[(k, *each) for k, each in enumerate(pool) if each[0] == character] for character in CHARACTERS]
+    for turn in zip_longest(*of_character):  # one form of each character at a time
+        turn = [each for each in turn if each]
+        page = np.array([CHARACTERS.index(character) for _, character, _ in turn], np.uint8)
+        with changed({"FORMS": {character: [(character, form, 1.0)] for _, character, form in turn}}):
+            images += [sample.render_writer(next(seeds), page) for _ in range(IMAGES_PER_FORM)]
+        numbers += [k for k, *_ in turn] * IMAGES_PER_FORM
+    return np.concatenate(images), np.array(numbers)
 
-    rendered, numbers = [], []
-    writers = iter(np.random.SeedSequence(FIT_SEED).spawn(FIT_IMAGES * len(pool)))
-    for turn in range(max(map(len, of_character.values()))):
-        some = {c: forms[turn] for c, forms in of_character.items() if turn < len(forms)}
-        forms = {c: [(*pool[k], 1.0)] for c, k in some.items()}
-        page = np.array([CHARACTERS.index(c) for c in some], np.uint8)
-        with changed({"FORMS": forms}):
-            rendered += [sample.render_writer(next(writers), page) for _ in range(FIT_IMAGES)]
-        numbers += list(some.values()) * FIT_IMAGES
-    rendered, numbers = np.concatenate(rendered), np.array(numbers)
 
-    params = load_params()
-    seed_everything(FIT_SEED, "weights")
+def read_as_forms(images, labels, pool):
+    """Train a network to tell forms apart, and return its probabilities, shape (N, len(pool)), for the images."""
+    rendered, numbers = render_forms(pool)
+    params, pixel_stats = load_params(), statistics(rendered)
+    seed_everything(SEED, "weights")
     model = build_model("resnet", len(pool))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
-    pixel_stats = statistics(rendered)
-    config = {"learning_rate": 0.1, "weight_decay": 5e-4}
     fit(
         "forms",
         model,
-        build_optimizer("sgd", {"momentum": 0.9}, model.parameters(), config),
+        build_optimizer("sgd", {"momentum": 0.9}, model.parameters(), {"learning_rate": 0.1, "weight_decay": 5e-4}),
         ImageBatches(rendered, numbers, hardware, pixel_stats),
-        epochs=FIT_EPOCHS,
+        epochs=EPOCHS,
         batch_size=128,
-        augmentations=build_augmentations(FIT_AUGMENTATION),
+        augmentations=build_augmentations(AUGMENTATION),
         clip_norm=params.pretrain.clip_norm,
-        seed=FIT_SEED,
+        seed=SEED,
         schedule="one_cycle",
     )
     model.eval()
     with torch.inference_mode():
         batches = ImageBatches(images, labels, hardware, pixel_stats).eval_batches(500)
-        likelihoods = np.concatenate([model(batch).softmax(dim=1).cpu().numpy() for batch, _ in batches]) + 1e-6
-
-    found = {}
-    for label, character in enumerate(CHARACTERS):
-        mine, shares = likelihoods[labels == label], np.full(len(pool), 1 / len(pool))
-        for _ in range(FIT_ROUNDS):
-            weighted = mine * shares
-            shares = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
-        shares = (1 - ANY_FORM) * np.where(shares < MIN_SHARE, 0, shares) / shares[shares >= MIN_SHARE].sum()
-        shares[of_character[character]] += ANY_FORM / len(of_character[character])
-        found[character] = [(*pool[k], shares[k]) for k in np.argsort(-shares, kind="stable") if shares[k]]
-    return found
+        return np.concatenate([model(batch).softmax(dim=1).cpu().numpy() for batch, _ in batches])
 
 
-def write_fit(options):
-    """Write the shares of the forms after EMNIST's training images."""
-    forms = fit_forms(*read_emnist("train", folder=options.emnist))
-    rows = [(label, *form, f"{share:.4f}") for label in CHARACTERS for *form, share in forms[label]]
+def mixture_shares(probabilities):
+    """Estimate how often each form occurs among images, by expectation maximisation.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray of float, shape (N, forms)
+        Of each form for each image, where all forms are equally frequent.
+
+    Returns
+    -------
+    numpy.ndarray of float, shape (forms,)
+        Sums to 1. Of all shares these make the images most likely.
+
+    References
+    ----------
+    Saerens, M., Latinne, P. and Decaestecker, C. (2002). Adjusting the outputs of a classifier to new a priori
+    probabilities: a simple procedure. Neural Computation 14.
+    """
+    shares = np.full(probabilities.shape[1], 1 / probabilities.shape[1])
+    for _ in range(ROUNDS):
+        weighted = (probabilities + 1e-6) * shares
+        shares = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
+    shares[shares < MIN_SHARE] = 0
+    return shares / shares.sum()
+
+
+def fit_forms(options):
+    """Write the share of each form among the writers of each class, as EMNIST's training images suggest."""
+    images, labels = read_emnist("train", folder=options.emnist)
+    pool = sorted({form[:2] for forms in sample.FORMS.values() for form in forms})
+    probabilities = read_as_forms(images, labels, pool)
+    rows = []
+    for label, name in enumerate(CHARACTERS):
+        own = np.array([character == name for character, _ in pool])
+        shares = (1 - ANY_FORM) * mixture_shares(probabilities[labels == label]) + ANY_FORM * own / own.sum()
+        rows += [(name, *pool[k], f"{shares[k]:.4f}") for k in np.argsort(-shares, kind="stable") if shares[k]]
     write_csv(sample.FORMS_FILE, ("class", "character", "form", "share"), rows)
 
 
@@ -240,7 +255,7 @@ def main():
     options = parser.parse_args()
     if options.command == "ablate" and not options.mnist:
         parser.error("ablate needs MNIST_FOLDER")
-    {"fit": write_fit, "judge": judge, "ablate": ablate}[options.command](options)
+    {"fit": fit_forms, "judge": judge, "ablate": ablate}[options.command](options)
 
 
 if __name__ == "__main__":

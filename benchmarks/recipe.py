@@ -46,6 +46,7 @@ WITHOUT = {  # ingredient: changes to config, pretrain and finetune that remove 
     "one-cycle rate": ({}, {"schedule": "constant"}, {}),
     "one-cycle rate, and its height": ({"learning_rate": 0.01}, {"schedule": "constant"}, {}),
     "Adam's falling rate": ({}, {}, {"schedule": "constant"}),
+    "the last epochs without augmentation": ({}, {"unaugmented": 0.0}, {"unaugmented": 0.0}),
 }
 
 
@@ -99,6 +100,7 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
         validation=make_batches(images, labels, parts["validation"]),
         epochs=epochs[0],
         clip_norm=params.pretrain.clip_norm,
+        unaugmented=pretrain.unaugmented,
         schedule=pretrain.schedule,
         **common,
     )
@@ -111,6 +113,7 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
         make_batches(images, labels, None if whole else parts["pretrain"]),
         epochs=epochs[1],
         clip_norm=params.finetune.clip_norm,
+        unaugmented=finetune.unaugmented,
         schedule=finetune.schedule,
         **common,
     )

@@ -17,6 +17,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 Auto = Literal["auto"]
 
@@ -94,6 +95,7 @@ class PretrainSize(Section):
 
 class PretrainRecipe(Section):
     schedule: str
+    unaugmented: Share
     early_stopping: bool
 
 
@@ -113,6 +115,7 @@ class FinetuneSize(Section):
 
 class FinetuneRecipe(Section):
     schedule: str
+    unaugmented: Share
 
 
 class Finetune(Section):

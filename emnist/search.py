@@ -115,7 +115,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
     model = hardware.to_device(model)
     train = ImageBatches(images, labels, hardware, pixel_stats, train_indices)
     validation = ImageBatches(images, labels, hardware, pixel_stats, validation_indices)
-    optimizer = params.pretrain.optimizer
+    optimizer, recipe = params.pretrain.optimizer, params.pretrain[params.recipe]
     try:
         history = fit(
             "search",
@@ -126,7 +126,8 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
             batch_size=config["batch_size"],
             augmentations=build_augmentations(params.augmentation),
             loss=build_loss(params.loss, params.losses[params.loss]),
-            schedule=params.pretrain[params.recipe].schedule,
+            unaugmented=recipe.unaugmented,
+            schedule=recipe.schedule,
             clip_norm=params.pretrain.clip_norm,
             seed=params.seed,
             validation=validation,

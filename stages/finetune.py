@@ -39,6 +39,7 @@ def main():
         )
 
     options = params.optimizers[params.finetune.optimizer]
+    recipe = params.finetune[params.recipe]
     config = {"learning_rate": params.finetune.learning_rate}
     optimizer = build_optimizer(params.finetune.optimizer, options, model.parameters(), config)
     fit(
@@ -50,7 +51,8 @@ def main():
         batch_size=params.finetune.batch_size,
         augmentations=build_augmentations(params.augmentation),
         loss=build_loss(params.loss, params.losses[params.loss]),
-        schedule=params.finetune[params.recipe].schedule,
+        unaugmented=recipe.unaugmented,
+        schedule=recipe.schedule,
         clip_norm=params.finetune.clip_norm,
         seed=params.seed,
         checkpoint=checkpoint,

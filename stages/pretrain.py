@@ -57,6 +57,7 @@ def main():
         batch_size=config["batch_size"],
         augmentations=build_augmentations(params.augmentation),
         loss=build_loss(params.loss, params.losses[params.loss]),
+        unaugmented=recipe.unaugmented,
         schedule=recipe.schedule,
         clip_norm=params.pretrain.clip_norm,
         seed=params.seed,

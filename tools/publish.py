@@ -211,6 +211,11 @@ def recipe(params, options, model):
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
     dropout = params.dropout[params.recipe].get(params.model, layers[0].p) if layers else "none"
     augmentation = " and ".join(map(str, build_augmentations(params.augmentation))) or "none"
+    unaugmented = "".join(
+        f"; none in the last {stage[params.recipe].unaugmented:.0%} of {stage.optimizer}'s epochs"
+        for stage in (pretrain, finetune)
+        if stage[params.recipe].unaugmented
+    )
     threads = "one thread" if params.compute.threads == 1 else f"{params.compute.threads} threads"
     return "\n".join(
         [
@@ -220,7 +225,7 @@ def recipe(params, options, model):
             f"- {finetune.optimizer}, {finetune[params.size].epochs} epochs on all images, "
             f"{finetune[params.recipe].schedule}: learning_rate {finetune.learning_rate:g}, "
             f"batch_size {finetune.batch_size}.",
-            f"- Augmentation: {augmentation}.",
+            f"- Augmentation: {augmentation}{unaugmented}.",
             f"- Dropout: {dropout}. Loss: {params.loss}.",
         ]
     )

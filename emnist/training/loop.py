@@ -93,6 +93,7 @@ def fit(
     augmentations,
     clip_norm,
     seed,
+    unaugmented=0.0,
     schedule="constant",
     loss=F.cross_entropy,
     validation=None,
@@ -118,6 +119,8 @@ def fit(
         As returned by `emnist.training.augmentation.build_augmentations`.
     clip_norm : float or None
         As for `train_epoch`.
+    unaugmented : float
+        Fraction of the epochs, 0 to 1, the last ones, that train on the images as they are [1]_.
     schedule : str
         A key of `emnist.training.schedule.SCHEDULES`; the optimizer's learning rate is the peak.
     loss : callable
@@ -146,6 +149,11 @@ def fit(
     ------
     Diverged
         If a loss is NaN or infinite.
+
+    References
+    ----------
+    .. [1] He et al., 2019, "Data augmentation revisited: rethinking the distribution gap between clean and augmented
+       data", arXiv:1909.09148.
     """
     hardware = train.hardware
     history, best = [], None
@@ -165,7 +173,8 @@ def fit(
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
         steps = max(len(train) // batch_size, 1)
-        batches = train.train_batches(batch_size, augmentations, generator)
+        augmented = epoch <= epochs - round(unaugmented * epochs)
+        batches = train.train_batches(batch_size, augmentations if augmented else (), generator)
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 

@@ -119,6 +119,7 @@ def test_a_missing_key_is_named(tmp_path):
         ({"finetune__optimizer": "adamm"}, ["finetune.optimizer should be one of", "did you mean adam?"]),
         ({"pretrain__optimizer": "sdg"}, ["pretrain.optimizer", "did you mean sgd?"]),
         ({"optimizers__sgd__momentum": 1.0}, ["optimizers.sgd.momentum", "less than 1"]),
+        ({"finetune__annealed__unaugmented": 2}, ["finetune.annealed.unaugmented should be less than or equal to 1"]),
         ({"finetune__annealed__schedule": "cosin"}, ["finetune.annealed.schedule", "did you mean cosine?"]),
     ],
 )

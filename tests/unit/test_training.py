@@ -95,7 +95,7 @@ def test_an_epoch_is_sgd_on_the_mean_cross_entropy_with_the_gradient_clipped():
     torch.testing.assert_close(dict(model.state_dict()), weights, atol=1e-6, rtol=1e-4)
 
 
-def train(images, checkpoint=None, epochs=4, rate=0.02, **options):
+def train(images, checkpoint=None, epochs=4, rate=0.02, augmentations=AUGMENTATIONS, **options):
     seed_everything(1, "weights")
     model = build_model("lenet")
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, fused=True)
@@ -106,7 +106,7 @@ def train(images, checkpoint=None, epochs=4, rate=0.02, **options):
         images,
         epochs=epochs,
         batch_size=32,
-        augmentations=AUGMENTATIONS,
+        augmentations=augmentations,
         clip_norm=1.0,
         seed=1,
         checkpoint=checkpoint,
@@ -268,6 +268,18 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
         quiet=True,
     )
     assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])
+
+
+@pytest.mark.parametrize("unaugmented, augmented", [(0.0, 4), (0.25, 3), (1.0, 0)])
+def test_the_last_epochs_train_on_the_images_as_they_are(images, unaugmented, augmented):
+    calls, epochs = [], []
+
+    def augment(chunk, generator):
+        calls.append(len(epochs))
+        return chunk
+
+    train(images, epochs=4, augmentations=[augment], unaugmented=unaugmented, report=epochs.append)
+    assert sorted(set(calls)) == list(range(augmented))
 
 
 @pytest.mark.parametrize("hidden", [{}, {"ATEN_CPU_CAPABILITY": "avx2"}], ids=["as it is", "hidden"])

@@ -38,7 +38,7 @@ SHOWN = ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
 CARD = """---
 {front_matter}---
 
-# {name}: a {architecture} that reads handwritten characters
+# {name}: a network that reads handwritten characters
 
 {architecture}, {parameters:,} parameters, trained on {data}. It maps images of 28x28 pixels, upright, white on black, to the
 62 classes `{classes}`.

@@ -48,10 +48,10 @@ OURS = {
     "lenet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "weight_decay": 1e-4, "dropout": 0.0},
     "alexnet": {"epochs": 10, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
     "vggnet": {"epochs": 5, "learning_rate": 0.05, "batch_size": 32, "weight_decay": 5e-4, "dropout": 0.25},
-    "resnet": {"epochs": 8, "learning_rate": 0.05, "batch_size": 32, "weight_decay": 5e-4, "dropout": None},
+    "resnet": {"epochs": 8, "learning_rate": 0.2, "batch_size": 128, "weight_decay": 5e-4, "dropout": None},
     "spinalnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
 }
-UNAUGMENTED = 0.25  # fraction of the epochs, the last ones
+UNAUGMENTED = {"vggnet": 0.25}  # fraction of the epochs, the last ones
 AUGMENTATION = {"affine": {"degrees": 10, "translate": 0.05, "scale": [0.9, 1.1], "shear": 3}}
 
 # The original: what its search found is not published, so its hyperparameters are from the middle of its search space.
@@ -76,7 +76,7 @@ def train_ours(params, name, config, train, hardware):
         epochs=config["epochs"],
         batch_size=config["batch_size"],
         augmentations=build_augmentations(AUGMENTATION),
-        unaugmented=UNAUGMENTED,
+        unaugmented=UNAUGMENTED.get(name, 0.0),
         schedule=params.pretrain["annealed"].schedule,
         clip_norm=params.pretrain.clip_norm,
         seed=params.seed,

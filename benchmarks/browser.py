@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.models.pretrained import FOLDER, pretrained_names
 from emnist.reading.network import Network
 from emnist.utils.atomic import temporary_folder
@@ -50,7 +50,7 @@ def main():
     options = parser.parse_args()
     if not (options.dist / "ort.wasm.min.js").exists():
         raise UserError(f"{options.dist} should hold ort.wasm.min.js, but does not: run `npm pack onnxruntime-web`")
-    images, _ = read_emnist("test", options.count, folder=options.folder)
+    images, _ = load_emnist("test", options.count, folder=options.folder)
     text = base64.b64encode(images.tobytes()).decode()
     paths = options.networks or [FOLDER / f"{name}.onnx" for name in pretrained_names()]
     with temporary_folder(".", "browser") as folder, sync_playwright() as playwright:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.evaluation.parity import parity
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import PRETRAINED, load_pretrained
@@ -32,8 +32,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement of speed")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    calibration, _ = read_emnist("train", CALIBRATION_IMAGES, folder=options.folder)
-    images, labels = read_emnist("test", folder=options.folder)
+    calibration, _ = load_emnist("train", CALIBRATION_IMAGES, folder=options.folder)
+    images, labels = load_emnist("test", folder=options.folder)
     columns = ["network", "", "bytes", "accuracy (%)", "differing readings", "largest difference"]
     print(f"{len(labels):,} test images\n")
     print_row(*columns, *(f"images/s, {batch} at once" for batch in BATCHES))

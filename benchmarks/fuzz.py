@@ -40,7 +40,7 @@ from PIL import Image, ImageDraw
 from emnist.check import check_names
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
-from emnist.data.files import read_array, read_json, write_array, write_json
+from emnist.data.files import load_array, load_json, write_array, write_json
 from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
@@ -51,7 +51,7 @@ from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
 from emnist.utils.errors import UserError
 from emnist.utils.stage import check_inputs
-from stages.plots import read_predictions, read_table
+from stages.plots import load_predictions, load_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
@@ -117,7 +117,7 @@ def parsers():
     state = Path("state/state").read_bytes()
 
     def with_numbers(path):
-        return read_json(path, "mean", "std")
+        return load_json(path, "mean", "std")
 
     def load_state(path):
         return Checkpoint("state", ".").load()
@@ -129,8 +129,8 @@ def parsers():
         return check_inputs("split"), is_cut_short(path)
 
     return {
-        "IDX images": Parser(12, "images.gz", [content["images.gz"]], idx.read_images, make_idx),
-        "IDX labels": Parser(12, "labels.gz", [content["labels.gz"]], lambda path: idx.read_labels(path, 62), make_idx),
+        "IDX images": Parser(12, "images.gz", [content["images.gz"]], idx.load_images, make_idx),
+        "IDX labels": Parser(12, "labels.gz", [content["labels.gz"]], lambda path: idx.load_labels(path, 62), make_idx),
         "zip archive": Parser(
             11,
             "archive.zip",
@@ -139,24 +139,24 @@ def parsers():
             make_zip,
         ),
         "npy array": Parser(
-            10, "array.npy", [content["array.npy"]], lambda path: read_array(path, np.uint8, 3), make_npy
+            10, "array.npy", [content["array.npy"]], lambda path: load_array(path, np.uint8, 3), make_npy
         ),
         "JSON": Parser(12, "value.json", [content["value.json"]], with_numbers, make_json),
         "JSON of sources": Parser(
             3,
             "sources.json",
             [json.dumps(sources).encode()],
-            lambda path: check_sources(read_json(path), path),
+            lambda path: check_sources(load_json(path), path),
             make_json,
         ),
         "CSV of predictions": Parser(
-            3, "data/predictions/test.csv", [predictions.encode()], lambda path: read_predictions("test"), make_csv
+            3, "data/predictions/test.csv", [predictions.encode()], lambda path: load_predictions("test"), make_csv
         ),
         "CSV of trials": Parser(
             3,
             "trials.csv",
             [trials.encode()],
-            lambda path: read_table(path, trial=int, validation_loss=float),
+            lambda path: load_table(path, trial=int, validation_loss=float),
             make_csv,
         ),
         "safetensors": Parser(6, "weights", [content["few-weights"]], load_weights, make_safetensors),
@@ -171,7 +171,7 @@ def parsers():
         "dvc.lock": Parser(0.1, "dvc.lock", [lock, b"schema: '3.0'\nstages: []\n"], read_lock, make_yaml),
         "rwlock of DVC": Parser(2, ".dvc/tmp/rwlock", [b'{"a": {"write": {"pid": 1}}}'], is_json, make_json),
         "card of a network": Parser(
-            0.2, "pretrained/lenet.md", [card], lambda path: pretrained.read_card("lenet"), make_card
+            0.2, "pretrained/lenet.md", [card], lambda path: pretrained.load_card("lenet"), make_card
         ),
         "picture": Parser(13.7, "picture", pictures(), read_character, make_picture),
         "ONNX": Parser(1, "network.onnx", [(PROJECT / "emnist/pretrained/lenet.onnx").read_bytes()], compute),

@@ -10,7 +10,7 @@ import argparse
 
 import torch
 
-from emnist.data.datasets import read_emnist, read_mnist
+from emnist.data.datasets import load_emnist, load_mnist
 from emnist.models import load_model
 from emnist.params import load_params
 from emnist.training.batches import ImageBatches
@@ -28,8 +28,8 @@ def main():
     hardware = setup_hardware(load_params().compute, model)
     model = hardware.to_device(model)
     for name, (images, labels), classes in [
-        ("MNIST test, among the ten digits", read_mnist("t10k", options.mnist), 10),
-        ("handwriting test, among 62", read_emnist("test", folder=options.emnist), 62),
+        ("MNIST test, among the ten digits", load_mnist("t10k", options.mnist), 10),
+        ("handwriting test, among 62", load_emnist("test", folder=options.emnist), 62),
     ]:
         score = accuracy(model, ImageBatches(images, labels, hardware, metadata), classes)
         print(f"{name}: {score:.2%} of {len(labels):,} images")

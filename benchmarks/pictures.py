@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from emnist.data.datasets import read_emnist, read_mnist
+from emnist.data.datasets import load_emnist, load_mnist
 from emnist.reading.pictures import read_character
 from emnist.reading.reader import DEFAULT, Reader
 from emnist.utils.errors import UserError, run_cli
@@ -47,8 +47,8 @@ def main():
     print(f"| accuracy in % | images | as they are | {' | '.join(ways)} |")
     print("| --- " * (len(ways) + 3) + "|")
     for name, (images, labels), classes in [
-        ("MNIST", read_mnist("t10k", options.mnist), 10),
-        ("handwriting62", read_emnist("test", folder=options.emnist), 62),
+        ("MNIST", load_mnist("t10k", options.mnist), 10),
+        ("handwriting62", load_emnist("test", folder=options.emnist), 62),
     ]:
         chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[: options.count])
         images, labels = images[chosen], labels[chosen]

@@ -7,15 +7,15 @@ import argparse
 import statistics
 import time
 
-from emnist.data.datasets import read_emnist, read_split
-from emnist.data.files import read_json
+from emnist.data.datasets import load_emnist, load_split
+from emnist.data.files import load_json
 from emnist.models import build_model
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
-from emnist.training.loop import fit, seed_everything
+from emnist.training.loop import fit, seed_torch
 from emnist.training.optimizers import build_optimizer
 
 
@@ -26,9 +26,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
-    images, labels, pixel_stats, pretrain = read_split("pretrain")
-    test_images, test_labels = read_emnist("test", params.split[params.size].test, params.seed)
-    config, recipe = read_json("metrics/search.json")["best"], params.pretrain[params.recipe]
+    images, labels, pixel_stats, pretrain = load_split("pretrain")
+    test_images, test_labels = load_emnist("test", params.split[params.size].test, params.seed)
+    config, recipe = load_json("metrics/search.json")["best"], params.pretrain[params.recipe]
     print(
         f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {config}, "
         f"test accuracy on {len(test_labels):,}\n"
@@ -45,7 +45,7 @@ def main():
             compute = params.compute.model_copy(update={"precision": precision})
             accuracies, start = [], time.perf_counter()
             for seed in options.seeds:
-                seed_everything(seed, "weights")
+                seed_torch(seed, "weights")
                 model = build_model(name)
                 hardware = setup_hardware(compute, model)
                 model = hardware.to_device(model)

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
 from emnist.evaluation.tta import ShiftTTA
@@ -32,7 +32,7 @@ from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3, validate
-from emnist.training.loop import fit, seed_everything
+from emnist.training.loop import fit, seed_torch
 from emnist.training.optimizers import build_optimizer
 from emnist.utils.environment import cores
 
@@ -76,7 +76,7 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
         What `score` returns after SGD and after Adam.
     """
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
-    seed_everything(seed, "weights")
+    seed_torch(seed, "weights")
     model = build_model(name)
     set_dropout(model, config["dropout"].get(name))
     hardware = setup_hardware(params.compute, model, threads=1)
@@ -307,7 +307,7 @@ def main():
     data = [
         array
         for part, images in [("train", options.images), ("test", None)]
-        for array in read_emnist(part, images, params.seed, folder=options.folder)
+        for array in load_emnist(part, images, params.seed, folder=options.folder)
     ]
     COMMANDS[options.command](params, data, options)
 

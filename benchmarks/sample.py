@@ -27,7 +27,7 @@ from benchmarks.handwriting import accuracy
 from benchmarks.recipe import recipe, train
 from emnist.cli.predict import EXPORTED
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_emnist, read_mnist
+from emnist.data.datasets import load_emnist, load_mnist
 from emnist.data.files import write_csv
 from emnist.data.subsets import statistics
 from emnist.models import build_model
@@ -38,7 +38,7 @@ from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_probabilities
-from emnist.training.loop import fit, seed_everything
+from emnist.training.loop import fit, seed_torch
 from emnist.training.optimizers import build_optimizer
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError, run_cli
@@ -132,7 +132,7 @@ def read_as_forms(images, labels, pool):
     """Train a network to tell forms apart, and return its probabilities, shape (N, len(pool)), for the images."""
     rendered, numbers = render_forms(pool)
     params, pixel_stats = load_params(), statistics(rendered)
-    seed_everything(SEED, "weights")
+    seed_torch(SEED, "weights")
     model = build_model("resnet", len(pool))
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
@@ -180,7 +180,7 @@ def mixture_shares(probabilities):
 
 def fit_forms(options):
     """Write the share of each form among the writers of each class, as EMNIST's training images suggest."""
-    images, labels = read_emnist("train", folder=options.emnist)
+    images, labels = load_emnist("train", folder=options.emnist)
     pool = sorted({form[:2] for forms in sample.FORMS.values() for form in forms})
     probabilities = read_as_forms(images, labels, pool)
     rows = []
@@ -217,7 +217,7 @@ def judge(options):
             f"{EXPORTED} should have learnt from the rendered sample, but did from {network.metadata['data']}: "
             "set `source: sample` in params.yaml and run `dvc repro`"
         )
-    images, labels = read_emnist("train", folder=options.emnist)
+    images, labels = load_emnist("train", folder=options.emnist)
     read = network.probabilities(images).argmax(axis=1)
     f1 = f1_score(labels, read, average="macro", zero_division=0)
     print(f"{len(labels):,} images: accuracy {(read == labels).mean():.2%}, macro F1 {f1:.2%}")
@@ -228,7 +228,7 @@ def judge(options):
 def ablate(options):
     """Print the accuracies on real handwriting of models trained without each of the sample's parts."""
     params, name = load_params(), options.model
-    digits, characters = read_mnist("t10k", options.mnist), read_emnist("test", folder=options.emnist)
+    digits, characters = load_mnist("t10k", options.mnist), load_emnist("test", folder=options.emnist)
 
     def score(model, make_batches):
         return (100 * accuracy(model, make_batches(*digits), 10), 100 * accuracy(model, make_batches(*characters), 62))

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from benchmarks.recipe import CONFIGS
 from benchmarks.speed import PlainDataset, plain_epoch
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.data.subsets import statistics
 from emnist.models import build_model, set_dropout
 from emnist.params import load_params
@@ -32,7 +32,7 @@ from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import validate
-from emnist.training.loop import fit, seed_everything
+from emnist.training.loop import fit, seed_torch
 from emnist.training.optimizers import build_optimizer
 from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
@@ -62,7 +62,7 @@ FINETUNING = 50  # of Adam, on all
 
 def train_ours(params, name, config, train, hardware):
     """Train by the package's loop, and return the model and the seconds of training."""
-    seed_everything(params.seed, "weights")
+    seed_torch(params.seed, "weights")
     model = build_model(name)
     set_dropout(model, config["dropout"])
     model = hardware.to_device(model)
@@ -87,7 +87,7 @@ def train_ours(params, name, config, train, hardware):
 
 def train_originals_way(params, name, dataset, device, seconds):
     """Train by the plain loop until the seconds are over, and return the model and the seconds of an epoch."""
-    seed_everything(params.seed, "weights")
+    seed_torch(params.seed, "weights")
     model = build_model(name).to(device)
     optimizer = torch.optim.SGD(
         model.parameters(),
@@ -174,8 +174,8 @@ def main():
     for name in options.models:
         check_name(name, TARGETS, "--models")
     params = load_params()
-    train = read_emnist("train", options.images, params.seed, folder=options.folder)
-    test = read_emnist("test", folder=options.folder)
+    train = load_emnist("train", options.images, params.seed, folder=options.folder)
+    test = load_emnist("test", folder=options.folder)
     print(
         f"`python -m benchmarks.time_to_accuracy {' '.join(sys.argv[1:])}` on {processor()}, "
         f"{options.threads} threads, {len(train[1]):,} training and {len(test[1]):,} test images\n\n"

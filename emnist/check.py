@@ -1,7 +1,7 @@
 """Checks of the names in params.yaml and of their options."""
 
 from emnist.models import ARCHITECTURES
-from emnist.models.pretrained import pretrained_names, read_card
+from emnist.models.pretrained import load_card, pretrained_names
 from emnist.params import RECIPES, as_list, check_options
 from emnist.search import check_trials
 from emnist.sources import SOURCES, load_source
@@ -60,7 +60,7 @@ def check_pretrained(params):
             )
         return
     check_name(params.pretrained, pretrained_names(), "params.yaml: pretrained")
-    architecture = read_card(params.pretrained)[1]["architecture"]
+    architecture = load_card(params.pretrained)[1]["architecture"]
     if architecture != params.model:
         raise UserError(
             f"params.yaml: pretrained is {params.pretrained}, which is a {architecture}, but model is {params.model}: "

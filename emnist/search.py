@@ -11,7 +11,7 @@ from emnist.models import build_model, set_dropout
 from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
-from emnist.training.loop import Diverged, fit, seed_everything
+from emnist.training.loop import Diverged, fit, seed_torch
 from emnist.training.losses import build_loss
 from emnist.training.optimizers import build_optimizer, searched_hyperparameters
 from emnist.utils.errors import UserError
@@ -69,7 +69,7 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    with _raises_what_is_lost():  # such as a MemoryError, after which all points would be the same
+    with raise_ignored_errors():  # such as a MemoryError, after which all points would be the same
         points = Sobol(len(names), rng=seed)
     chosen = {}  # a dict, which is an ordered set
     while len(chosen) < trials:
@@ -79,7 +79,7 @@ def sample_configs(space, trials, seed):
 
 
 @contextmanager
-def _raises_what_is_lost():
+def raise_ignored_errors():
     """Raise an exception that compiled code would print and ignore, as SciPy's does."""
     hooks, lost = (sys.excepthook, sys.unraisablehook), []
     sys.excepthook, sys.unraisablehook = lambda *_: None, lambda happened: lost.append(happened.exc_value)
@@ -100,7 +100,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
         Learning rate, batch size and the optimizer's hyperparameters.
     params : emnist.params.Params
     images, labels, pixel_stats, train_indices, validation_indices
-        As `emnist.data.datasets.read_split` returns them.
+        As `emnist.data.datasets.load_split` returns them.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
         Cross-entropy on the validation images after the last epoch, in nats; None if the training diverged.
     """
     # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
-    seed_everything(params.seed, "search")
+    seed_torch(params.seed, "search")
     model = build_model(params.model)
     set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model, threads=1)
@@ -145,7 +145,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     ----------
     params : emnist.params.Params
     split : tuple
-        As returned by ``emnist.data.datasets.read_split("mini-train", "mini-validation")``.
+        As returned by ``emnist.data.datasets.load_split("mini-train", "mini-validation")``.
     workers : int
         Number of worker processes; the result does not depend on it.
     checkpoint : emnist.utils.checkpoint.Checkpoint, optional

@@ -1,7 +1,7 @@
 """Score the fine-tuned model on training and test images."""
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_emnist, read_split
+from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.metrics import classification_metrics, per_class_table
 from emnist.evaluation.tta import ShiftTTA
@@ -20,8 +20,8 @@ def main():
     model, metadata = load_model("data/weights/finetune.safetensors")
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
-    train_images, train_labels, _ = read_split()
-    test_images, test_labels = read_emnist("test", params.split[params.size].test, params.seed)
+    train_images, train_labels, _ = load_split()
+    test_images, test_labels = load_emnist("test", params.split[params.size].test, params.seed)
 
     scores = {}
     for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:

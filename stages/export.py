@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emnist.data.datasets import read_split
-from emnist.data.files import read_json
+from emnist.data.datasets import load_split
+from emnist.data.files import load_json
 from emnist.data.subsets import stratified
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import load_model
@@ -18,9 +18,9 @@ CALIBRATION_IMAGES = 500  # training images that set the ranges of the 8-bit int
 def main():
     params = load_params()
     remove_stale_files()
-    images, labels, _ = read_split()
+    images, labels, _ = load_split()
     model, metadata = load_model("data/weights/finetune.safetensors")
-    data = read_json("metrics/split.json")["source"]
+    data = load_json("metrics/split.json")["source"]
     network = to_onnx(model, metadata, data=data, recipe=params.recipe)
     chosen = stratified(labels, min(CALIBRATION_IMAGES, len(labels)), np.random.default_rng(params.seed))
     quantized = quantize(network, images[np.sort(chosen)])

@@ -1,7 +1,7 @@
 """Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_split
+from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import load_model, set_dropout
 from emnist.models.weights import save_weights
@@ -20,7 +20,7 @@ from emnist.utils.progress import log
 def main():
     params = load_params()
     remove_stale_files()
-    images, labels, pixel_stats = read_split()
+    images, labels, pixel_stats = load_split()
 
     model, _ = load_model("data/weights/pretrain.safetensors")
     set_dropout(model, params.dropout[params.recipe].get(params.model))

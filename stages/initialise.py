@@ -4,7 +4,7 @@ from emnist.data.classes import CHARACTERS
 from emnist.models import build_model, load_pretrained
 from emnist.models.weights import save_weights
 from emnist.params import load_params
-from emnist.training.loop import seed_everything
+from emnist.training.loop import seed_torch
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import run_cli
 
@@ -15,7 +15,7 @@ def main():
     if params.pretrained:
         model, metadata = load_pretrained(params.pretrained)
     else:
-        seed_everything(params.seed, "weights")
+        seed_torch(params.seed, "weights")
         model = build_model(params.model)
         metadata = {"model": params.model, "classes": CHARACTERS, "mean": 0.0, "std": 1.0}  # trained on no image
     save_weights("data/weights/initial.safetensors", model, **metadata)

@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import RAW, read_emnist, read_split
-from emnist.data.files import read_json
+from emnist.data.datasets import RAW, load_emnist, load_split
+from emnist.data.files import load_json
 from emnist.figures import characters, confusion, training
 from emnist.params import load_params
 from emnist.training.augmentation import build_augmentations
@@ -28,25 +28,25 @@ TRIAL = {
 def main():
     params = load_params()
     remove_stale_files()
-    source_title = read_json(RAW / "source.json")["title"]
+    source_title = load_json(RAW / "source.json")["title"]
     title = f"{params.model} on {source_title}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(title)
-    draw_predictions(title, *read_emnist("test", params.split[params.size].test, params.seed), rng)
+    draw_predictions(title, *load_emnist("test", params.split[params.size].test, params.seed), rng)
     draw_augmentation(params, rng)
     training.training_curves(
         "plots/curves.png",
-        read_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
-        read_table("plots/finetune.csv", **TRAINING),
+        load_table("plots/pretrain.csv", **TRAINING, **VALIDATION),
+        load_table("plots/finetune.csv", **TRAINING),
         title,
     )
-    trials = read_table("plots/trials.csv", **TRIAL)
+    trials = load_table("plots/trials.csv", **TRIAL)
     training.search_trials("plots/search.png", trials, f"{title}: random search, {len(trials)} trials")
 
 
 def draw_confusion(title):
     for part, name in [("train", "training"), ("test", "test")]:
-        table = read_predictions(part)[["actual", "predicted"]]
+        table = load_predictions(part)[["actual", "predicted"]]
         labels, predictions = table.map(CHARACTERS.index).to_numpy().T
         confusion.confusion_heat_map(
             f"plots/confusion-{part}.png",
@@ -65,7 +65,7 @@ def draw_confusion(title):
 
 
 def draw_predictions(title, images, labels, rng):
-    predictions = read_predictions("test")
+    predictions = load_predictions("test")
     if [CHARACTERS[label] for label in labels] != list(predictions["actual"]):
         raise UserError(
             "data/predictions/test.csv should have one row for each test image, "
@@ -82,7 +82,7 @@ def draw_predictions(title, images, labels, rng):
 
 
 def draw_augmentation(params, rng):
-    images, labels, _ = read_split()
+    images, labels, _ = load_split()
     first_of_each_class = np.unique(labels, return_index=True)[1]
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
     originals = torch.from_numpy(images[chosen])[:, None].float()  # 0 to 255, as in training
@@ -99,15 +99,15 @@ def draw_augmentation(params, rng):
     )
 
 
-def read_predictions(part):
+def load_predictions(part):
     path = f"data/predictions/{part}.csv"
-    table = read_table(path, actual=str, predicted=str, confidence=float)
+    table = load_table(path, actual=str, predicted=str, confidence=float)
     if not len(table) or not table[["actual", "predicted"]].isin(list(CHARACTERS)).all(axis=None):
         raise UserError(f"{path} should name characters, but holds something else: delete it and run `dvc repro`")
     return table
 
 
-def read_table(path, **columns):
+def load_table(path, **columns):
     """Read a CSV file.
 
     Parameters

@@ -1,8 +1,8 @@
 """Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_split
-from emnist.data.files import read_json, write_csv, write_json
+from emnist.data.datasets import load_split
+from emnist.data.files import load_json, write_csv, write_json
 from emnist.models import load_model, set_dropout
 from emnist.models.weights import save_weights
 from emnist.params import load_params
@@ -20,8 +20,8 @@ from emnist.utils.progress import log
 def main():
     params = load_params()
     remove_stale_files()
-    images, labels, pixel_stats, pretrain, held_out = read_split("pretrain", "validation")
-    config = read_json("data/search/best.json", *searched_hyperparameters(params.pretrain.optimizer))
+    images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
+    config = load_json("data/search/best.json", *searched_hyperparameters(params.pretrain.optimizer))
 
     model, _ = load_model("data/weights/initial.safetensors")
     set_dropout(model, params.dropout[params.recipe].get(params.model))

@@ -2,7 +2,7 @@
 
 import os
 
-from emnist.data.datasets import read_split
+from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
 from emnist.params import load_params
@@ -22,7 +22,7 @@ def main():
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.search.workers == "auto" else params.search.workers
     cluster = os.environ.get("EMNIST_SEARCH_CLUSTER")  # decides no result: docs/cluster.md
-    trials = random_search(params, read_split("mini-train", "mini-validation"), workers, checkpoint, cluster)
+    trials = random_search(params, load_split("mini-train", "mini-validation"), workers, checkpoint, cluster)
     best = best_config(trials)
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import RAW, SPLIT, read_emnist
-from emnist.data.files import read_json, write_array, write_json
+from emnist.data.datasets import RAW, SPLIT, load_emnist
+from emnist.data.files import load_json, write_array, write_json
 from emnist.data.subsets import partition, statistics
 from emnist.params import load_params
 from emnist.utils.checkpoint import remove_stale_files
@@ -14,7 +14,7 @@ from emnist.utils.errors import run_cli
 def main():
     params = load_params()
     remove_stale_files()
-    images, labels = read_emnist("train", params.split[params.size].train, params.seed)
+    images, labels = load_emnist("train", params.split[params.size].train, params.seed)
     parts = partition(labels, params.seed)
     pixel_stats = statistics(images)
 
@@ -26,7 +26,7 @@ def main():
     write_json(
         "metrics/split.json",
         {
-            "source": read_json(RAW / "source.json")["title"].removeprefix("the "),
+            "source": load_json(RAW / "source.json")["title"].removeprefix("the "),
             "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
             **pixel_stats,
             "classes": dict(zip(CHARACTERS, np.bincount(labels, minlength=len(CHARACTERS)).tolist())),

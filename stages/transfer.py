@@ -1,7 +1,7 @@
 """Score the ten-digit model on the test digits."""
 
-from emnist.data.datasets import read_mnist
-from emnist.data.files import read_json, write_json
+from emnist.data.datasets import load_mnist
+from emnist.data.files import load_json, write_json
 from emnist.evaluation.metrics import classification_metrics
 from emnist.models import load_model
 from emnist.params import load_params
@@ -17,12 +17,12 @@ def main():
     remove_stale_files()
     model, metadata = load_model("data/weights/transfer.safetensors")
     hardware = setup_hardware(params.compute, model)
-    images, labels = read_mnist("t10k")
+    images, labels = load_mnist("t10k")
     top3, _, _ = predict_top3(hardware.to_device(model), ImageBatches(images, labels, hardware, metadata))
     write_json(
         "metrics/transfer.json",
         {
-            "train": read_json("metrics/transfer_train.json"),
+            "train": load_json("metrics/transfer_train.json"),
             "test": classification_metrics(labels, top3, bymerge=False),
         },
     )

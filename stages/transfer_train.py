@@ -2,7 +2,7 @@
 
 import torch
 
-from emnist.data.datasets import read_mnist
+from emnist.data.datasets import load_mnist
 from emnist.data.files import write_csv, write_json
 from emnist.data.subsets import statistics
 from emnist.evaluation.metrics import classification_metrics
@@ -12,7 +12,7 @@ from emnist.params import load_params
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
-from emnist.training.loop import fit, seed_everything
+from emnist.training.loop import fit, seed_torch
 from emnist.transfer import Features, Head
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
 from emnist.utils.errors import run_cli
@@ -21,11 +21,11 @@ from emnist.utils.errors import run_cli
 def main():
     params = load_params()
     remove_stale_files()
-    images, labels = read_mnist("train")
+    images, labels = load_mnist("train")
     pixel_stats = statistics(images)
 
     model, metadata = load_model(f"data/weights/{params.transfer.weights}.safetensors")
-    seed_everything(params.seed, "head")
+    seed_torch(params.seed, "head")
     model = replace_head(model, num_classes=10)
     hardware = setup_hardware(params.compute, model)
     head = Head(hardware.to_device(model))

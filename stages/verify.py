@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.data.files import write_json
 from emnist.evaluation.parity import parity
 from emnist.models import load_model
@@ -22,7 +22,7 @@ def main():
     remove_stale_files()
     model, metadata = load_model("data/weights/finetune.safetensors")
     hardware = setup_hardware(params.compute.model_copy(update={"device": "cpu", "precision": "float32"}), model)
-    images, labels = read_emnist("test", params.split[params.size].test, params.seed)
+    images, labels = load_emnist("test", params.split[params.size].test, params.seed)
     expected = predict_probabilities(model, ImageBatches(images, labels, hardware, metadata))
 
     scores = {"images": len(labels)}

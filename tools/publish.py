@@ -15,8 +15,8 @@ import torch
 import yaml
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_emnist, read_mnist
-from emnist.data.files import read_json
+from emnist.data.datasets import load_emnist, load_mnist
+from emnist.data.files import load_json
 from emnist.evaluation.cost import count_parameters
 from emnist.evaluation.metrics import classification_metrics, per_class_table
 from emnist.export import halve, to_bytes, to_onnx
@@ -124,7 +124,7 @@ def publish(options):
     def predict(model, images, labels):
         return predict_top3(model, ImageBatches(images, labels, hardware, metadata))
 
-    emnist = read_emnist("test", folder=options.emnist)
+    emnist = load_emnist("test", folder=options.emnist)
     half = copy.deepcopy(model).half()
     rounded = copy.deepcopy(half).float()
     (exact, _, _), (top3, _, losses) = predict(model, *emnist), predict(rounded, *emnist)
@@ -142,7 +142,7 @@ def publish(options):
         write_bytes(onnx_path, to_bytes(network))
         onnx_changed, onnx_precision = count_changed(onnx_path, emnist[0], exact), "single precision"
 
-    handwriting, digits = read_emnist("test", folder=options.handwriting), read_mnist("t10k", folder=options.mnist)
+    handwriting, digits = load_emnist("test", folder=options.handwriting), load_mnist("t10k", folder=options.mnist)
     scored = {  # labels, and the classes predicted
         "EMNIST ByClass": (emnist[1], top3),
         "handwriting62": (handwriting[1], predict(rounded, *handwriting)[0]),
@@ -205,7 +205,7 @@ def count_changed(path, images, top3):
 
 def recipe(params, options, model):
     """Say in words how the run trained."""
-    best = read_json(options.run / "metrics/search.json")["best"]
+    best = load_json(options.run / "metrics/search.json")["best"]
     pretrain, finetune = params.pretrain, params.finetune
     begin = f"the pretrained network {params.pretrained}" if params.pretrained else "random weights"
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]

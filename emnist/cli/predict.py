@@ -44,11 +44,11 @@ def main(options):
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
     sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding lacks
     readers, errors = load_readers(options.model), []
-    readings = read(readers, options.images, options.top, errors)
+    predictions = predict(readers, options.images, options.top, errors)
     if options.format == "text":
-        write_text(readings, several=len(readers) > 1)
+        write_text(predictions, several=len(readers) > 1)
     else:
-        WRITERS[options.format](readings)
+        WRITERS[options.format](predictions)
     sys.exit(bool(errors))
 
 
@@ -64,7 +64,7 @@ def load_readers(model):
     return {name: Reader(name) for name in model.split(",")}
 
 
-def read(readers, names, top, errors):
+def predict(readers, names, top, errors):
     """Read pictures by each network; a picture that cannot be read is reported on standard error and left out.
 
     Parameters
@@ -98,10 +98,10 @@ def read(readers, names, top, errors):
         if not found:
             continue
         images = np.stack([image for _, image in found])
-        columns = [reader.read_images(images) for reader in readers.values()]
-        for (file, _), *readings in zip(found, *columns):
-            for network, reading in zip(readers, readings):
-                yield {"file": file, "network": network, "predictions": reading.guesses(top)}
+        columns = [reader.predict_images(images) for reader in readers.values()]
+        for (file, _), *predictions in zip(found, *columns):
+            for network, prediction in zip(readers, predictions):
+                yield {"file": file, "network": network, "predictions": prediction.guesses(top)}
 
 
 @contextmanager
@@ -138,28 +138,28 @@ def read_picture(name):
     return read_character(name)
 
 
-def write_text(readings, several):
-    for reading in readings:
-        network = f" ({reading['network']})" if several else ""
-        guesses = ", ".join(f"{each['character']} {each['probability']:.1%}" for each in reading["predictions"])
-        print(f"{printable(reading['file'])}{network}: {guesses}")
+def write_text(predictions, several):
+    for prediction in predictions:
+        network = f" ({prediction['network']})" if several else ""
+        guesses = ", ".join(f"{each['character']} {each['probability']:.1%}" for each in prediction["predictions"])
+        print(f"{printable(prediction['file'])}{network}: {guesses}")
 
 
-def write_json(readings):
-    print(json.dumps(list(readings), indent=2))
+def write_json(predictions):
+    print(json.dumps(list(predictions), indent=2))
 
 
-def write_json_lines(readings):
-    for reading in readings:
-        print(json.dumps(reading))
+def write_json_lines(predictions):
+    for prediction in predictions:
+        print(json.dumps(prediction))
 
 
-def write_csv(readings):
+def write_csv(predictions):
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["file", "network", "rank", "character", "probability"])
-    for reading in readings:
-        for rank, guess in enumerate(reading["predictions"], 1):
-            table.writerow([printable(reading["file"]), reading["network"], rank, *guess.values()])
+    for prediction in predictions:
+        for rank, guess in enumerate(prediction["predictions"], 1):
+            table.writerow([printable(prediction["file"]), prediction["network"], rank, *guess.values()])
 
 
 WRITERS = {"json": write_json, "jsonl": write_json_lines, "csv": write_csv}

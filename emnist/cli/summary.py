@@ -12,9 +12,9 @@ def add_arguments(parser):
 
 
 def main(options):
-    from emnist.data.files import read_json
+    from emnist.data.files import load_json
 
-    split, scores, transfer = (read_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
+    split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
     test = scores["test"]
     print(f"""
 {scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]}), reads of the test images

@@ -6,7 +6,7 @@ import numpy as np
 
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
-from emnist.data.files import read_array, read_json
+from emnist.data.files import load_array, load_json
 from emnist.data.subsets import stratified
 from emnist.utils.errors import UserError
 
@@ -14,7 +14,7 @@ RAW = Path("data/raw")
 SPLIT = Path("data/split")
 
 
-def read_emnist(part, count=None, seed=0, folder=RAW):
+def load_emnist(part, count=None, seed=0, folder=RAW):
     """Read EMNIST ByClass images, upright, or a stratified subset of them.
 
     Parameters
@@ -38,7 +38,7 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
         If a file is missing or damaged, or holds fewer than `count` images.
     """
     stem = f"{folder}/emnist-byclass-{part}"
-    images, labels = idx.read_pair(
+    images, labels = idx.load_pair(
         f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", classes=len(CHARACTERS), transposed=True
     )
     if count is None:
@@ -52,7 +52,7 @@ def read_emnist(part, count=None, seed=0, folder=RAW):
     return images[chosen], labels[chosen]
 
 
-def read_mnist(part, folder=RAW):
+def load_mnist(part, folder=RAW):
     """Read the digits of the transfer stages: MNIST or, in the rendered sample, images in its format.
 
     Parameters
@@ -71,12 +71,12 @@ def read_mnist(part, folder=RAW):
     UserError
         If a file is missing or damaged.
     """
-    return idx.read_pair(
+    return idx.load_pair(
         f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz", classes=10, transposed=False
     )
 
 
-def read_split(*parts, folder=SPLIT):
+def load_split(*parts, folder=SPLIT):
     """Read the output of the stage `split`.
 
     Parameters
@@ -100,10 +100,10 @@ def read_split(*parts, folder=SPLIT):
     UserError
         If a file is missing or damaged, or the files come from different splits.
     """
-    images = read_array(f"{folder}/train-images.npy", np.uint8, 3)
-    labels = read_array(f"{folder}/train-labels.npy", np.uint8, 1)
-    indices = [read_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
+    images = load_array(f"{folder}/train-images.npy", np.uint8, 3)
+    labels = load_array(f"{folder}/train-labels.npy", np.uint8, 1)
+    indices = [load_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
     in_range = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
     if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not in_range:
         raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
-    return images, labels, read_json(f"{folder}/statistics.json", "mean", "std"), *indices
+    return images, labels, load_json(f"{folder}/statistics.json", "mean", "std"), *indices

@@ -21,7 +21,7 @@ def write_json(path, value):
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path, *numbers):
+def load_json(path, *numbers):
     """Read a JSON file.
 
     Parameters
@@ -69,7 +69,7 @@ def write_array(path, array):
     write_bytes(path, header.getvalue(), memoryview(array).cast("B"))
 
 
-def read_array(path, dtype, ndim):
+def load_array(path, dtype, ndim):
     """Map a ``.npy`` file into memory, copy-on-write: changes to the array do not reach the file.
 
     Parameters

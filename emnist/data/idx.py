@@ -23,7 +23,7 @@ BLOCK_ITEMS = 1024
 DEFLATE_RATIO = 1032  # the most by which decompression can enlarge a deflate stream
 
 
-def read_images(path, transposed=False):
+def load_images(path, transposed=False):
     """Read a file of images.
 
     Parameters
@@ -52,7 +52,7 @@ def read_images(path, transposed=False):
     return images
 
 
-def read_labels(path, classes):
+def load_labels(path, classes):
     """Read a file of labels.
 
     Parameters
@@ -78,16 +78,16 @@ def read_labels(path, classes):
     return labels
 
 
-def read_pair(images_path, labels_path, classes, transposed=False):
+def load_pair(images_path, labels_path, classes, transposed=False):
     """Read images and their labels, and check that their numbers agree.
 
     Parameters
     ----------
     images_path, labels_path : path-like
     classes : int
-        As for `read_labels`.
+        As for `load_labels`.
     transposed : bool
-        As for `read_images`.
+        As for `load_images`.
 
     Returns
     -------
@@ -99,8 +99,8 @@ def read_pair(images_path, labels_path, classes, transposed=False):
     UserError
         If a file is missing or damaged, or the numbers differ.
     """
-    labels = read_labels(labels_path, classes)
-    images = read_images(images_path, transposed)
+    labels = load_labels(labels_path, classes)
+    images = load_images(images_path, transposed)
     if len(images) != len(labels):
         raise _format_error(
             labels_path, "labels", f"it has {len(labels):,} for the {len(images):,} images of {images_path}"

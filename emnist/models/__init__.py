@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 import emnist.architectures
-from emnist.models.pretrained import pretrained_names, read_card
+from emnist.models.pretrained import load_card, pretrained_names
 from emnist.models.weights import load_weights
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name, shorten
@@ -149,7 +149,7 @@ def load_pretrained(name):
     UserError
         If there is no such network, or its file or card is missing or damaged, or they do not belong together.
     """
-    path, card = read_card(name)
+    path, card = load_card(name)
     model, metadata = load_model(path)
     if metadata["model"] != card["architecture"]:
         raise UserError(

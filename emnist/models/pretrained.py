@@ -15,7 +15,7 @@ def pretrained_names():
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
-def read_card(name):
+def load_card(name):
     """Read what is known of a pretrained network.
 
     Parameters

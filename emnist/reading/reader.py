@@ -1,4 +1,4 @@
-"""Reading characters from pictures."""
+"""Predicting characters from pictures."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,28 @@ from emnist.reading.pictures import read_character
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a network reads in a picture.
+class Prediction:
+    """What a network predicts for a picture.
 
     Attributes
     ----------
-    predictions : list of (str, float)
+    probabilities : list of (str, float)
         Each class with its probability, the most probable first.
     image : numpy.ndarray of uint8, shape (28, 28)
         The image that the network was given.
     """
 
-    predictions: list
+    probabilities: list
     image: np.ndarray
 
     @property
     def character(self):
         """The most probable class."""
-        return self.predictions[0][0]
+        return self.probabilities[0][0]
 
     def guesses(self, top):
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
-        return [{"character": character, "probability": value} for character, value in self.predictions[:top]]
+        return [{"character": character, "probability": value} for character, value in self.probabilities[:top]]
 
 
 class Reader:
@@ -45,15 +45,15 @@ class Reader:
     --------
     >>> picture = np.full((280, 280), 255, np.uint8)
     >>> picture[40:240, 130:150] = 0
-    >>> Reader("resnet").read([picture])[0].character
+    >>> Reader("resnet").predict([picture])[0].character
     '1'
     """
 
     def __init__(self, network=DEFAULT):
         self.network = load_network(network)
 
-    def read(self, pictures):
-        """Read one character in each picture.
+    def predict(self, pictures):
+        """Predict the character in each picture.
 
         Parameters
         ----------
@@ -63,19 +63,19 @@ class Reader:
 
         Returns
         -------
-        list of Reading
+        list of Prediction
 
         Raises
         ------
         UserError
             If a picture cannot be read, or shows no character.
         """
-        return self.read_images(np.stack([read_character(picture) for picture in pictures]))
+        return self.predict_images(np.stack([read_character(picture) for picture in pictures]))
 
-    def read_images(self, images):
-        """Read images in EMNIST's format, uint8 (N, 28, 28), upright, white on black; return a list of `Reading`."""
-        readings = []
+    def predict_images(self, images):
+        """Predict images in EMNIST's format, uint8 (N, 28, 28), upright, white on black; return a list of `Prediction`."""
+        predictions = []
         for image, row in zip(images, self.network.probabilities(images)):
             order = np.argsort(-row, kind="stable")
-            readings.append(Reading([(self.network.classes[i], float(row[i])) for i in order], image))
-        return readings
+            predictions.append(Prediction([(self.network.classes[i], float(row[i])) for i in order], image))
+        return predictions

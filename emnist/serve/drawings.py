@@ -77,8 +77,8 @@ class Drawings:
         images, labels = self._path(part, "images-idx3"), self._path(part, "labels-idx1")
         if not labels.exists():
             return np.empty((0, idx.SIDE, idx.SIDE), np.uint8), np.empty(0, np.uint8)
-        kept = idx.read_images(images, transposed=True)
-        found = idx.read_labels(labels, len(CHARACTERS))
+        kept = idx.load_images(images, transposed=True)
+        found = idx.load_labels(labels, len(CHARACTERS))
         if len(kept) < len(found):
             raise UserError(f"{images} should hold an image for each of {labels}, but holds fewer: name another folder")
         return kept[: len(found)], found

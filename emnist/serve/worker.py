@@ -82,12 +82,12 @@ def work(readers, body, kind, models, top):
         If the body does not hold pictures, or one of them cannot be read.
     """
     images = from_pixels(body) if kind == "pixels" else np.stack([*from_pictures(pictures_of(body, kind))])
-    columns = [readers[model].read_images(images) for model in models]
+    columns = [readers[model].predict_images(images) for model in models]
     return {
         "pictures": [
             {
                 "image": base64.b64encode(image.tobytes()).decode(),
-                "readings": [
+                "networks": [
                     {"network": model, "predictions": reading.guesses(top)} for model, reading in zip(models, readings)
                 ],
             }

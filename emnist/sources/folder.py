@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.idx import MAX_ITEMS, concatenate, read_pair
+from emnist.data.idx import MAX_ITEMS, concatenate, load_pair
 from emnist.params import OneOrSeveral, Section, as_list
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
@@ -102,7 +102,7 @@ def copy_files(pairs, raw):
         )
     counts = Counter()
     for images, labels, classes in pairs:
-        counts[images.name] += len(read_pair(images, labels, classes)[1])
+        counts[images.name] += len(load_pair(images, labels, classes)[1])
     name, count = counts.most_common(1)[0]
     if count > MAX_ITEMS:
         raise UserError(

@@ -41,7 +41,7 @@ FONTS = {
 FORMS_FILE = Path(__file__).with_name("sample_forms.csv")
 
 
-def read_forms():
+def load_forms():
     """Read the forms of each class: a dict of character to list of (character, form, share).
 
     A form is the glyph of that character in a font's file, or the strokes of a pen: points on a ten by ten grid, column
@@ -55,7 +55,7 @@ def read_forms():
     return forms
 
 
-FORMS = read_forms()
+FORMS = load_forms()
 
 # Approximate number of images of each class in EMNIST ByClass, in thousands and in the order of CHARACTERS. The ten
 # digits, which differ little, have their mean.
@@ -275,7 +275,7 @@ def outline(character, form):
     Parameters
     ----------
     character, form : str
-        As in `read_forms`.
+        As in `load_forms`.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 
 
-def seed_everything(seed, *labels):
+def seed_torch(seed, *labels):
     """Seed PyTorch's global generator.
 
     Parameters
@@ -171,7 +171,7 @@ def fit(
         if len(history) >= epochs or should_stop(history, patience):
             break
         epoch = len(history) + 1
-        generator = torch.Generator(hardware.device).manual_seed(seed_everything(seed, name, epoch))
+        generator = torch.Generator(hardware.device).manual_seed(seed_torch(seed, name, epoch))
         steps = max(len(train) // batch_size, 1)
         augmented = epoch <= epochs - round(unaugmented * epochs)
         batches = train.train_batches(batch_size, augmentations if augmented else (), generator)

@@ -8,7 +8,7 @@ from glyphs import glyph
 from pipeline_helpers import outputs, run, set_params, stages_run
 
 from emnist.data import idx
-from emnist.data.datasets import RAW, read_mnist
+from emnist.data.datasets import RAW, load_mnist
 from emnist.models import ARCHITECTURES
 from emnist.models.weights import load_weights
 
@@ -49,7 +49,7 @@ def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline,
     )
     monkeypatch.chdir(pipeline)
     for part in ("train", "t10k"):
-        images, labels = read_mnist(part)
+        images, labels = load_mnist(part)
         idx.write_images(RAW / f"{part}-images-idx3-ubyte.gz", images[:40])  # EnsNet learns 16 images a second
         idx.write_labels(RAW / f"{part}-labels-idx1-ubyte.gz", labels[:40])
     for stage in ["split", *DEPENDS_ON_THE_MODEL]:

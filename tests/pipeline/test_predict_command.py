@@ -46,7 +46,7 @@ def test_command_prints_the_likeliest_characters_as_json(four):
     probabilities = {guess["character"]: guess["probability"] for guess in reading["predictions"]}
     assert sorted(probabilities) == sorted(CHARACTERS)
     assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
-    assert probabilities == dict(Reader("lenet").read([four])[0].predictions)
+    assert probabilities == dict(Reader("lenet").predict([four])[0].probabilities)
 
 
 def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(four, tmp_path):
@@ -74,7 +74,7 @@ def test_json_lines_are_one_object_a_picture(four):
 
 
 def test_a_first_picture_is_read_without_what_is_slow_to_import(four):
-    code = f"import sys; from emnist import Reader; Reader().read([{str(four)!r}]); print(*sys.modules)"
+    code = f"import sys; from emnist import Reader; Reader().predict([{str(four)!r}]); print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {name.split(".")[0] for name in said.split()} & set(SLOW)
 
@@ -221,6 +221,6 @@ def test_the_documented_example_reads_a_picture(tmp_path):
 
 def test_pictures_are_read_from_paths_arrays_and_pillow_images(four):
     pixels = np.asarray(Image.open(four))
-    by_path, by_array, by_image = Reader("resnet").read([four, pixels, Image.open(four)])
+    by_path, by_array, by_image = Reader("resnet").predict([four, pixels, Image.open(four)])
     assert by_path.character == "4" and by_path.image.shape == (28, 28)
-    assert by_path.predictions == by_array.predictions == by_image.predictions
+    assert by_path.probabilities == by_array.probabilities == by_image.probabilities

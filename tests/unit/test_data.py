@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emnist.data import idx
-from emnist.data.datasets import read_emnist, read_split
+from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_array, write_json
 from emnist.data.subsets import partition, statistics, stratified
 from emnist.utils.errors import UserError
@@ -55,14 +55,14 @@ def raw(tmp_path):
 
 def test_official_files_are_read_upright(raw):
     folder, images = raw
-    read, labels = read_emnist("train", folder=folder)
+    read, labels = load_emnist("train", folder=folder)
     assert np.array_equal(read, images)
     assert np.array_equal(labels, LABELS[:300])
 
 
 def test_a_subset_keeps_images_and_labels_together(raw):
     folder, images = raw
-    read, labels = read_emnist("train", 100, seed=1, folder=folder)
+    read, labels = load_emnist("train", 100, seed=1, folder=folder)
     for image, label in zip(read, labels):
         original = np.flatnonzero((images == image).all((1, 2)))
         assert LABELS[original] == label
@@ -70,7 +70,7 @@ def test_a_subset_keeps_images_and_labels_together(raw):
 
 def test_more_images_than_there_are_is_an_error_that_says_both_numbers(raw):
     with pytest.raises(UserError, match="asks for 301 train images, but the source has 300"):
-        read_emnist("train", 301, folder=raw[0])
+        load_emnist("train", 301, folder=raw[0])
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def split(tmp_path):
 
 
 def test_what_split_wrote_is_mapped_not_copied(split):
-    images, labels, pixels, pretrain = read_split("pretrain", folder=split)
+    images, labels, pixels, pretrain = load_split("pretrain", folder=split)
     assert isinstance(images, np.memmap)
     assert pixels == {"mean": 0.5, "std": 0.5}
     assert len(pretrain) == 9
@@ -112,4 +112,4 @@ def test_what_split_wrote_is_mapped_not_copied(split):
 def test_a_damaged_split_is_named(split, damage, reason):
     damage(split)
     with pytest.raises(UserError, match=reason):
-        read_split("pretrain", folder=split)
+        load_split("pretrain", folder=split)

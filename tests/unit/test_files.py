@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from emnist.data.files import read_json, write_array, write_csv, write_json
+from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.models import build_model, load_model
 from emnist.models.weights import load_weights, save_weights
 from emnist.utils.atomic import write_bytes
@@ -108,7 +108,7 @@ def test_json_refuses_what_json_has_no_word_for(tmp_path):
 
 def test_json_and_csv(tmp_path):
     write_json(tmp_path / "file.json", {"a": [1, 2.5]})
-    assert read_json(tmp_path / "file.json") == {"a": [1, 2.5]}
+    assert load_json(tmp_path / "file.json") == {"a": [1, 2.5]}
     write_csv(tmp_path / "file.csv", ["actual", "loss"], [[",", None], ['"', 0.5]])
     assert (tmp_path / "file.csv").read_text() == 'actual,loss\n",",\n"""",0.5\n'
 

@@ -85,7 +85,7 @@ def yours(tmp_path):
 def test_images_of_several_folders_follow_in_the_order_given(mine, yours, tmp_path, part):
     def read(folder):
         stem = f"{folder}/emnist-byclass-{part}"
-        return idx.read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62)
+        return idx.load_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62)
 
     copy_folders([yours, mine], mine, tmp_path / "raw")
     for together, *apart in zip(read(tmp_path / "raw"), read(yours), read(mine)):

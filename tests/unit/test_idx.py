@@ -43,7 +43,7 @@ def pair(tmp_path):
 
 
 def test_what_is_written_is_read_back(pair):
-    images, labels = idx.read_pair(*pair, classes=62)
+    images, labels = idx.load_pair(*pair, classes=62)
     assert images.dtype == labels.dtype == np.uint8
     assert np.array_equal(images, IMAGES) and np.array_equal(labels, LABELS)
 
@@ -51,8 +51,8 @@ def test_what_is_written_is_read_back(pair):
 def test_transposed_files_are_read_upright(tmp_path):
     many = np.random.default_rng(1).integers(0, 256, (2 * idx.BLOCK_ITEMS + 5, 28, 28), np.uint8)
     idx.write_images(tmp_path / "images.gz", many, transposed=True)
-    assert np.array_equal(idx.read_images(tmp_path / "images.gz"), many.swapaxes(1, 2))
-    assert np.array_equal(idx.read_images(tmp_path / "images.gz", transposed=True), many)
+    assert np.array_equal(idx.load_images(tmp_path / "images.gz"), many.swapaxes(1, 2))
+    assert np.array_equal(idx.load_images(tmp_path / "images.gz", transposed=True), many)
 
 
 def test_files_are_concatenated_in_the_order_given(tmp_path):
@@ -62,11 +62,11 @@ def test_files_are_concatenated_in_the_order_given(tmp_path):
     for path, part in zip(paths, parts):
         idx.write_images(path, part)
     idx.concatenate(paths, tmp_path / "all.gz", "images")
-    assert np.array_equal(idx.read_images(tmp_path / "all.gz"), np.concatenate(parts))
+    assert np.array_equal(idx.load_images(tmp_path / "all.gz"), np.concatenate(parts))
     for path, part in zip(paths, parts):
         idx.write_labels(path, part[:, 14, 14] % 62)
     idx.concatenate(paths, tmp_path / "all.gz", "labels")
-    assert np.array_equal(idx.read_labels(tmp_path / "all.gz", 62), np.concatenate(parts)[:, 14, 14] % 62)
+    assert np.array_equal(idx.load_labels(tmp_path / "all.gz", 62), np.concatenate(parts)[:, 14, 14] % 62)
 
 
 def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
@@ -99,38 +99,38 @@ def test_unusable_images_end_in_one_sentence(tmp_path, content, reason):
     path = tmp_path / "images.gz"
     path.write_bytes(content)
     with pytest.raises(UserError, match=reason) as error:
-        idx.read_images(path)
+        idx.load_images(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_label_that_is_no_class_is_refused(pair):
     with pytest.raises(UserError, match="it holds 61, not only 0 to 9"):
-        idx.read_labels(pair[1], classes=10)
+        idx.load_labels(pair[1], classes=10)
 
 
 def test_counts_that_disagree_are_refused(pair):
     idx.write_labels(pair[1], LABELS[:2])
     with pytest.raises(UserError, match="it has 2 for the 3 images of .*images.gz"):
-        idx.read_pair(*pair, classes=62)
+        idx.load_pair(*pair, classes=62)
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(UserError, match="nowhere.gz is missing"):
-        idx.read_images(tmp_path / "nowhere.gz")
+        idx.load_images(tmp_path / "nowhere.gz")
     with pytest.raises(UserError, match="directory"):
-        idx.read_images(tmp_path)
+        idx.load_images(tmp_path)
 
 
 def test_memory_peaks_at_one_copy(scratch):
     images = np.zeros((20_000, 28, 28), np.uint8)
     images[::2] = 200
     idx.write_images(scratch, images)
-    assert peak_memory(lambda: idx.read_images(scratch, transposed=True)) < 1.1 * images.nbytes + 8 * 2**20
+    assert peak_memory(lambda: idx.load_images(scratch, transposed=True)) < 1.1 * images.nbytes + 8 * 2**20
 
 
 def test_a_gzip_bomb_is_left_compressed(scratch):
     scratch.write_bytes(packed(0x803, 3, 28, 28, body=bytes(2**26)))
-    assert peak_memory(lambda: pytest.raises(UserError, idx.read_images, scratch)) < 2**22
+    assert peak_memory(lambda: pytest.raises(UserError, idx.load_images, scratch)) < 2**22
 
 
 def peak_memory(action):
@@ -143,8 +143,8 @@ def peak_memory(action):
 
 
 READERS = [
-    (good_images(), idx.read_images, IMAGES),
-    (good_labels(), lambda path: idx.read_labels(path, 62), LABELS),
+    (good_images(), idx.load_images, IMAGES),
+    (good_labels(), lambda path: idx.load_labels(path, 62), LABELS),
 ]
 
 
@@ -184,7 +184,7 @@ def test_a_mutated_header_under_sound_gzip_gives_a_user_error_or_the_right_array
 @given(content=st.binary(max_size=200))
 @settings(deadline=None, max_examples=300)
 def test_arbitrary_bytes_inside_gzip_give_a_user_error(scratch, content):
-    assert_error_or_equal(scratch, gzip.compress(b"\0\0\x08\x03" + content), idx.read_images, None)
+    assert_error_or_equal(scratch, gzip.compress(b"\0\0\x08\x03" + content), idx.load_images, None)
 
 
 def assert_error_or_equal(path, content, read, expected):
@@ -199,7 +199,7 @@ def assert_error_or_equal(path, content, read, expected):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
 def test_real_files_are_read():
     folder = SHARED / "handwriting62"
-    images, labels = idx.read_pair(
+    images, labels = idx.load_pair(
         folder / "emnist-byclass-test-images-idx3-ubyte.gz",
         folder / "emnist-byclass-test-labels-idx1-ubyte.gz",
         62,

@@ -7,7 +7,7 @@ from test_pretrained import add_network
 
 from emnist.data.classes import CHARACTERS
 from emnist.models import build_model, load_model, pretrained
-from emnist.training.loop import seed_everything
+from emnist.training.loop import seed_torch
 from stages import initialise
 
 WEIGHTS = "data/weights/initial.safetensors"
@@ -30,7 +30,7 @@ def same(first, second):
 
 
 def test_random_weights_are_those_of_the_seed_whatever_was_drawn_before(folder):
-    seed_everything(42, "weights")
+    seed_torch(42, "weights")
     expected = build_model("lenet")
     torch.rand(7)
     initialise.main()

@@ -77,7 +77,7 @@ def test_a_capital_a_is_drawn_stroke_by_stroke_and_read(page, tmp_path, capsys):
     command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", ",".join(pretrained_names())]
     done = subprocess.run([*command, "a.png"], cwd=tmp_path, check=True, capture_output=True, text=True)
     by_command = {each["network"]: each["predictions"] for each in json.loads(done.stdout)}
-    assert {each["network"]: each["predictions"] for each in picture["readings"]} == by_command
+    assert {each["network"]: each["predictions"] for each in picture["networks"]} == by_command
 
     durations = page.evaluate("performance.getEntriesByName('reading').map(entry => entry.duration)")
     with capsys.disabled():

@@ -141,7 +141,7 @@ def test_the_networks_are_small_and_installed_with_the_package():
 def test_the_documentation_shows_the_scores_of_the_cards():
     text = (REPOSITORY / "docs/pretrained.md").read_text()
     for name in PRETRAINED:
-        scores = pretrained.read_card(name)[1]["scores"]
+        scores = pretrained.load_card(name)[1]["scores"]
         row = " | ".join(
             f"{100 * scores[data]['accuracy']:.2f}" for data in ("EMNIST ByClass", "handwriting62", "MNIST")
         )

@@ -10,7 +10,7 @@ from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
 from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.models import build_model, load_pretrained, pretrained
 from emnist.models.weights import save_weights
 from emnist.reading.network import Network
@@ -42,11 +42,11 @@ def test_a_published_network_is_loaded_by_its_name_and_scores_as_its_card_says(a
     monkeypatch.setattr("sys.argv", argv)
     publish.main()
     model, metadata = load_pretrained("noise")
-    test_images, labels = read_emnist("test", folder=images)
+    test_images, labels = load_emnist("test", folder=images)
     pixels = (torch.from_numpy(test_images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
     with torch.inference_mode():
         accuracy = np.mean(model(pixels).argmax(1).numpy() == labels)
-    card = pretrained.read_card("noise")[1]
+    card = pretrained.load_card("noise")[1]
     assert card["scores"]["EMNIST ByClass"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert card["parameters"] == 35_814
     network = Network(networks / "noise.onnx")

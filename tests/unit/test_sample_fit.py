@@ -20,4 +20,4 @@ def test_each_form_is_rendered_as_often():
     images, numbers = fit.render_forms(pool)
     assert np.bincount(numbers).tolist() == [fit.IMAGES_PER_FORM] * len(pool)
     assert len(images) == len(numbers)
-    assert sample.FORMS == sample.read_forms()
+    assert sample.FORMS == sample.load_forms()

@@ -19,7 +19,7 @@ from PIL import Image
 from server_helpers import drawing, encode, errors_of, serving
 
 from emnist.data.classes import CHARACTERS
-from emnist.data.idx import read_pair
+from emnist.data.idx import load_pair
 from emnist.reading.pictures import read_character
 from emnist.serve import drawings
 from emnist.serve.app import MAX_BYTES
@@ -70,14 +70,14 @@ def test_a_picture_is_read_as_emnist_predict_reads_its_file_to_the_last_digit(ur
     (picture,) = predict(url, PNG, query="?model=lenet,resnet&top=5").json()["pictures"]
     command = [sys.executable, "-m", "emnist", "predict", "--json", "--model", "lenet,resnet", "--top", "5"]
     done = subprocess.run([*command, "a.png"], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert [reading | {"file": "a.png"} for reading in picture["readings"]] == json.loads(done.stdout)
-    assert picture["readings"][1]["predictions"][0]["character"] == "A"
+    assert [reading | {"file": "a.png"} for reading in picture["networks"]] == json.loads(done.stdout)
+    assert picture["networks"][1]["predictions"][0]["character"] == "A"
     assert base64.b64decode(picture["image"]) == PIXELS.tobytes()
 
 
 def test_without_a_query_the_first_network_gives_three_predictions(url):
     (picture,) = predict(url, PNG).json()["pictures"]
-    (reading,) = picture["readings"]
+    (reading,) = picture["networks"]
     assert reading["network"] == MODELS[0] and len(reading["predictions"]) == 3
 
 
@@ -88,8 +88,8 @@ def test_several_pictures_and_raw_pixels_are_read_in_the_order_given(url):
     assert first == third != second
     raw = predict(url, np.stack([read_character(one), PIXELS]).tobytes(), RAW).json()["pictures"]
     assert [each["image"] for each in raw] == [second["image"], first["image"]]
-    assert [each["readings"][0]["predictions"][0]["character"] for each in raw] == [
-        each["readings"][0]["predictions"][0]["character"] for each in (second, first)
+    assert [each["networks"][0]["predictions"][0]["character"] for each in raw] == [
+        each["networks"][0]["predictions"][0]["character"] for each in (second, first)
     ]
 
 
@@ -403,7 +403,7 @@ def test_the_processes_end_with_a_server_that_is_killed():
 def read_kept(folder, part):
     """Give the images and the characters of a folder in the official layout."""
     stem = f"{folder}/emnist-byclass-{part}"
-    images, labels = read_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62, transposed=True)
+    images, labels = load_pair(f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", 62, transposed=True)
     return images, [CHARACTERS[label] for label in labels]
 
 

@@ -5,7 +5,7 @@ import pytest
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from joblib import parallel_config
 
-from emnist.data.datasets import read_emnist
+from emnist.data.datasets import load_emnist
 from emnist.sources import check_sources, join_titles, obtain
 from emnist.utils.errors import UserError
 
@@ -34,8 +34,8 @@ def test_images_follow_in_the_order_of_the_sources_and_digits_are_the_firsts(tmp
     for name in names:
         obtain(sources(**{name: options[name]}), tmp_path / name)
     for part in ("train", "test"):
-        apart = [read_emnist(part, folder=tmp_path / name) for name in names]
-        for together, *arrays in zip(read_emnist(part, folder=tmp_path / "raw"), *apart):
+        apart = [load_emnist(part, folder=tmp_path / name) for name in names]
+        for together, *arrays in zip(load_emnist(part, folder=tmp_path / "raw"), *apart):
             assert np.array_equal(together, np.concatenate(arrays))
     written, first = contents(tmp_path / "raw"), contents(tmp_path / names[0])
     assert len(written) == 8
@@ -46,7 +46,7 @@ def test_only_the_first_source_needs_digits(tmp_path):
     write_official(tmp_path / "mine", EMNIST_NAMES)
     folder = {"emnist": str(tmp_path / "mine"), "mnist": None}
     obtain(sources(sample=SAMPLE, folder=folder), tmp_path / "raw")
-    assert len(read_emnist("test", folder=tmp_path / "raw")[0]) == SAMPLE["test"] + 70
+    assert len(load_emnist("test", folder=tmp_path / "raw")[0]) == SAMPLE["test"] + 70
     with pytest.raises(UserError, match=f"could not find {tmp_path / 'mine' / MNIST_NAMES[0]}"):
         obtain(sources(folder=folder, sample=SAMPLE), tmp_path / "again")
 

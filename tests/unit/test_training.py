@@ -16,7 +16,7 @@ from emnist.training.augmentation import Affine
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import Hardware, setup_hardware
 from emnist.training.inference import predict_top3
-from emnist.training.loop import Diverged, fit, seed_everything, train_epoch
+from emnist.training.loop import Diverged, fit, seed_torch, train_epoch
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.checkpoint import Checkpoint
 
@@ -96,7 +96,7 @@ def test_an_epoch_is_sgd_on_the_mean_cross_entropy_with_the_gradient_clipped():
 
 
 def train(images, checkpoint=None, epochs=4, rate=0.02, augmentations=AUGMENTATIONS, **options):
-    seed_everything(1, "weights")
+    seed_torch(1, "weights")
     model = build_model("lenet")
     optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, fused=True)
     history = fit(
@@ -136,7 +136,7 @@ def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
     compute = Compute(device="cuda", precision="auto", threads="auto")
 
     def epochs(choice):
-        seed_everything(1, "weights")
+        seed_torch(1, "weights")
         model = build_model(name)
         hardware = setup_hardware(choice, model)
         model = hardware.to_device(model)
@@ -188,7 +188,7 @@ def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_p
     validation = ImageBatches(PICTURES[:50], LABELS[:50], CPU, STATISTICS)
 
     def run(checkpoint):
-        seed_everything(1, "weights")
+        seed_torch(1, "weights")
         model = CPU.to_device(build_model("lenet"))  # in the memory format in which the stages train
         history = fit(
             "test",

@@ -1,6 +1,6 @@
 """Fault test: each call of each stage that reaches the disk fails once, and nothing is lost.
 
-    TMPDIR=/dev/shm python benchmarks/faults.py --seed 0
+    TMPDIR=/dev/shm python -m benchmarks.faults --seed 0
 
 Needs strace, which makes the n-th write, fsync, rename, open, unlink, mkdir or mmap of a file of the project fail with
 ENOSPC, EIO, EDQUOT, EROFS or EACCES. After each fault the stage must have ended in one sentence or with its right
@@ -10,7 +10,6 @@ fault of four, nothing can be deleted afterwards; then the next run must remove 
 Stages are forked from one process that has imported what they import. Exits with 1 if a fault did harm.
 """
 
-import argparse
 import contextlib
 import gc
 import importlib
@@ -30,13 +29,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from pipeline_helpers import checkout, run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from pipeline_helpers import checkout, run  # noqa: E402
+from benchmarks import make_parser, names, print_header, print_row
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES")
-KINDS = {  # of calls that change the disk or map it: system calls
+KINDS = {  # kinds of calls that change the disk or map it, and their system calls
     "write": ("write", "writev", "pwrite64"),
     "fsync": ("fsync", "fdatasync"),
     "rename": ("rename", "renameat", "renameat2"),
@@ -49,7 +47,7 @@ KINDS = {  # of calls that change the disk or map it: system calls
 READING = {"open for reading": (), "read": ("read", "pread64"), "list a folder": ("getdents64",)}
 KIND_OF = {call: kind for kind, calls in (KINDS | READING).items() for call in calls}
 OUTPUTS = ("data", "metrics", "plots")
-LEFT = "data/.left.9999999.x.tmp"  # by a process that is no longer there
+LEFT = "data/.left.9999999.x.tmp"  # the name of a file that a killed process left
 
 
 class Call(NamedTuple):
@@ -74,7 +72,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        self.scratch = folder / "scratch"  # for temporary files, so that faults reach those, too
+        self.scratch = folder / "scratch"  # holds temporary files, so that faults reach those, too
         self.stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
         shutil.rmtree(folder / ".dvc/tmp/continue", ignore_errors=True)
         self.expected = self.files()
@@ -123,12 +121,11 @@ class Project:
         """
         report = self.folder.parent / f"{self.folder.name}.stage"
         pid = forked(lambda: self._stage(stage, report, before, after))
-        os.waitpid(pid, os.WUNTRACED)  # until it is about to begin
+        os.waitpid(pid, os.WUNTRACED)  # waits until the stage is about to begin
         log = report.with_suffix(".strace")
         if strace:
-            tracer = subprocess.Popen(
-                ["strace", "-y", "-p", str(pid), "-o", log, *strace], stderr=subprocess.PIPE, text=True
-            )
+            command = ["strace", "-y", "-p", str(pid), "-o", log, *strace]
+            tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
             said = tracer.stderr.readline()
             if "attached" not in said:
                 sys.exit(f"error: strace cannot trace a process here: {said}")
@@ -155,6 +152,12 @@ class Project:
         finally:
             if after:
                 after()
+
+    def harm_to_next_run(self, stage):
+        """Run a stage undisturbed, and say (str) what is wrong with it, or None."""
+        again = self.start(stage)
+        if again.returncode or again.errors or self.results() != self.expected:
+            return f"the next run failed or gave other bytes: {again.errors}"
 
     def calls(self, stage):
         """List the calls of an undisturbed run that concern files of the project."""
@@ -204,11 +207,13 @@ def forked(function):
     return pid
 
 
-def add_arguments(parser):
-    """Add the arguments of a test that runs the stages of a tiny project."""
-    parser.add_argument("--stages", type=lambda text: text.split(","), help="all by default, as in split,search")
+def project_parser(doc):
+    """Make the argument parser of a test that runs the stages of a tiny project."""
+    parser = make_parser(doc)
+    parser.add_argument("--stages", type=names, help="all by default, as in split,search")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
+    return parser
 
 
 def tiny_project(folder, finished, stages=None):
@@ -252,7 +257,8 @@ def import_all(project, stages):
         from emnist.sources import sample
 
         options = json.loads(project.expected["data/sources.json"])["sample"]
-        with tempfile.TemporaryDirectory() as folder:  # which keeps the outlines of the characters in memory
+        # Rendering keeps the outlines of the characters in memory.
+        with tempfile.TemporaryDirectory() as folder:
             sample.obtain(sample.Options(**options), Path(folder))
     gc.freeze()  # so that the forked processes share these modules' memory
 
@@ -283,7 +289,8 @@ def harm(project, stage, call, ended, older, undeletable):
         allowed = [content]
         if name in outputs and ended.returncode:
             allowed.append(older)
-        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer_train")  # written after each
+        # The stages that train write their outputs after each epoch.
+        epochs = name in outputs and stage.startswith(("pretrain", "finetune", "transfer"))
         if found.get(name) not in allowed and not (epochs and of_earlier_epoch(name, found.get(name, b""), content)):
             return f"{name} lost or half written"
 
@@ -291,34 +298,32 @@ def harm(project, stage, call, ended, older, undeletable):
 def fail(project, stage, call, error, rng):
     """Make one call fail, run the stage again, and return how it ended and what harm it did (str, or None)."""
     older = rng.choice([None, b"an older result"])
-    undeletable = rng.random() < 0.25 and call.kind != "unlink"  # which strace cannot fail in two ways
+    undeletable = rng.random() < 0.25 and call.kind != "unlink"  # strace makes a call fail in one way only
     project.reset(stage, older, left=not undeletable)
-    inject = [
-        "-e",
-        f"trace={call.name},?unlink,?unlinkat",
-        "-e",
-        f"inject={call.name}:error={error}:when={call.number}",
-    ]
+    inject = [f"trace={call.name},?unlink,?unlinkat", f"inject={call.name}:error={error}:when={call.number}"]
     if undeletable:
-        inject += ["-e", f"inject=unlink,unlinkat:error={error}"]
-    ended = project.start(stage, inject)
+        inject.append(f"inject=unlink,unlinkat:error={error}")
+    ended = project.start(stage, [word for option in inject for word in ("-e", option)])
     hit = [line for line in ended.log.splitlines() if "(INJECTED)" in line and line.startswith(call.name)]
     if not hit or not project._path(call.name, hit[0]):
         return None, None
     found = harm(project, stage, call, ended, older, undeletable)
-    again = project.start(stage)
-    if not found and (again.returncode or again.errors or project.results() != project.expected):
-        found = f"the next run failed or gave other bytes: {again.errors}"
-    return ended, found
+    return ended, project.harm_to_next_run(stage) or found
+
+
+def choose_faults(calls, options, rng):
+    """List the faults of a stage: pairs of a `Call` and an error."""
+    faults = [(call, error) for call in calls if call.kind in KINDS for error in ERRORS]
+    reading = [call for call in calls if call.kind in READING]
+    some = rng.sample(reading, min(options.reading, len(reading)))
+    faults += [(call, rng.choice(["EIO", "EACCES"])) for call in some]
+    return rng.sample(faults, min(options.most, len(faults))) if options.most else faults
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
+    parser = project_parser(__doc__)
     parser.add_argument("--most", type=int, help="number of faults in a stage, drawn at random; all by default")
-    parser.add_argument(
-        "--reading", type=int, default=60, help="number of calls that read, drawn at random for a stage"
-    )
+    parser.add_argument("--reading", type=int, default=60, help="number of a stage's calls that read, drawn at random")
     options = parser.parse_args()
     if not shutil.which("strace"):
         sys.exit("error: strace should be installed, but is not: run `apt-get install strace`")
@@ -329,15 +334,7 @@ def main():
         project = tiny_project(folder, options.project, options.stages)
         for stage in options.stages or project.stages:
             rng = random.Random(f"{options.seed} {stage}")
-            calls = project.calls(stage)
-            reading = [call for call in calls if call.kind in READING]
-            faults = [(call, error) for call in calls if call.kind in KINDS for error in ERRORS]
-            faults += [
-                (call, rng.choice(["EIO", "EACCES"]))
-                for call in rng.sample(reading, min(options.reading, len(reading)))
-            ]
-            if options.most:
-                faults = rng.sample(faults, min(options.most, len(faults)))
+            faults = choose_faults(project.calls(stage), options, rng)
             began, before = time.monotonic(), harms
             for call, error in faults:
                 ended, found = fail(project, stage, call, error, rng)
@@ -351,15 +348,14 @@ def main():
                     outcomes[call.kind, "harm"] += 1
                     print(f"{stage}: {error} in {call.name} of {Path(call.path).relative_to(folder)}: {found}")
                     print(ended.errors, flush=True)
-            print(
-                f"{stage}: {len(faults)} faults, {time.monotonic() - began:.0f} s, {harms - before} harmful", flush=True
-            )
+            seconds = time.monotonic() - began
+            print(f"{stage}: {len(faults)} faults, {seconds:.0f} s, {harms - before} harmful", flush=True)
 
     columns = [*ERRORS, "one sentence", "success", "harm", "not reached"]
-    print("\n| call | faults |", " | ".join(columns), "|\n|", " --- |" * (2 + len(columns)))
+    print_header("call", "faults", *columns)
     for kind in [*KINDS, *READING]:
         counts = [outcomes[kind, column] for column in columns]
-        print(f"| {kind} | {sum(counts[: len(ERRORS)])} |", " | ".join(map(str, counts)), "|")
+        print_row(kind, sum(counts[: len(ERRORS)]), *counts)
     faults = sum(outcomes[kind, error] for kind in [*KINDS, *READING] for error in ERRORS)
     print(f"\n{faults} faults, seed {options.seed}, {time.monotonic() - start:.0f} s; harm done by {harms}")
     sys.exit(bool(harms) or not faults)

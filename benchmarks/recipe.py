@@ -10,7 +10,6 @@ Every run but those of `rank` has the original experiment's 20 epochs of SGD and
 default. Runs are parallel, with one thread each.
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -20,7 +19,7 @@ from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, numbers, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
@@ -164,13 +163,10 @@ def table(params, data, options, variants):
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
         delayed(train_and_score)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
     )
-    print(
-        f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
-        f"{', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
-        "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n"
-        + "| --- " * 7
-        + "|"
-    )
+    seeds = ", ".join(map(str, options.seeds))
+    part = "test" if options.test else "validation"
+    print(f"Accuracy and macro F1 on {part} images in percent, seeds {seeds}: mean, standard deviation\n")
+    print_header("model", "recipe", "SGD: accuracy", "macro F1", "then Adam: accuracy", "macro F1", "s a run")
     rows = {}
     for (name, label, *_), scores in zip(runs, done):
         gathered = rows.setdefault((name, label), [])
@@ -180,7 +176,7 @@ def table(params, data, options, variants):
             cells = [
                 f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns
             ]
-            print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
+            print_row(name, label, *cells, f"{statistics.median(seconds):.0f}")
 
 
 def recipe(params, name, batch_size=64):
@@ -293,11 +289,11 @@ COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shi
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
+    parser.add_argument("--models", type=names, default=["vggnet", "spinalnet"])
+    parser.add_argument("--seeds", type=numbers, default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     parser.add_argument("--batch-size", type=int, default=64, help="of compare (default: 64)")

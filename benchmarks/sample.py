@@ -11,7 +11,6 @@ reads test images, MNIST's among the ten digits. Its models have as many images 
 the annealed recipe.
 """
 
-import argparse
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +21,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.metrics import f1_score
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, numbers, print_header, print_row
 from benchmarks.handwriting import accuracy
 from benchmarks.recipe import recipe, train
 from emnist.cli.predict import EXPORTED
@@ -237,21 +236,19 @@ def ablate(options):
     done = Parallel(n_jobs=options.workers, return_as="generator")(
         delayed(train_and_score)(WITHOUT[part], params, name, seed, score) for part, seed in runs
     )
-    print(
-        f"| {name} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"
-        "| --- | --- | --- | --- |"
-    )
+    columns = "MNIST test, among the ten digits", "handwriting test, among 62"
+    print_header(f"{name} on the sample without", "seed", *columns)
     for (part, seed), scores in zip(runs, done):
-        print(f"| {part} | {seed} | {scores[0]:.2f} | {scores[1]:.2f} |", flush=True)
+        print_row(part, seed, *(f"{score:.2f}" for score in scores))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("command", choices=["fit", "judge", "ablate"])
     parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
     parser.add_argument("mnist", metavar="MNIST_FOLDER", nargs="?", help="folder of t10k-*.gz, for ablate")
     parser.add_argument("--model", default="spinalnet", help="of ablate (default: %(default)s)")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
+    parser.add_argument("--seeds", type=numbers, default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()
     if options.command == "ablate" and not options.mnist:

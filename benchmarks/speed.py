@@ -6,7 +6,6 @@ Each benchmark alternates its contenders and takes medians over several rounds. 
     python -m benchmarks.speed loop --models lenet,vggnet
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -21,7 +20,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, print_header, print_row
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
@@ -74,10 +73,6 @@ def alternate(rounds, **contenders):
 
 def sgd(model):
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
-
-
-def row(line, figure, wanted, detail):
-    print(f"| {line} | {figure} | {wanted} | {detail} |", flush=True)
 
 
 class PlainDataset(Dataset):
@@ -159,13 +154,13 @@ def loop(params, options):
         rate = {contender: count / value for contender, value in seconds.items()}
         rates = ", ".join(f"{contender} {value:,.0f}" for contender, value in rate.items())
         detail = f"images/s: {rates}; {hardware}"
-        row(
+        print_row(
             f"{name}: loop / bare step",
             f"{rate['ours'] / rate['bare']:.0%}",
             "85 %" if name == "lenet" else "95 %",
             detail,
         )
-        row(
+        print_row(
             f"{name}: loop / plain loop",
             f"{rate['ours'] / rate['plain']:.2f}",
             {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2),
@@ -174,7 +169,7 @@ def loop(params, options):
 
 
 def inference(params, options):
-    """Inference: images read by `predict_top3` against forward passes of one batch that is already on the device."""
+    """Inference: `predict_top3` against forward passes of one batch that is already on the device."""
     for name in options.models:
         model = build_model(name)
         hardware = setup_hardware(params.compute, model)
@@ -192,7 +187,7 @@ def inference(params, options):
 
         seconds = alternate(options.rounds, ours=lambda: predict_top3(model, batches), bare=bare)
         rate = {contender: count / value for contender, value in seconds.items()}
-        row(
+        print_row(
             f"{name}: inference / bare forward pass",
             f"{rate['ours'] / rate['bare']:.0%}",
             "95 %",
@@ -211,7 +206,7 @@ def augmentation(params, options):
         options.rounds,
         ours=lambda: [affine(images, generator) for _ in range(40)],
     )
-    row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
+    print_row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
 
 
 def search(params, options):
@@ -227,7 +222,7 @@ def search(params, options):
             one=partial(random_search, params, split, 1),
             two=partial(random_search, params, split, 2),
         )
-    row(
+    print_row(
         "search, 2 workers / 1",
         f"{seconds['one'] / seconds['two']:.2f}",
         1.6,
@@ -265,7 +260,7 @@ def transfer(params, options):
         predict_top3(model, train)
 
     seconds = alternate(options.rounds, ours=ours, plain=plain)
-    row(
+    print_row(
         "transfer, ours / plain",
         f"{seconds['plain'] / seconds['ours']:.2f}",
         3,
@@ -280,20 +275,22 @@ def nothing_to_do(params, options):
         done = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True)
         assert "up to date" in done.stdout, "run `dvc repro` first"
 
-    row("dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", "")
+    print_row(
+        "dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", ""
+    )
 
 
 LINES = {line.__name__: line for line in (loop, inference, augmentation, search, transfer, nothing_to_do)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("lines", nargs="*", default=list(LINES), help=f"of {', '.join(LINES)}")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(ARCHITECTURES))
+    parser.add_argument("--models", type=names, default=list(ARCHITECTURES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
-    print("| line | measured | wanted | detail |\n| --- | --- | --- | --- |")
+    print_header("line", "measured", "wanted", "detail")
     for line in options.lines:
         LINES[line](params, options)
 

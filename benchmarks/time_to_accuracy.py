@@ -9,7 +9,6 @@ as ours took, which measures its seconds an epoch and its accuracy at equal time
 day, so the time for them is computed from the seconds of one.
 """
 
-import argparse
 import platform
 import re
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, print_header, print_row
 from benchmarks.recipe import CONFIGS
 from benchmarks.speed import PlainDataset, plain_epoch
 from emnist.data.datasets import load_emnist
@@ -164,9 +163,9 @@ def processor():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(TARGETS))
+    parser.add_argument("--models", type=names, default=list(TARGETS))
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--epochs", type=int, help="of ours (default: each model's own)")
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
@@ -181,16 +180,14 @@ def main():
         f"{options.threads} threads, {len(train[1]):,} training and {len(test[1]):,} test images\n\n"
         "Of the original's way, s an epoch is measured over as many seconds as ours took, and the time in all is "
         f"computed: {PRETRAINING + FINETUNING:.0f} passes over the training images, lenet {PRETRAINING:.0f}. Wanted: "
-        "100 times ours for vggnet, and at equal time 3 points less than ours for vggnet, resnet and spinalnet.\n\n"
-        "| model | the original's test accuracy (%) | ours: epochs | s | test accuracy (%) | reached "
-        "| the original's way: s an epoch | s in all | times ours | test accuracy at equal time (%) | ours is higher by |\n"
-        + "| --- " * 11
-        + "|"
+        "100 times ours for vggnet, and at equal time 3 points less than ours for vggnet, resnet and spinalnet.\n"
     )
+    ours = "ours: epochs", "s", "test accuracy (%)", "reached"
+    theirs = "the original's way: s an epoch", "s in all", "times ours", "test accuracy at equal time (%)"
+    print_header("model", "the original's test accuracy (%)", *ours, *theirs, "ours is higher by")
     for name in options.models:
         config = OURS[name] | ({"epochs": options.epochs} if options.epochs else {})
-        row = compare(params, name, config, options.threads, train, test, statistics(train[0]))
-        print(f"| {' | '.join(row)} |", flush=True)
+        print_row(*compare(params, name, config, options.threads, train, test, statistics(train[0])))
 
 
 if __name__ == "__main__":

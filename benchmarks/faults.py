@@ -24,9 +24,8 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
+from collections import Counter, namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 from pipeline_helpers import checkout, run
@@ -50,21 +49,9 @@ OUTPUTS = ("data", "metrics", "plots")
 LEFT = "data/.left.9999999.x.tmp"  # the name of a file that a killed process left
 
 
-class Call(NamedTuple):
-    """One call of a stage: the `number`-th system call of that `name`, on a file of the project."""
-
-    kind: str
-    name: str
-    number: int
-    path: str
-
-
-class Ended(NamedTuple):
-    """How a stage ended."""
-
-    returncode: int
-    errors: str
-    log: str
+# A call of a stage: the `number`-th system call of that `name`, on a file of the project.
+Call = namedtuple("Call", "kind name number path")
+Ended = namedtuple("Ended", "returncode errors log")  # how a stage ended
 
 
 class Project:
@@ -80,15 +67,15 @@ class Project:
     def files(self):
         """Give the bytes of all files that stages write, temporary ones included."""
         folders = [self.folder / name for name in (*OUTPUTS, "scratch", ".dvc/tmp/continue")]
-        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     def results(self):
         """Give the bytes of the results alone."""
         return {name: content for name, content in self.files().items() if name.startswith(OUTPUTS)}
 
     def outputs(self, stage):
-        return [output["path"] for output in self.stages[stage]["outs"]]
+        return {output["path"] for output in self.stages[stage]["outs"]}
 
     def reset(self, stage, older=None, left=True):
         """Take away a stage's outputs or, with `older` (bytes), put that in their place.
@@ -190,21 +177,20 @@ class Project:
 
 def forked(function):
     """Start a function in a forked process, and return its number."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        except SystemExit as error:
-            code = error.code or 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        function()
+        code = 0
+    except SystemExit as error:
+        code = error.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def project_parser(doc):
@@ -217,20 +203,7 @@ def project_parser(doc):
 
 
 def tiny_project(folder, finished, stages=None):
-    """Make a tiny project that has run, of which these stages, or all, can be forked.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Of the project, which does not exist yet.
-    finished : pathlib.Path or None
-        A project to copy; by default the pipeline runs now.
-    stages : list of str, optional
-
-    Returns
-    -------
-    Project
-    """
+    """Make a `Project` in a new folder, as a copy of a `finished` one or by a run of the pipeline, and import its stages."""
     os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
     if finished:
         shutil.copytree(finished, folder, symlinks=True)
@@ -275,7 +248,7 @@ def of_earlier_epoch(name, found, content):
 def harm(project, stage, call, ended, older, undeletable):
     """Say what harm a fault did (str), or None."""
     found = project.files()
-    outputs, undeletable = set(project.outputs(stage)), undeletable or call.kind == "unlink"
+    outputs, undeletable = project.outputs(stage), undeletable or call.kind == "unlink"
     if ended.returncode == 0 and ended.errors:
         return "a success with an error"
     if ended.returncode and not re.fullmatch(r"error: .*\n", ended.errors):
@@ -341,13 +314,12 @@ def main():
                 if ended is None:
                     outcomes[call.kind, "not reached"] += 1
                     continue
-                outcomes[call.kind, "success" if ended.returncode == 0 else "one sentence"] += not found
                 outcomes[call.kind, error] += 1
+                outcomes[call.kind, "harm" if found else "one sentence" if ended.returncode else "success"] += 1
                 if found:
                     harms += 1
-                    outcomes[call.kind, "harm"] += 1
-                    print(f"{stage}: {error} in {call.name} of {Path(call.path).relative_to(folder)}: {found}")
-                    print(ended.errors, flush=True)
+                    place = f"{error} in {call.name} of {Path(call.path).relative_to(folder)}"
+                    print(f"{stage}: {place}: {found}\n{ended.errors}", flush=True)
             seconds = time.monotonic() - began
             print(f"{stage}: {len(faults)} faults, {seconds:.0f} s, {harms - before} harmful", flush=True)
 

@@ -40,6 +40,7 @@ from benchmarks import make_parser, print_header, print_row
 from emnist.check import check_names
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
+from emnist.data.datasets import RAW, paths
 from emnist.data.files import load_array, load_json, write_array, write_json
 from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
@@ -101,8 +102,7 @@ def parsers():
         ".dvc/tmp/continue/a-b/outputs.json": b'["0", "1"]',
         ".dvc/tmp/rwlock": b'{"a": {"write": {"pid": 1}}}',
         "data/predictions/test.csv": b"actual,predicted,confidence\nA,a,0.5\n0,O,0.25\nz,z,1\n",
-        "data/raw/emnist-byclass-train-images-idx3-ubyte.gz": b"",
-        "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz": b"",
+        **{str(path): b"" for path in paths(RAW, "emnist-byclass-train")},
         "dvc.yaml": (PROJECT / "dvc.yaml").read_bytes(),
         "network.onnx": (PROJECT / "emnist/pretrained/lenet.onnx").read_bytes(),
         "params.yaml": (PROJECT / "params.yaml").read_bytes(),

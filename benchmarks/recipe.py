@@ -10,6 +10,7 @@ Every run but those of `rank` has the original experiment's 20 epochs of SGD and
 default. Runs are parallel, with one thread each.
 """
 
+import itertools
 import json
 import statistics
 import time
@@ -119,18 +120,14 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
     return [*scores, score(model, make_batches)]
 
 
-def train_and_score(params, data, test, *run):
-    """Train a run, and return its scores.
+def in_parallel(function, calls, workers):
+    """Call a function with each of the tuples of arguments in `workers` processes, and yield the results in order."""
+    parallel = Parallel(n_jobs=workers, return_as="generator", mmap_mode="c")
+    return parallel(delayed(function)(*arguments) for arguments in calls)
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    data : list of numpy.ndarray
-        Training images and labels, test images and labels.
-    test : bool
-        Whether to score on test images, not on validation images.
-    *run
-        The arguments `name`, `seed`, `config`, `pretrain` and `finetune` of `train`.
+
+def train_and_score(params, data, test, *run):
+    """Train and score a run, of which `train` has the arguments, on test images if `test`, else on validation images.
 
     Returns
     -------
@@ -154,29 +151,17 @@ def train_and_score(params, data, test, *run):
 
 def table(params, data, options, variants):
     """Train each variant with each model and seed, and print means and standard deviations as a Markdown table."""
-    runs = [
-        (name, label, seed, *variant)
-        for name in options.models
-        for label, variant in variants.items()
-        for seed in options.seeds
-    ]
-    done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(train_and_score)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
-    )
+    runs = list(itertools.product(options.models, variants, options.seeds))
+    calls = [(params, data, options.test, name, seed, *variants[label]) for name, label, seed in runs]
+    done = in_parallel(train_and_score, calls, options.workers)
     seeds = ", ".join(map(str, options.seeds))
     part = "test" if options.test else "validation"
     print(f"Accuracy and macro F1 on {part} images in percent, seeds {seeds}: mean, standard deviation\n")
     print_header("model", "recipe", "SGD: accuracy", "macro F1", "then Adam: accuracy", "macro F1", "s a run")
-    rows = {}
-    for (name, label, *_), scores in zip(runs, done):
-        gathered = rows.setdefault((name, label), [])
-        gathered.append(scores)
-        if len(gathered) == len(options.seeds):
-            *columns, seconds = zip(*gathered)
-            cells = [
-                f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns
-            ]
-            print_row(name, label, *cells, f"{statistics.median(seconds):.0f}")
+    for name, label in itertools.product(options.models, variants):
+        *columns, seconds = zip(*(next(done) for _ in options.seeds))
+        cells = [f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
+        print_row(name, label, *cells, f"{statistics.median(seconds):.0f}")
 
 
 def recipe(params, name, batch_size=64):
@@ -194,25 +179,17 @@ def compare(params, data, options):
 def ablate(params, data, options):
     """Train the annealed recipe without each of its ingredients."""
     config, pretrain, finetune = recipe(params, "annealed")
-    table(
-        params,
-        data,
-        options,
-        {
-            f"without {ingredient}": (
-                config | changes[0],
-                PretrainRecipe(**dict(pretrain) | changes[1]),
-                FinetuneRecipe(**dict(finetune) | changes[2]),
-            )
-            for ingredient, changes in WITHOUT.items()
-        },
-    )
+    variants = {}
+    for ingredient, (of_config, of_pretrain, of_finetune) in WITHOUT.items():
+        sections = PretrainRecipe(**dict(pretrain) | of_pretrain), FinetuneRecipe(**dict(finetune) | of_finetune)
+        variants[f"without {ingredient}"] = config | of_config, *sections
+    table(params, data, options, variants)
 
 
 def rank(params, data, options):
     """Correlate the search's score of 12 configurations with their validation loss after pre-training.
 
-    Both as long as `params.yaml` has them for its size, and the search half as long, too.
+    Both are as long as `params.yaml` has them for its size. A search half as long is measured, too.
     """
     images, labels, *_ = data
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
@@ -239,23 +216,17 @@ def rank(params, data, options):
             return *(float("inf") if loss is None else loss for loss in short), final
 
         rows = []
-        for config, losses in zip(
-            chosen,
-            Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-                delayed(score)(config) for config in chosen
-            ),
-        ):
+        for config, losses in zip(chosen, in_parallel(score, [(config,) for config in chosen], options.workers)):
             rows.append(losses)
-            print(
-                f"{name}: {json.dumps(config)}  search {losses[0]:.4f}, half {losses[1]:.4f}, final {losses[2]:.4f}",
-                flush=True,
-            )
+            figures = "search {:.4f}, half {:.4f}, final {:.4f}".format(*losses)
+            print(f"{name}: {json.dumps(config)}  {figures}", flush=True)
         *shorts, finals = zip(*rows)
         for label, losses in zip(("search", "half the search"), shorts):
+            correlation = spearmanr(losses, finals).statistic
             place = sorted(finals).index(finals[losses.index(min(losses))]) + 1
             print(
-                f"{name}, {label}: Spearman's rank correlation {spearmanr(losses, finals).statistic:.2f} over "
-                f"{len(rows)} configurations, the best of the search ends as number {place}",
+                f"{name}, {label}: Spearman's rank correlation {correlation:.2f} over {len(rows)} configurations, "
+                f"the best of the search ends as number {place}",
                 flush=True,
             )
 
@@ -273,10 +244,8 @@ def shifts(params, data, options):
         ]
 
     for name in options.models:
-        done = Parallel(n_jobs=options.workers, mmap_mode="c")(
-            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), score)
-            for seed in options.seeds
-        )
+        calls = [(params, images, labels, name, seed, *recipe(params, "annealed"), score) for seed in options.seeds]
+        done = in_parallel(train, calls, options.workers)
         means = [statistics.mean(scores) for scores in zip(*(after_adam for _, after_adam in done))]
         print(
             f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
@@ -300,12 +269,8 @@ def main():
     parser.add_argument("--test", action="store_true", help="score on test images, not on validation images")
     options = parser.parse_args()
     params = load_params()
-    data = [
-        array
-        for part, images in [("train", options.images), ("test", None)]
-        for array in load_emnist(part, images, params.seed, folder=options.folder)
-    ]
-    COMMANDS[options.command](params, data, options)
+    train = load_emnist("train", options.images, params.seed, folder=options.folder)
+    COMMANDS[options.command](params, [*train, *load_emnist("test", folder=options.folder)], options)
 
 
 if __name__ == "__main__":

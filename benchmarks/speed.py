@@ -46,13 +46,7 @@ def characters(count, classes=62):
 
 
 def alternate(rounds, **contenders):
-    """Time contenders in turn, each equally often the first, after an uncounted round.
-
-    Parameters
-    ----------
-    rounds : int
-    **contenders : callable
-        Called without arguments.
+    """Time contenders (callables) in turn, each equally often the first, after an uncounted round.
 
     Returns
     -------
@@ -71,6 +65,10 @@ def alternate(rounds, **contenders):
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
+def in_words(seconds):
+    return ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+
+
 def sgd(model):
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
 
@@ -80,13 +78,9 @@ class PlainDataset(Dataset):
 
     def __init__(self, images, labels, pixel_stats=PIXEL_STATS):
         self.images, self.labels = images, labels
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
-                transforms.ToTensor(),
-                transforms.Normalize((pixel_stats["mean"],), (pixel_stats["std"],)),
-            ]
-        )
+        affine = transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3)
+        normalise = transforms.Normalize((pixel_stats["mean"],), (pixel_stats["std"],))
+        self.transform = transforms.Compose([affine, transforms.ToTensor(), normalise])
 
     def __len__(self):
         return len(self.images)
@@ -110,10 +104,9 @@ def plain_epoch(model, optimizer, loader, device):
 
 def loop(params, options):
     """Training loop: the pipeline's against bare steps on one batch on the device, and against a plain loop."""
-    recipe = params.pretrain[params.recipe]
+    schedule = SCHEDULES[params.pretrain[params.recipe].schedule]
     for name in options.models:
-        model = build_model(name)
-        hardware = setup_hardware(params.compute, model)
+        hardware = setup_hardware(params.compute, build_model(name))
         count = IMAGES.get(name, 1280)
         images, labels = characters(count)
         ours, bare = (hardware.to_device(build_model(name)) for _ in range(2))
@@ -136,36 +129,19 @@ def loop(params, options):
 
         def our_epoch():
             batches = train.train_batches(BATCH, build_augmentations(params.augmentation), generator)
-            train_epoch(
-                ours,
-                ours_sgd,
-                progress(batches, name, count // BATCH, "batch"),
-                hardware,
-                1.0,
-                lambda step: 0.01 * SCHEDULES[recipe.schedule](step * BATCH / count),
-            )
+            batches = progress(batches, name, count // BATCH, "batch")
+            train_epoch(ours, ours_sgd, batches, hardware, 1.0, lambda step: 0.01 * schedule(step * BATCH / count))
 
-        seconds = alternate(
-            options.rounds,
-            ours=our_epoch,
-            bare=bare_steps,
-            plain=lambda: plain_epoch(plain, plain_sgd, loader, hardware.device),
-        )
-        rate = {contender: count / value for contender, value in seconds.items()}
-        rates = ", ".join(f"{contender} {value:,.0f}" for contender, value in rate.items())
+        def plain_loop():
+            plain_epoch(plain, plain_sgd, loader, hardware.device)
+
+        seconds = alternate(options.rounds, ours=our_epoch, bare=bare_steps, plain=plain_loop)
+        rates = ", ".join(f"{contender} {count / value:,.0f}" for contender, value in seconds.items())
         detail = f"images/s: {rates}; {hardware}"
-        print_row(
-            f"{name}: loop / bare step",
-            f"{rate['ours'] / rate['bare']:.0%}",
-            "85 %" if name == "lenet" else "95 %",
-            detail,
-        )
-        print_row(
-            f"{name}: loop / plain loop",
-            f"{rate['ours'] / rate['plain']:.2f}",
-            {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2),
-            detail,
-        )
+        bare, plain = (seconds[contender] / seconds["ours"] for contender in ("bare", "plain"))
+        print_row(f"{name}: loop / bare step", f"{bare:.0%}", "85 %" if name == "lenet" else "95 %", detail)
+        wanted = {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2)
+        print_row(f"{name}: loop / plain loop", f"{plain:.2f}", wanted, detail)
 
 
 def inference(params, options):
@@ -186,14 +162,9 @@ def inference(params, options):
                     model(batch)
 
         seconds = alternate(options.rounds, ours=lambda: predict_top3(model, batches), bare=bare)
-        rate = {contender: count / value for contender, value in seconds.items()}
-        print_row(
-            f"{name}: inference / bare forward pass",
-            f"{rate['ours'] / rate['bare']:.0%}",
-            "95 %",
-            f"images/s: ours {rate['ours']:,.0f}, bare {rate['bare']:,.0f}; "
-            f"all 814,255 in {814_255 / rate['ours']:,.0f} s; {hardware}",
-        )
+        ours, bare = (count / seconds[contender] for contender in ("ours", "bare"))
+        detail = f"images/s: ours {ours:,.0f}, bare {bare:,.0f}; all 814,255 in {814_255 / ours:,.0f} s; {hardware}"
+        print_row(f"{name}: inference / bare forward pass", f"{ours / bare:.0%}", "95 %", detail)
 
 
 def augmentation(params, options):
@@ -202,10 +173,7 @@ def augmentation(params, options):
     generator = torch.Generator().manual_seed(0)
     (affine,) = build_augmentations({"affine": params.augmentation["affine"]})
     torch.set_num_threads(cores())
-    seconds = alternate(
-        options.rounds,
-        ours=lambda: [affine(images, generator) for _ in range(40)],
-    )
+    seconds = alternate(options.rounds, ours=lambda: [affine(images, generator) for _ in range(40)])
     print_row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
 
 
@@ -217,17 +185,9 @@ def search(params, options):
     # Workers get read-only arrays here, about which PyTorch warns; the pipeline's memory-mapped files are writable.
     os.environ["PYTHONWARNINGS"] = "ignore"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        seconds = alternate(
-            max(options.rounds // 2, 1),
-            one=partial(random_search, params, split, 1),
-            two=partial(random_search, params, split, 2),
-        )
-    print_row(
-        "search, 2 workers / 1",
-        f"{seconds['one'] / seconds['two']:.2f}",
-        1.6,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
-    )
+        one, two = (partial(random_search, params, split, workers) for workers in (1, 2))
+        seconds = alternate(max(options.rounds // 2, 1), one=one, two=two)
+    print_row("search, 2 workers / 1", f"{seconds['one'] / seconds['two']:.2f}", 1.6, in_words(seconds))
 
 
 def transfer(params, options):
@@ -260,12 +220,7 @@ def transfer(params, options):
         predict_top3(model, train)
 
     seconds = alternate(options.rounds, ours=ours, plain=plain)
-    print_row(
-        "transfer, ours / plain",
-        f"{seconds['plain'] / seconds['ours']:.2f}",
-        3,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
-    )
+    print_row("transfer, ours / plain", f"{seconds['plain'] / seconds['ours']:.2f}", 3, in_words(seconds))
 
 
 def nothing_to_do(params, options):

@@ -88,13 +88,9 @@ def train_originals_way(params, name, dataset, device, seconds):
     """Train by the plain loop until the seconds are over, and return the model and the seconds of an epoch."""
     seed_torch(params.seed, "weights")
     model = build_model(name).to(device)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=ORIGINAL["learning_rate"],
-        momentum=ORIGINAL["momentum"],
-        weight_decay=ORIGINAL["weight_decay"],
-    )
-    loader = DataLoader(dataset, ORIGINAL["batch_size"], shuffle=True, num_workers=2)
+    rate, momentum, weight_decay, batch_size = ORIGINAL.values()
+    optimizer = torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=weight_decay)
+    loader = DataLoader(dataset, batch_size, shuffle=True, num_workers=2)
     start, seen = time.perf_counter(), 0
 
     def batches():
@@ -110,23 +106,9 @@ def train_originals_way(params, name, dataset, device, seconds):
 
 
 def compare(params, name, config, threads, train, test, pixel_stats):
-    """Train a model both ways, and return its row of the table.
+    """Train a model both ways, and return its row of the table (list of str).
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    name : str
-        A key of `TARGETS`.
-    config : dict
-        A value of `OURS`.
-    threads : int
-    train, test : (numpy.ndarray, numpy.ndarray)
-        Images and labels.
-    pixel_stats : dict of str to float
-
-    Returns
-    -------
-    list of str
+    `name` is a key of `TARGETS`, `config` a value of `OURS`; `train` and `test` are pairs of images and labels.
     """
 
     def accuracy(model, hardware):
@@ -139,19 +121,11 @@ def compare(params, name, config, threads, train, test, pixel_stats):
     model, epoch = train_originals_way(params, name, PlainDataset(*train, pixel_stats), plain.device, seconds)
     theirs = accuracy(plain.to_device(model), plain)
     passes = PRETRAINING + FINETUNING * (name != "lenet")
-    return [
-        name,
-        f"{TARGETS[name]:.2f}",
-        f"{config['epochs']}",
-        f"{seconds:,.1f}",
-        f"{ours:.2f}",
-        "yes" if ours >= TARGETS[name] else "no",
-        f"{epoch:,.1f}",
-        f"{passes * epoch:,.0f}",
-        f"{passes * epoch / seconds:.0f}",
-        f"{theirs:.2f}",
-        f"{ours - theirs:+.2f}",
-    ]
+    all_epochs = passes * epoch
+    reached = "yes" if ours >= TARGETS[name] else "no"
+    of_ours = f"{config['epochs']}", f"{seconds:,.1f}", f"{ours:.2f}", reached
+    of_theirs = f"{epoch:,.1f}", f"{all_epochs:,.0f}", f"{all_epochs / seconds:.0f}", f"{theirs:.2f}"
+    return [name, f"{TARGETS[name]:.2f}", *of_ours, *of_theirs, f"{ours - theirs:+.2f}"]
 
 
 def processor():

@@ -28,10 +28,8 @@ BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exis
 
 def start(command, folder):
     """Start a shell command; its output is in a file, which no process that it leaves behind can hold open."""
-    output = tempfile.TemporaryFile("w+")
-    process = subprocess.Popen(
-        command, cwd=folder, shell=True, text=True, env=environment(), stdout=output, stderr=subprocess.STDOUT
-    )
+    output, env = tempfile.TemporaryFile("w+"), environment()
+    process = subprocess.Popen(command, cwd=folder, shell=True, env=env, stdout=output, stderr=subprocess.STDOUT)
     process.output = output
     return process
 

@@ -324,6 +324,7 @@ def main():
             print(f"{stage}: {len(faults)} faults, {seconds:.0f} s, {harms - before} harmful", flush=True)
 
     columns = [*ERRORS, "one sentence", "success", "harm", "not reached"]
+    print()
     print_header("call", "faults", *columns)
     for kind in [*KINDS, *READING]:
         counts = [outcomes[kind, column] for column in columns]

@@ -119,7 +119,7 @@ def _memory_message(error):
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             return (
                 f"not enough memory: this process holds {held / 1e9:.2f} GB and wants {more[1] if more else 'some'} more: "
-                "free some memory, or lower the number of images (split), batch_size or search.workers in params.yaml, "
+                "free some memory, or lower the number of images (sizes), batch_size or compute.workers in params.yaml, "
                 "then run the same command again to continue"
             )
         error = error.__cause__ or error.__context__

@@ -72,7 +72,7 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
     "dvc: command not found": "PATH=/usr/bin:/bin; dvc repro",
     "The folder is not a git repository": "rm -rf .git; dvc repro",
     "A wrong name or value": "dvc exp run -S model=spinalnt",
-    "A wrong parameter": "dvc exp run -S pretrain.small.epoch=5",
+    "A wrong parameter": "dvc exp run -S sizes.small.pretrain_epoch=5",
     "DVC cannot read its own files": """
         cp -r dvc.lock .dvc/cache/runs .. && rm dvc.lock .dvc/cache/runs/*/*/*
         dvc repro check

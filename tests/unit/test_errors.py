@@ -61,7 +61,7 @@ def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkey
 def test_too_little_memory_is_one_sentence_that_says_what_to_lower(run, take, wanted):
     code, said = run(take)
     assert code == 1 and said.startswith("error: not enough memory: this process holds ") and said.count("\n") == 1
-    assert f"wants {wanted} more: " in said and "batch_size or search.workers in params.yaml" in said
+    assert f"wants {wanted} more: " in said and "batch_size or compute.workers in params.yaml" in said
 
 
 def test_too_little_memory_is_named_also_where_a_file_seems_damaged(run):

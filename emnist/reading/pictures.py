@@ -5,11 +5,16 @@ import os
 import stat
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, ImageStat
 
 from emnist.data.convert import convert
 from emnist.reading.strokes import label_regions, largest_distance
+from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
+
+check_version("numpy", np.__version__, "1.26")
+check_version("pillow", PIL.__version__, "11.3")
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")

@@ -2,10 +2,20 @@
 
 import os
 
+from emnist.utils.errors import UserError
+
 
 def cores():
     """Count the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def check_version(package, found, oldest):
+    """Raise `UserError` if the version `found` (str) of a package (str) is older than `oldest` (str)."""
+    if [int(part) for part in found.split(".")[:2]] < [int(part) for part in oldest.split(".")]:
+        raise UserError(
+            f"{package} should be at least {oldest}, but {found} is installed: run `pip install '{package}>={oldest}'`"
+        )
 
 
 def set_environment():

@@ -111,6 +111,7 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
 CAUSES_ELSEWHERE = {
     "`make` refuses to install": "tests/unit/test_setup.py",
     "A package that is missing, too old or another's": "test_wheel.py",
+    "A stage takes another Python": "test_machines.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "The disk is full": "test_crash.py",
     "A killed experiment still counts as running": "test_crash.py",

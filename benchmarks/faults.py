@@ -263,7 +263,7 @@ def harm(project, stage, call, ended, older, undeletable):
         if name in outputs and ended.returncode:
             allowed.append(older)
         # The stages that train write their outputs after each epoch.
-        epochs = name in outputs and stage.startswith(("pretrain", "finetune", "transfer"))
+        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer")
         if found.get(name) not in allowed and not (epochs and of_earlier_epoch(name, found.get(name, b""), content)):
             return f"{name} lost or half written"
 

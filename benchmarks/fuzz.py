@@ -37,7 +37,6 @@ import torch
 from PIL import Image, ImageDraw
 
 from benchmarks import make_parser, print_header, print_row
-from emnist.check import check_names
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
 from emnist.data.datasets import RAW, paths
@@ -47,7 +46,6 @@ from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
 from emnist.reading.pictures import read_character
-from emnist.sources import check_sources
 from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
 from emnist.utils.errors import UserError
@@ -108,7 +106,6 @@ def parsers():
         "params.yaml": (PROJECT / "params.yaml").read_bytes(),
         "pretrained/lenet.md": (PROJECT / "emnist/pretrained/lenet.md").read_bytes(),
         "pretrained/lenet.safetensors": Path("few-weights").read_bytes(),
-        "sources.json": b'{"sample": {"train": 500, "test": 120, "seed": 42}, "folder": {"emnist": null, "mnist": "a"}}',
         "trials.csv": b"trial,batch_size,learning_rate,validation_loss,momentum\n0,64,0.1,1.5,0.9\n1,16,0.01,2.5,0\n",
     }
     for path, content in files.items():
@@ -139,14 +136,13 @@ def parsers():
         "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
         "npy array": parser(10, "array.npy", lambda path: load_array(path, np.uint8, 3), make_npy),
         "JSON": parser(12, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
-        "JSON of sources": parser(3, "sources.json", lambda path: check_sources(load_json(path), path), make_json),
         "CSV of predictions": parser(3, "data/predictions/test.csv", lambda path: load_predictions("test"), make_csv),
         "CSV of trials": parser(3, "trials.csv", load_trials, make_csv),
         "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
         "model": parser(1, "weights", load_model, make_safetensors),
         "checkpoint": parser(6, "state/state", load_state, make_checkpoint),
         "record of a checkpoint": parser(2, ".dvc/tmp/continue/a-b/outputs.json", remove_recorded, make_json),
-        "params.yaml": parser(2, "params.yaml", lambda path: check_names(load_params(path)), make_yaml),
+        "params.yaml": parser(2, "params.yaml", load_params, make_yaml),
         "dvc.lock": parser(0.1, "dvc.lock", check_lock, make_yaml, locks),
         "rwlock of DVC": parser(2, ".dvc/tmp/rwlock", is_json, make_json),
         "card of a network": parser(0.2, "pretrained/lenet.md", lambda path: pretrained.load_card("lenet"), make_card),

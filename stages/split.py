@@ -4,17 +4,13 @@ import numpy as np
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, SPLIT, load_emnist
-from emnist.data.files import load_json, write_array, write_json
+from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.data.subsets import partition, statistics
-from emnist.params import load_params
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
-    images, labels = load_emnist("train", params.split[params.size].train, params.seed)
+def main(params):
+    images, labels = load_emnist("train", params.sizes[params.size].train, params.seed)
     parts = partition(labels, params.seed)
     pixel_stats = statistics(images)
 
@@ -29,10 +25,11 @@ def main():
             "source": load_json(RAW / "source.json")["title"].removeprefix("the "),
             "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
             **pixel_stats,
-            "classes": dict(zip(CHARACTERS, np.bincount(labels, minlength=len(CHARACTERS)).tolist())),
         },
     )
+    counts = np.bincount(labels, minlength=len(CHARACTERS))
+    write_csv("plots/classes.csv", ["character", "images"], zip(CHARACTERS, counts))
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -26,14 +26,15 @@ from emnist.models.pretrained import FOLDER
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
+from emnist.training.recipe import finetune_recipe, pretrain_recipe
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
 LARGEST_CHANGE = 1e-3  # fraction of the predictions that half precision may change
+CARD = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
 
 
@@ -124,31 +125,15 @@ def publish(options):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "scores": scores,
     }
-    text = (
-        Path(__file__)
-        .with_name("card.md")
-        .read_text()
-        .format(
-            **front_matter
-            | metadata
-            | vars(options)
-            | {
-                "front_matter": yaml.safe_dump(front_matter, sort_keys=False),
-                "scores": markdown(rows),
-                "classes_table": markdown(classes),
-                "precision": precision,
-                "changed": changed,
-                "count": len(top3),
-                "onnx_precision": onnx_precision,
-                "onnx_changed": onnx_changed,
-                "others": f" {options.others}" if options.others else "",
-                "recipe": recipe(params, options, model),
-            }
-        )
-    )
-    write_bytes(FOLDER / f"{options.name}.md", text.encode())
+    values = vars(options) | front_matter | metadata
+    values |= {"front_matter": yaml.safe_dump(front_matter, sort_keys=False), "scores": markdown(rows)}
+    values |= {"classes_table": markdown(classes), "recipe": describe_recipe(params, options, model)}
+    values |= {"others": f" {options.others}" if options.others else "", "count": len(top3)}
+    values |= {"precision": precision, "changed": changed}
+    values |= {"onnx_precision": onnx_precision, "onnx_changed": onnx_changed}
+    write_bytes(FOLDER / f"{options.name}.md", CARD.read_text().format(**values).encode())
     print(
-        f"{path}: {precision}, {changed} of {len(top3):,} predictions changed; in ONNX {onnx_precision}, {onnx_changed}"
+        f"{path}: {precision}, {changed} of {len(top3):,} predictions changed; in ONNX: {onnx_precision}, {onnx_changed}"
     )
 
 
@@ -157,29 +142,28 @@ def markdown(rows):
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
-def recipe(params, options, model):
+def describe_recipe(params, options, model):
     """Say in words how the run trained."""
     best = load_json(options.run / "metrics/search.json")["best"]
-    pretrain, finetune = params.pretrain, params.finetune
+    pretrain, finetune = pretrain_recipe(params, best), finetune_recipe(params)
     begin = f"the pretrained network {params.pretrained}" if params.pretrained else "random weights"
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    dropout = params.dropout[params.recipe].get(params.model, layers[0].p) if layers else "none"
-    augmentation = " and ".join(map(str, build_augmentations(params.augmentation))) or "none"
-    unaugmented = "".join(
-        f"; none in the last {stage[params.recipe].unaugmented:.0%} of {stage.optimizer}'s epochs"
-        for stage in (pretrain, finetune)
-        if stage[params.recipe].unaugmented
+    dropout = "none" if not layers else layers[0].p if pretrain.dropout is None else pretrain.dropout
+    names = params.optimizer
+    without = "".join(
+        f"; none in the last {recipe.without_augmentation:.0%} of {name}'s epochs"
+        for name, recipe in [(names.pretrain, pretrain), (names.finetune, finetune)]
+        if recipe.without_augmentation
     )
     threads = "one thread" if params.compute.threads == 1 else f"{params.compute.threads} threads"
     return "\n".join(
         [
             f"- From {begin}, seed {params.seed}, on {options.processor}, with {threads}.",
-            f"- {pretrain.optimizer}, {pretrain[params.size].epochs} epochs on 90 % of the images, "
-            f"{pretrain[params.recipe].schedule}: {', '.join(f'{name} {value:g}' for name, value in best.items())}.",
-            f"- {finetune.optimizer}, {finetune[params.size].epochs} epochs on all images, "
-            f"{finetune[params.recipe].schedule}: learning_rate {finetune.learning_rate:g}, "
-            f"batch_size {finetune.batch_size}.",
-            f"- Augmentation: {augmentation}{unaugmented}.",
+            f"- {names.pretrain}, {pretrain.epochs} epochs on 90 % of the images, {pretrain.schedule}: "
+            f"{', '.join(f'{name} {value:g}' for name, value in best.items())}.",
+            f"- {names.finetune}, {finetune.epochs} epochs on all images, {finetune.schedule}: "
+            f"learning_rate {finetune.learning_rate:g}, batch_size {finetune.batch_size}.",
+            f"- Augmentation: {' and '.join(map(str, pretrain.augmentations)) or 'none'}{without}.",
             f"- Dropout: {dropout}. Loss: {params.loss}.",
         ]
     )

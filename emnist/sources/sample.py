@@ -17,8 +17,8 @@ from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import SIDE, centre
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.params import Count, Section, Seed
 from emnist.utils.progress import log, progress
+from emnist.utils.schema import Count, Section, Seed
 from emnist.utils.workers import run_in_workers
 
 TITLE = "the rendered sample"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from emnist.utils.checksum import file_checksum
-from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors
+from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors, run_cli
 
 
 def prepare_process():
@@ -26,6 +26,26 @@ def prepare_process():
                 check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
             except UserError as error:
                 sys.exit(f"error: {error}")
+
+
+def run_stage(main):
+    """Run a stage: call its ``main`` with the parameters, and exit as `emnist.utils.errors.run_cli` does.
+
+    Parameters
+    ----------
+    main : callable
+        Takes `emnist.params.Params`; its return value is ignored.
+    """
+    # Imported here, so that a stage handles signals first.
+    from emnist.params import load_params
+    from emnist.utils.checkpoint import remove_stale_files
+
+    def run():
+        params = load_params()
+        remove_stale_files()
+        main(params)
+
+    run_cli(run)
 
 
 def end_with_parent(number, parent=None):
@@ -61,12 +81,12 @@ def check_inputs(stage):
     """
     import yaml  # imported here, so that a stage handles signals first
 
-    from emnist.utils.checkpoint import read_stage
+    from emnist.utils.checkpoint import load_stage
     from emnist.utils.yaml import load_own_yaml, load_yaml
 
     declared, recorded = [], {}
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
-        declared = read_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
+        declared = load_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
         stages = load_own_yaml(Path("dvc.lock").read_bytes())["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
     for path in declared:

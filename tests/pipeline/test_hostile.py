@@ -179,7 +179,12 @@ HOSTILE = [
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 1e999"), "seed should be a valid integer"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: -1"), "seed should be greater than or equal to 0"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 9" + b"9" * 30), "seed should be less than"),
-    ("check", "params.yaml", replaced(b"shear: 3", b"shear: .inf"), "augmentation.affine.shear should be"),
+    (
+        "check",
+        "params.yaml",
+        replaced(b"shear: 3", b"shear: .inf"),
+        "recipes.annealed.augmentation.affine.shear should be",
+    ),
     ("check", "params.yaml", replaced(b"clip_norm: 1.0", b"clip_norm: -1.0"), "clip_norm should be greater than 0"),
 ]
 

@@ -222,3 +222,13 @@ def test_two_thirds_of_the_tests_are_fast():
 def test_a_clone_has_a_folder_for_data():
     listed = subprocess.run(["git", "ls-files", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert listed.stdout == "data/.gitignore\n"
+
+
+def test_a_clone_by_git_for_windows_has_the_same_bytes(tmp_path):
+    clone = [*"git -c core.autocrlf=true clone --quiet --config core.autocrlf=true".split(), str(REPOSITORY), "clone"]
+    subprocess.run(clone, cwd=tmp_path, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--eol"], cwd=tmp_path / "clone", capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[1] for line in listed.splitlines()} == {"w/lf", "w/-text", "w/none"}
+    assert not subprocess.run(["git", "status", "--short"], cwd=tmp_path / "clone", capture_output=True).stdout

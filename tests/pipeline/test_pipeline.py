@@ -73,7 +73,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
 def test_the_exported_networks_read_the_test_images_as_the_model_does(finished_pipeline):
     scores = metrics(finished_pipeline, "export")
     assert scores["images"] == 100
-    assert scores["float32"]["differing_readings"] == 0 and scores["float32"]["largest_difference"] < 1e-4
+    assert scores["float32"]["differing_predictions"] == 0 and scores["float32"]["largest_difference"] < 1e-4
     assert scores["int8"]["bytes"] < scores["float32"]["bytes"] / 2
     loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
     assert scores["int8"]["recommended"] == (loss < 0.0025)

@@ -71,15 +71,12 @@ def read_log(content):
 @contextlib.contextmanager
 def mounted(file, folder):
     """Mount the ext4 file system in a file."""
-    device = subprocess.run(["losetup", "--find", "--show", file], check=True, capture_output=True, text=True).stdout
+    # The loop device ends with the mount.
+    subprocess.run(["mount", "-o", "loop,nodiscard", file, folder], check=True)
     try:
-        subprocess.run(["mount", "-o", "nodiscard", device.strip(), folder], check=True)
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", folder], check=True)
+        yield
     finally:
-        subprocess.run(["losetup", "--detach", device.strip()], check=True)
+        subprocess.run(["umount", folder], check=True)
 
 
 def record(folder, disk, real):

@@ -38,7 +38,7 @@ from emnist.utils.progress import progress
 RNG = np.random.default_rng(0)
 PIXEL_STATS = {"mean": 0.17, "std": 0.32}
 BATCH = 64
-IMAGES = {"lenet": 12_800, "ensnet": 128}  # in a round, so that it takes seconds; 1,280 for the other models
+IMAGES = {"lenet": 12_800, "ensnet": 128}  # images in a round of seconds; 1,280 for the other models
 
 
 def characters(count, classes=62):

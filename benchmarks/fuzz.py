@@ -358,12 +358,8 @@ REFUSED, ACCEPTED, FAULT, DONE, SLOWEST = range(5)
 def fuzz(parser, name, numbers, seed):
     """Let processes of their own parse the files of these numbers.
 
-    Returns
-    -------
-    counts : list of int
-        Refused, accepted, faults, all, and the microseconds of the slowest.
-    memory : int
-        Bytes that the largest of the processes had.
+    Returned are the numbers of files refused, accepted, faulty and all, the microseconds of the slowest, and the bytes
+    of memory of the largest process.
     """
     shared, memory = memoryview(mmap.mmap(-1, 64)).cast("q"), 0
     while shared[DONE] < len(numbers):
@@ -382,7 +378,7 @@ def fuzz(parser, name, numbers, seed):
             save(name, numbers[shared[DONE]], Path(parser.path).read_bytes())
             shared[FAULT] += 1
             shared[DONE] += 1
-    return list(shared[:5]), memory
+    return *shared[:5], memory
 
 
 def parse_files(parser, name, numbers, seed, shared):
@@ -454,7 +450,7 @@ def main():
             if options.parser not in (None, name):
                 continue
             start = time.perf_counter()
-            (refused, accepted, fault, done, slowest), memory = fuzz(each, name, numbers, options.seed)
+            refused, accepted, fault, done, slowest, memory = fuzz(each, name, numbers, options.seed)
             Path(each.path).write_bytes(each.sound[0])  # Other parsers load it, too.
             faults += fault
             outcomes = [f"{done:,}", f"{refused:,}", f"{accepted:,}", fault]

@@ -138,15 +138,8 @@ def probabilities_of_forms(images, labels, pool):
 def mixture_shares(probabilities):
     """Estimate how often each form occurs among images, by expectation maximisation.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray of float, shape (N, forms)
-        Of each form for each image, where all forms are equally frequent.
-
-    Returns
-    -------
-    numpy.ndarray of float, shape (forms,)
-        Sums to 1. Of all shares these make the images most likely.
+    `probabilities`, (N, forms), are those of each form for each image where all forms are equally frequent. The shares,
+    (forms,), sum to 1, and of all shares they make the images most likely.
 
     References
     ----------

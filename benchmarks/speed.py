@@ -47,12 +47,9 @@ def characters(count, classes=62):
 
 
 def alternate(rounds, **contenders):
-    """Time contenders (callables) in turn, each equally often the first, after an uncounted round.
+    """Time contenders (callables) in turn, each equally often the first; return the median seconds of each (dict).
 
-    Returns
-    -------
-    dict of str to float
-        Median seconds of each contender.
+    The first round is not counted.
     """
     seconds, order = {name: [] for name in contenders}, list(contenders)
     for number in range(rounds + 1):

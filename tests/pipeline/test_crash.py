@@ -39,7 +39,7 @@ def test_five_kills_change_no_byte_and_cost_one_epoch_or_trial_each(finished_pip
         ("search: trial 1", 0.5),
         ("pretrain: epoch 1/", 0.5),
         ("finetune: epoch 1/", 2),
-        ("Running stage 'transfer_train'", 4),
+        ("Running stage 'transfer'", 4),
     ]
     rng = random.Random(0)
 

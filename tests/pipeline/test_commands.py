@@ -114,6 +114,8 @@ CAUSES_ELSEWHERE = {
     "A stage takes another Python": "test_machines.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "The disk is full": "test_crash.py",
+    "A GPU that cannot be used, or whose memory is full": "test_hardware.py, test_errors.py",
+    "A container, a network drive": "test_machines.py, test_errors.py, test_setup.py",
     "A killed experiment still counts as running": "test_crash.py",
     "Results differ slightly from the committed ones": "no test: it takes another machine",
 }

@@ -1,6 +1,7 @@
 """What the system refuses ends a command in one sentence. The long forms are benchmarks/faults.py and memory.py."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError, run_cli
+from emnist.utils.locks import exclusive_lock
 
 
 @pytest.fixture
@@ -46,6 +48,23 @@ def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkey
     assert code == 1 and said.startswith("error: ") and said.count("\n") == 1 and str(path) in said
     assert path.read_bytes() == b"old"
     assert undeletable or os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_permissions_keeps_its_own(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "chmod", failing(number))
+    write_bytes(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys, number):
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    with exclusive_lock(tmp_path / "folder", "another download") as folder:
+        assert folder.is_dir()
+    said = capsys.readouterr().out
+    assert said.startswith(f"warning: {folder} is on a file system without locks (") and said.count("\n") == 1
+    assert said.endswith("do not start another download beside this\n")
 
 
 @pytest.mark.parametrize(

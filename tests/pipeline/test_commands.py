@@ -73,6 +73,11 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
     "The folder is not a git repository": "rm -rf .git; dvc repro",
     "A wrong name or value": "dvc exp run -S model=spinalnt",
     "A wrong parameter": "dvc exp run -S sizes.small.pretrain_epoch=5",
+    "A path or text that `-S` refuses": """
+        dvc exp run -S 'download.folder.emnist=~/mine'
+        dvc exp run -S 'download.folder.emnist=../mine (2)'
+        dvc exp run -S 'download.folder.emnist=a,b'
+    """,
     "DVC cannot read its own files": """
         cp -r dvc.lock .dvc/cache/runs .. && rm dvc.lock .dvc/cache/runs/*/*/*
         dvc repro check

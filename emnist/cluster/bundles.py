@@ -3,14 +3,10 @@
 import subprocess
 
 from emnist.utils.errors import UserError
+from emnist.utils.git import git, head_commit
 
 # What an experiment may change of its commit. Nothing in it is ever run or unpickled.
 RESULTS = ("params.yaml", "dvc.lock", "metrics/", "plots/")
-
-
-def git(*arguments, folder=".", stdin=b""):
-    """Run git on some bytes and return what it printed (bytes); `subprocess.CalledProcessError` if it fails."""
-    return subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True, input=stdin).stdout
 
 
 def commit_to_run():
@@ -27,7 +23,7 @@ def commit_to_run():
             f"a cluster runs what is committed, but {changed[0][3:]} has changes that are not: commit them, or restore "
             "the file with `git checkout`"
         )
-    return git("rev-parse", "HEAD").decode().strip()
+    return head_commit()
 
 
 def pack_commit(commit, known=None):
@@ -99,8 +95,7 @@ def add_experiment(bundle, commit, name):
         parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")
     except (subprocess.CalledProcessError, ValueError):
         raise UserError(f"the bundle of {name} is damaged") from None
-    changed = list(filter(None, changed))
-    foreign = [path for path in changed if not path.startswith(RESULTS)]
+    foreign = [path for path in changed if path and not path.startswith(RESULTS)]
     if foreign or parents != commit:
         raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
     try:

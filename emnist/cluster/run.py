@@ -24,9 +24,9 @@ from dvc.stage.cache import _can_hash, _get_stage_hash
 from dvc.utils.hydra import apply_overrides
 
 from emnist.cluster.bundles import pack_experiment
-from emnist.utils import git
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import UserError, run_cli
+from emnist.utils.git import environment_with_identity
 
 _granted = queue.Queue()
 _ends = threading.Event()
@@ -35,7 +35,7 @@ _ends = threading.Event()
 def main():
     run = json.loads(sys.stdin.readline())
     threading.Thread(target=_read_answers, daemon=True).start()
-    os.environ |= git.environment_with_identity()
+    os.environ |= environment_with_identity()
     os.environ.pop("EMNIST_SEARCH_CLUSTER", None)  # its trials would wait for workers that wait for them
     if run["checkpoints"]:
         os.environ["EMNIST_CHECKPOINTS"] = run["checkpoints"]

@@ -4,8 +4,9 @@ import os
 
 
 def cores():
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """Count the processor cores that this process may use, at most ``LOKY_MAX_CPU_COUNT``, which joblib obeys, too."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(found, int(os.environ.get("LOKY_MAX_CPU_COUNT", found)))
 
 
 def set_environment():

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,8 +61,7 @@ def run_on(cluster, wanted, remote="../remote", **options):
 
 def tree(project, name):
     """The files of an experiment, as git shows them."""
-    ref = bundles.experiment_ref(bundles.git("rev-parse", "HEAD", folder=project).decode().strip(), name)
-    return bundles.git("ls-tree", "-r", ref, folder=project)
+    return run(f"git ls-tree -r $(git for-each-ref --format='%(refname)' 'refs/exps/*/*/{name}')", project).stdout
 
 
 def test_workers_killed_at_each_stage_change_no_byte_and_leave_nothing_behind(cluster_with_short_locks, project):
@@ -143,7 +143,7 @@ def test_a_worker_that_comes_later_runs_the_commit_of_the_start(cluster, project
         run("git commit -q --amend -m Meanwhile", project)
         cluster.start_worker("w0")
         assert result.result() == {"a": None}
-    assert bundles.git("rev-parse", f"{bundles.experiment_ref(start, 'a')}^").decode().strip() == start
+    assert run(f"git rev-parse {bundles.experiment_ref(start, 'a')}^", project).stdout.strip() == start
 
 
 def test_a_stage_runs_whose_committed_results_are_nowhere(cluster, project):
@@ -224,19 +224,37 @@ def test_a_remote_that_is_full_or_read_only_is_one_sentence_with_the_worker_and_
     assert run("dvc exp list --name-only", project).stdout.split() == ["a"]
 
 
-def test_a_search_gives_what_it_gives_here_and_a_lost_worker_repeats_only_its_trial(cluster, capsys):
+def test_a_search_gives_what_it_gives_here_and_a_lost_worker_repeats_only_its_trials(cluster, capsys):
     params, split = small_search(trials=3, images=1000)
     assert len(mini_set(*split)[0]) == 300
+    expected = random_search(params, split, workers=1)
+    capsys.readouterr()
     cluster.start_worker("w0")
     with ThreadPoolExecutor() as pool:
         result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
-        wait_for(cluster.remains)  # the first trial
+        wait_for(lambda: capsys.readouterr().out.count("search: trial"))
         cluster.kill_worker("w0")
         cluster.start_worker("w1", threads=2)
-        assert result.result() == random_search(params, split, workers=1)
-    said = capsys.readouterr().out
-    assert said.count("a call is given to another worker") == 1
-    wait_for(lambda: not cluster.remains())
+        assert result.result() == expected
+    assert capsys.readouterr().out.count("search: trial") == 2  # the first one is not repeated
+
+
+def test_a_search_refuses_a_worker_that_differs_and_ends_with_the_scheduler(cluster, tmp_path):
+    params, split = small_search(trials=3, images=1000)
+    (tmp_path / "other").mkdir()
+    shutil.copytree(REPOSITORY / "emnist", tmp_path / "other/emnist", ignore=shutil.ignore_patterns("pretrained"))
+    with open(tmp_path / "other/emnist/search.py", "a") as file:
+        file.write("# another thought\n")
+    cluster.start_worker("w0", PYTHONPATH=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="worker w0 has emnist .* give it the same environment and code"):
+        random_search(params, split, workers=1, cluster=str(cluster.file))
+    cluster.kill_worker("w0")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
+        wait_for(cluster.count_tasks)
+        cluster.scheduler.kill()
+        with pytest.raises(UserError, match="the scheduler has ended: start it again"):
+            result.result()
 
 
 @pytest.fixture
@@ -329,13 +347,14 @@ def test_a_scheduler_with_tls_is_used_by_dasks_own_settings(project, tmp_path, m
             assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
 
 
-def test_several_gpus_are_shared_by_the_queues_workers(project, monkeypatch):
+def test_gpus_and_cores_are_shared_by_the_queues_workers(project, monkeypatch):
     for seed in (1, 2):
         run(f"dvc exp run --queue -S seed={seed} -S seconds=60", project)
     monkeypatch.setattr(runs, "gpus", lambda: ["3", "5"])
+    monkeypatch.setattr(runs, "cores", lambda: 8)
     runs.start_workers(2)
     began = wait_for(lambda: len(marks(project, "download*")) == 2 and list(project.parent.glob("marks/download*")))
-    assert {path.read_text().splitlines()[0] for path in began} == {"3", "5"}
+    assert {path.read_text().splitlines()[0] for path in began} == {"3 4", "5 4"}
     run("dvc queue stop --kill", project)
 
 

@@ -103,10 +103,3 @@ def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypat
     assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 40000
     assert plan.values["ensnet", 42]["split"]["small"]["train"] == images
     assert bool(plan.special["ensnet"]) == (images == 1000)
-
-
-def test_runs_side_by_side_share_the_cores(monkeypatch):
-    monkeypatch.setattr(runs, "cores", lambda: 8)
-    values = {"compute": {"threads": "auto"}, "search": {"workers": 3}}
-    assert runs.threads_per_run(values, jobs=2) == ["compute.threads=4"]  # workers were chosen by a person
-    assert runs.threads_per_run(values, jobs=1) == []

@@ -138,6 +138,9 @@ class Cluster:
     def count_tasks(self):
         return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
 
+    def count_workers(self):
+        return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.workers))
+
     def _ask_scheduler(self, function):
         from distributed import Client
 

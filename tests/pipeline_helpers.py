@@ -19,8 +19,6 @@ TINY = {
     "split.small.test": 100,
     "search.small.trials": 2,
     "search.small.epochs": 1,
-    "search.workers": 1,  # more change no result, and start slowly
-    "compute.threads": 1,  # several tests run side by side
     "pretrain.small.epochs": 2,
     "finetune.small.epochs": 1,
     "transfer.epochs": 1,

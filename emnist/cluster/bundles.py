@@ -15,9 +15,10 @@ def commit_to_run():
     Raises
     ------
     UserError
-        If tracked files have changes that are not committed, other than a comparison's report.
+        If tracked files of this folder have changes that are not committed, other than a comparison's report.
     """
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!plots/comparison").decode().splitlines()
+    report = ":!plots/comparison"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", report).decode().splitlines()
     if changed:
         raise UserError(
             f"a cluster runs what is committed, but {changed[0][3:]} has changes that are not: commit them, or restore "
@@ -27,14 +28,14 @@ def commit_to_run():
 
 
 def pack_commit(commit, known=None):
-    """Pack a commit with its history, without what the receiver has.
+    """Pack a commit without its history, and without what the receiver has.
 
     Parameters
     ----------
     commit : str
         A hash.
     known : str, optional
-        The hash of a commit that the receiver has, with its history.
+        The hash of a commit that the receiver has.
 
     Returns
     -------
@@ -47,8 +48,13 @@ def pack_commit(commit, known=None):
         git("cat-file", "-e", f"{known or ''}^{{commit}}")
     except subprocess.CalledProcessError:
         known = None
-    wanted = f"{commit}\n^{known}\n" if known else f"{commit}\n"
-    return git("pack-objects", "--quiet", "--revs", "--thin", "--stdout", stdin=wanted.encode()), known
+    wanted = f"--shallow {commit}\n{commit}\n" + (f"^{known}\n" if known else "")
+    return git("pack-objects", "--quiet", "--revs", "--thin", "--shallow", "--stdout", stdin=wanted.encode()), known
+
+
+def project_folder():
+    """Return where this folder is in its repository (str), empty if it is all of it."""
+    return git("rev-parse", "--show-prefix").decode().strip()
 
 
 def experiment_ref(commit, name):
@@ -95,7 +101,8 @@ def add_experiment(bundle, commit, name):
         parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")
     except (subprocess.CalledProcessError, ValueError):
         raise UserError(f"the bundle of {name} is damaged") from None
-    foreign = [path for path in changed if path and not path.startswith(RESULTS)]
+    results = tuple(project_folder() + path for path in RESULTS)
+    foreign = [path for path in changed if path and not path.startswith(results)]
     if foreign or parents != commit:
         raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
     try:

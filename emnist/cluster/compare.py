@@ -1,7 +1,10 @@
 """A comparison whose runs a Dask cluster does."""
 
+from contextlib import ExitStack
+
 from dvc.repo import Repo
 
+from emnist.cluster.bundles import commit_to_run
 from emnist.cluster.connection import QUEUES, connect
 from emnist.cluster.coordinator import STEP, Run, progress_topic, run_all
 from emnist.comparison.runs import free_names
@@ -32,11 +35,19 @@ def run_on_cluster(plan, unfinished, address, jobs=None, checkpoints=None):
     Raises
     ------
     UserError
-        If no worker can be used, or the scheduler ends.
+        If anything is missing, no worker can be used, or the scheduler ends.
     """
-    remote = default_remote()
-    runs = {Run(name, plan.settings[key]): key for key, name in free_names(unfinished).items()}
-    with connect(address) as (client, cluster):
+    found, problems = [], []
+    with ExitStack() as stack:
+        for find in (default_remote, commit_to_run, lambda: stack.enter_context(connect(address))):
+            try:
+                found.append(find())
+            except UserError as error:
+                problems.append(str(error))
+        if problems:
+            raise UserError("; and ".join(problems))
+        remote, _, (client, cluster) = found
+        runs = {Run(name, plan.settings[key]): key for key, name in free_names(unfinished).items()}
         for run, rev, error in run_all(client, runs, remote, checkpoints, cluster, jobs):
             yield runs[run], run.name, rev, error
 

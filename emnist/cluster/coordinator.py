@@ -15,7 +15,7 @@ from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from emnist.cluster import worker
-from emnist.cluster.bundles import add_experiment, commit_to_run, pack_commit
+from emnist.cluster.bundles import add_experiment, commit_to_run, pack_commit, project_folder
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
@@ -85,7 +85,13 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
     """
     commit = commit_to_run()
     topic = progress_topic(commit)
-    common = {"commit": commit, "remote": remote, "checkpoints": checkpoints, "topic": topic}
+    common = {
+        "commit": commit,
+        "project": project_folder(),
+        "remote": remote,
+        "checkpoints": checkpoints,
+        "topic": topic,
+    }
     workers, waiting, running, ended = Workers(client, commit), deque(runs), {}, queue.Queue()
     by_name = {run.name: run for run in waiting}
     bar = tqdm(total=len(waiting), unit="run", leave=False, disable=not sys.stderr.isatty())

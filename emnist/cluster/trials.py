@@ -47,8 +47,10 @@ def run_on_cluster(name, function, tasks, address):
         here = describe_environment()
         calls = {client.submit(call, function, kept, number, here, pure=False): number for number in tasks}
         try:
-            for future in as_completed(calls, loop=client.loop):
-                yield calls[future], future.result()
+            for future in as_completed(list(calls), loop=client.loop):
+                number, result = calls.pop(future), future.result()
+                future.release()  # otherwise Dask repeats the call if the worker is lost
+                yield number, result
         except KilledWorker:
             raise UserError(
                 f"{name}: several workers were ended one after the other with the same call, as the system does when "

@@ -29,10 +29,8 @@ def describe_worker(names, commit, dask_worker):
 
     known = commit
     if not (Path(dask_worker.local_directory) / "emnist" / f"{commit}.git").exists():
-        command = ["git", "-C", sys.prefix, "rev-parse", "--is-shallow-repository", "HEAD"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        shallow, _, head = done.stdout.strip().partition("\n")
-        known = head if done.returncode == 0 and shallow == "false" else None
+        done = subprocess.run(["git", "-C", sys.prefix, "rev-parse", "HEAD"], capture_output=True, text=True)
+        known = done.stdout.strip() if done.returncode == 0 else None
     return {"name": str(dask_worker.name), "versions": installed_versions(names), "known": known}
 
 
@@ -55,8 +53,10 @@ def keep_commit(commit, known, pack, dask_worker):
         subprocess.run([*git, "init", "--quiet", "--bare"], check=True)
         if known:
             clone = subprocess.check_output(["git", "-C", sys.prefix, "rev-parse", "--show-toplevel"], text=True)
-            subprocess.run([*git, "fetch", "--quiet", clone.rstrip("\n"), known], check=True)
+            subprocess.run([*git, "fetch", "--quiet", "--depth", "1", clone.rstrip("\n"), known], check=True)
         subprocess.run([*git, "index-pack", "--stdin", "--fix-thin"], input=pack, check=True, capture_output=True)
+        with open(Path(made) / "shallow", "a") as shallow:  # the commits whose history is not here
+            print(commit, file=shallow)
         subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
         os.rename(made, folder / f"{commit}.git")
     finally:
@@ -72,8 +72,8 @@ def run_experiment(run):
     Parameters
     ----------
     run : dict
-        ``name``, ``commit``, ``settings`` (as `dvc exp run -S` takes them), ``remote`` (its settings), ``checkpoints``
-        (a folder or None) and ``topic``, under which progress is logged.
+        ``name``, ``commit``, ``project`` (its folder in the commit), ``settings`` (as `dvc exp run -S` takes them),
+        ``remote`` (its settings), ``checkpoints`` (a folder or None) and ``topic``, under which progress is logged.
 
     Returns
     -------
@@ -114,11 +114,13 @@ def run_experiment(run):
         git = ["git", "-C", str(folder)]
         try:
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
-            subprocess.run([*git, "fetch", "--quiet", str(kept / f"{run['commit']}.git"), "main"], check=True)
+            subprocess.run(
+                [*git, "fetch", "--quiet", "--depth", "1", kept / f"{run['commit']}.git", "main"], check=True
+            )
             subprocess.run([*git, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
             process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "emnist.cluster.run"],
-                cwd=folder,
+                cwd=folder / run["project"],
                 env=os.environ | {"LOKY_MAX_CPU_COUNT": str(worker.state.nthreads)},
                 text=True,
                 stdin=subprocess.PIPE,
@@ -127,7 +129,11 @@ def run_experiment(run):
                 start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
             )
             try:
-                print(json.dumps(run | {"cache": str(kept / "cache")}), file=process.stdin, flush=True)
+                print(
+                    json.dumps(run | {"cache": str(kept / "cache"), "folder": str(folder.parent)}),
+                    file=process.stdin,
+                    flush=True,
+                )
             except BrokenPipeError:
                 pass  # it has ended, and says why
             threading.Thread(target=watch, daemon=True).start()
@@ -145,7 +151,7 @@ def run_experiment(run):
                     tail.append(line)
                     report(line)
             if process.wait() == 0:
-                return {"worker": name, "bundle": (folder / ".dvc/tmp/experiment.bundle").read_bytes()}
+                return {"worker": name, "bundle": (folder.parent / "experiment.bundle").read_bytes()}
             for start in ("error: ", "ERROR: ", ""):  # a stage's error or ours, else DVC's, else the last line
                 if found := [line for line in tail if line.startswith(start)]:
                     return {"worker": name, "error": found[0 if start else -1].removeprefix(start)}

@@ -1,7 +1,6 @@
 """DVC's records of experiments."""
 
 import copy
-import hashlib
 import io
 import json
 import subprocess
@@ -49,8 +48,8 @@ def list_experiments():
 @cache
 def committed_params(rev):
     """Return the parameters (dict) in an experiment's `params.yaml`; empty if it has none that can be read."""
-    with suppress(subprocess.CalledProcessError, ValueError):
-        return load_yaml(read_committed(rev, "params.yaml"))
+    with suppress(subprocess.CalledProcessError, ValueError, TypeError):
+        return dict(load_yaml(read_committed(rev, "params.yaml")))
     return {}
 
 
@@ -87,7 +86,8 @@ def drop_compute_params(values):
     """Copy parameters without those that change only how numbers are rounded."""
     values = copy.deepcopy(values)
     values.pop("compute", None)
-    values.get("search", {}).pop("workers", None)
+    if isinstance(values.get("search"), dict):
+        values["search"].pop("workers", None)
     return values
 
 
@@ -96,17 +96,11 @@ def is_complete(rev, values):
     try:
         stages = load_own_yaml(read_committed(rev, "dvc.lock"))["stages"].values()
         made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
-        # No stage has a source's options as parameters: `check` writes them to a file.
-        made["params.yaml"] = hashlib.md5(read_committed(rev, "params.yaml"), usedforsecurity=False).hexdigest()
-        ran_with = {
-            name: value
-            for stage in stages
-            for name, value in stage.get("params", {}).get("params.yaml", {}).items()
-            if name != "compute"
-        }
-        return all(value == reduce(dict.get, name.split("."), values) for name, value in ran_with.items()) and all(
-            dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"]
-        )
+        ran_with = [drop_compute_params(stage.get("params", {}).get("params.yaml", {})) for stage in stages]
+        values = drop_compute_params(values)
+        return all(
+            value == reduce(dict.get, name.split("."), values) for stage in ran_with for name, value in stage.items()
+        ) and all(dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"])
     except (subprocess.CalledProcessError, yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
         return False  # a dvc.lock that is missing, damaged, or of a run that was not of this pipeline
 

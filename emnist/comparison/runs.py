@@ -7,7 +7,6 @@ from itertools import count
 from typing import NamedTuple
 
 import torch
-import yaml
 
 from emnist.check import check_names
 from emnist.comparison.experiments import (
@@ -22,6 +21,7 @@ from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.progress import log
+from emnist.utils.yaml import load_yaml
 
 REDUCED_SETTINGS = {
     # A smoke test, not a fair measurement of EnsNet: two cores train it on 18 images a second. Small batches, so that
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     special : dict of str to list of str
         The settings that only one model has, for each model.
     settings : dict of (str, int) to list of str
-        What each run, by model and seed, changes in `params.yaml`, as `dvc exp run -S` takes it.
+        The settings of each run, by model and seed, as `dvc exp run -S` takes them.
     values : dict of (str, int) to dict
         The parameters of each run, by model and seed.
     """
@@ -83,52 +83,35 @@ def plan_runs(models, seeds, settings):
         If a parameter is unknown or its value is refused.
     """
     common = [setting for model, setting in settings if not model]
-    params = check_params(apply_settings(common)[0])
+    params = check_params(with_settings(common))
     special = {model: [setting for name, setting in settings if name == model] for model in models}
     if params.size == "small" and not torch.cuda.is_available():
         special = {model: REDUCED_SETTINGS.get(model, []) + own for model, own in special.items()}
-    applied = {
-        (model, seed): apply_settings([f"model={model}", f"seed={seed}", *common, *special[model]])
+    of_run = {
+        (model, seed): [f"model={model}", f"seed={seed}", *common, *special[model]]
         for model in models
         for seed in seeds
     }
-    values, changes = ({key: each[part] for key, each in applied.items()} for part in (0, 1))
-    return Plan(params, special, changes, values)
+    values = {key: with_settings(own) for key, own in of_run.items()}
+    # `++` lets DVC set what params.yaml lacks, such as a rate of dropout; `with_settings` has refused wrong names.
+    return Plan(params, special, {key: [f"++{each}" for each in own] for key, own in of_run.items()}, values)
 
 
-def apply_settings(settings):
-    """Read `params.yaml`, set some of its values, and check the result.
-
-    Parameters
-    ----------
-    settings : list of str
-        ``name=value`` each.
-
-    Returns
-    -------
-    values : dict
-    changes : list of str
-        The settings that change a value, as `dvc exp run -S` takes them: DVC writes `params.yaml` anew for any other, too.
-        By ``++``, DVC sets what `params.yaml` lacks, such as a rate of dropout.
-
-    Raises
-    ------
-    UserError
-        If a parameter is unknown or its value is refused.
-    """
-    values, changes = read_params(), []
+def with_settings(settings):
+    """Read `params.yaml`, set some of its values, and check the result."""
+    values = read_params()
     for each in settings:
         name, _, text = each.partition("=")
         *sections, last = name.split(".")
         section = reduce(lambda found, part: found.get(part) if isinstance(found, dict) else None, sections, values)
         if not isinstance(section, dict):
             raise UserError(f"params.yaml has no {'.'.join(sections)} in which {last} could be set")
-        value = yaml.safe_load(text)
-        if last not in section or section[last] != value:
-            changes.append(f"++{each}")
-        section[last] = value
+        try:
+            section[last] = load_yaml(text)
+        except ValueError as error:
+            raise UserError(f"the value of {name} should be YAML, but is {text!r}: {error}") from None
     check_names(check_params(values))
-    return values, changes
+    return values
 
 
 def run_missing(plan, execute):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from kill_helpers import processes
 from PIL import Image
-from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_params
+from pipeline_helpers import REPOSITORY, fast_environment, run
 
 from emnist.comparison import runs
 
@@ -24,9 +24,6 @@ def experiments(folder):
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
-    # As they are by default: the comparison gives each run its share.
-    set_params(pipeline, **{"search.workers": "auto", "compute.threads": "auto"})
-    commit(pipeline, "As many workers as there are cores")
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     first = subprocess.Popen(
         f"exec {COMMAND}",
@@ -80,6 +77,7 @@ def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline
         ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
         ("--models lenett", "did you mean lenet?"),
         ("-S lenet", "should be NAME=VALUE"),
+        ("-S 'seed=[1'", "the value of seed should be YAML, but is '[1'"),
     ]:
         done = run(f"emnist compare {settings}", pipeline, check=False)
         assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout

@@ -108,7 +108,7 @@ def test_a_stage_depends_on_no_code_that_it_does_not_use(stage):
             assert any(file == dep or file.startswith(f"{dep}/") for file in used), f"{stage} does not use {dep}"
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if "params.yaml" not in STAGES[stage]["deps"]])
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "check"])
 def test_a_stage_declares_the_parameters_it_reads(stage):
     files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
     text = "".join((REPOSITORY / file).read_text() for file in files)

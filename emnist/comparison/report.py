@@ -113,20 +113,21 @@ def read_runs(found):
     -------
     runs, parameters : pandas.DataFrame
         A row a run: ``model``, ``seed``, and its metrics by dotted names; a column an experiment.
-    curves, trials, predictions : dict of str to list of pandas.DataFrame
-        What `read_results` gives of each model's runs.
+    curves, trials, predictions : pandas.DataFrame
+        What `read_results` gives, of all runs, each row with its ``model``.
     """
-    runs, parameters, curves, trials, predictions = [], {}, {}, {}, {}
+    runs, parameters, tables = [], [], []
     for (model, seed), experiment in found.items():
-        metrics, *tables = read_results(experiment)
+        metrics, *results = read_results(experiment)
         best = metrics["search"]["best"]
         scores = {part: metrics["evaluate"][part] for part in ("train", "test")}
         scores |= {"transfer": metrics["transfer"]["test"], "search": best, "pretrain": metrics["pretrain"]}
-        runs.append(flatten({"model": model, "seed": seed, **scores}))
-        parameters[experiment["name"]] = flatten(experiment["params"] | {"found by the search": best})
-        for by_model, table in zip((curves, trials, predictions), tables):
-            by_model.setdefault(model, []).append(table)
-    return pd.DataFrame(runs), pd.DataFrame(parameters), curves, trials, predictions
+        runs.append({"model": model, "seed": seed, **scores})
+        parameters.append(experiment["params"] | {"found by the search": best})
+        tables.append([table.assign(model=model) for table in results])
+    names = [experiment["name"] for experiment in found.values()]
+    parameters = pd.json_normalize(parameters).set_axis(names).T
+    return pd.json_normalize(runs), parameters, *(pd.concat(each, ignore_index=True) for each in zip(*tables))
 
 
 def list_pictures(accuracies, costs, curves, trials, predictions, best):
@@ -143,10 +144,9 @@ def list_pictures(accuracies, costs, curves, trials, predictions, best):
     best : list of str
         The most accurate models that can be compared; where it is two, their difference is drawn.
     """
-    trials = {model: pd.concat(tables) for model, tables in trials.items()}
     labels = {
-        model: [pd.concat(tables)[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
-        for model, tables in predictions.items()
+        model: [table[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
+        for model, table in predictions.groupby("model", sort=False)
     }
     pictures = {
         "cost": (figures.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
@@ -213,14 +213,6 @@ def write_report(plan, found, speed=False):
         f"commit the rest of {FOLDER}."
     )
     return "\n".join(["", to_markdown(shown), *sentences, where])
-
-
-def flatten(values, prefix=""):
-    """Give nested values under dotted names."""
-    flattened = {}
-    for name, value in values.items():
-        flattened |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flattened
 
 
 def _title(accuracies, source):

@@ -1,5 +1,6 @@
 """Queueing of experiments, and waiting for them."""
 
+import math
 import os
 import time
 from functools import reduce
@@ -39,6 +40,7 @@ REDUCED_SETTINGS = {
     ]
 }
 POLL_SECONDS = 3  # between two looks at the queue
+START_SECONDS = 60  # in which the workers of DVC's queue begin with what is queued
 
 
 class Plan(NamedTuple):
@@ -142,7 +144,7 @@ def run_missing(plan, execute):
     for key, name, rev, error in execute(unfinished):
         if error:
             failed[key] = error
-        log(f"compare: {name} {f'failed: {error}' if error else f'is {describe_accuracy(rev)}'}")
+        log(f"compare: {name} {f'failed, because {error}' if error else f'is {describe_accuracy(rev)}'}")
     if failed:
         raise UserError(
             f"{name_runs(failed)} failed, the first because {next(iter(failed.values()))}; "
@@ -167,7 +169,7 @@ def run_in_queue(plan, unfinished, jobs=None):
     tuple
         As `run_missing` takes it.
     """
-    found = {}
+    found, started = {}, -math.inf
 
     def state(key):
         return found[key]["state"] if key in found else "failed"
@@ -193,8 +195,9 @@ def run_in_queue(plan, unfinished, jobs=None):
         states = {state(key) for key in unfinished}
         if not states & {"queued", "running"}:
             break
-        if "running" not in states:
+        if "running" not in states and time.monotonic() > started + START_SECONDS:
             start_workers(jobs)
+            started = time.monotonic()
         time.sleep(POLL_SECONDS)
     for key in unfinished:
         name = found[key]["name"] if key in found else "its name"

@@ -125,9 +125,10 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
             doubled = run.looks == 1 and workers.free() and any(other < future.key for other in others)
             if future.status == "pending" and (run.missed == 2 or doubled):
                 ended.put(future)
-        for run in list(waiting):
-            if there := workers.find(run.specify(**common)[0]):  # another coordinator's
-                submit(run, there[0])
+        theirs = set().union(*workers.tasks.values()) - {future.key for future in running}  # other coordinators' tasks
+        for run in list(waiting) if theirs else []:
+            if (key := run.specify(**common)[0]) in theirs:
+                submit(run, workers.find(key)[0])
         for run, address in list(zip(waiting, workers.free())):
             submit(run, address)
 

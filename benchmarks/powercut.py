@@ -155,7 +155,7 @@ def reproduce(output):
     os.dup2(descriptor, 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, os.getcwd())
-    repair.main(None)
+    repair.main(argparse.Namespace(all=False))
     dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
     sys.exit(dvc.cli.main(["repro"]))
 

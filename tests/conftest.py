@@ -20,6 +20,7 @@ LONG = (
 
 
 def pytest_configure(config):
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # several tests run side by side
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs by `&`
     if not hasattr(config, "workerinput"):  # in the process that starts those in which test files run side by side
         os.environ["FORKED_PYTHON"] = str(forked_python.start())

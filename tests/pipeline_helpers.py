@@ -19,8 +19,6 @@ TINY = {
         **{"train": 400, "test": 100, "trials": 2},
         **{"trial_epochs": 1, "pretrain_epochs": 2, "finetune_epochs": 1},
     },
-    "compute.workers": 1,  # more change no result, and start slowly
-    "compute.threads": 1,  # several tests run side by side
     "transfer.epochs": 1,
 }
 

@@ -1,7 +1,5 @@
 """Summary of the last run."""
 
-from pathlib import Path
-
 from emnist.utils.errors import UserError
 
 EXAMPLE = "emnist summary"
@@ -34,7 +32,6 @@ def scored_model():
     from emnist.utils.schema import load_mapping
 
     try:
-        deps = load_mapping("dvc.lock")["stages"]["evaluate"]["deps"]
-        return next(Path(dep["path"]).stem for dep in deps if dep["path"].startswith("emnist/architectures/"))
-    except (KeyError, TypeError, AttributeError, StopIteration):
+        return load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]["model"]
+    except (KeyError, TypeError):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

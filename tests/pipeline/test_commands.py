@@ -28,6 +28,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "EMNIST_SEARCH_CLUSTER=": "test_cluster.py",
     "dask scheduler": "test_cluster.py",
     "dask worker": "test_cluster.py",
+    "while sleep 10; do dask worker": "test_cluster.py, whose workers end with their scheduler and are started again",
     "emnist report": "test_compare.py",
     "dvc remote": "test_sharing.py",
     "git commit --message": "test_sharing.py",

@@ -49,15 +49,24 @@ def test_memory_that_ends_harms_nothing(finished_pipeline):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("left", [b"", bytes(10)], ids=["empty", "zeros"])
-def test_what_a_power_cut_left_in_the_cache_of_dvc_is_made_again(pipeline, left):
+@pytest.mark.parametrize(
+    "left, options, wait",
+    [(b"", "", 0), (bytes(10), "", 0), (b"", " --all", 7200)],
+    ids=["empty", "zeros", "checked-before"],
+)
+def test_what_a_power_cut_left_in_the_cache_of_dvc_is_made_again(pipeline, left, options, wait):
     expected = outputs(pipeline)
     path = next(path for path in (pipeline / ".dvc/cache/files/md5").glob("??/*") if b'"sample"' in path.read_bytes())
     path.chmod(0o644)
     path.write_bytes(left)
     path.chmod(0o444)  # by which DVC takes it as checked
     os.unlink(pipeline / "data/sources.json")
-    assert "1 damaged file" in run("emnist repair", pipeline).stdout
+    if wait:  # what was written long before the last check is not read again
+        checked = pipeline / ".dvc/tmp/cache-checked"
+        checked.touch()
+        os.utime(checked, times=2 * (checked.stat().st_mtime + wait,))
+        assert run("emnist repair", pipeline).stdout == ""
+    assert "1 damaged file" in run(f"emnist repair{options}", pipeline).stdout
     run("dvc repro check", pipeline)
     assert outputs(pipeline) == expected
     assert run("emnist repair", pipeline).stdout == ""

@@ -33,6 +33,11 @@ TRIALS = pd.DataFrame(
     }
 )
 
+
+def of_models(**tables):
+    return pd.concat([table.assign(model=model) for model, table in tables.items()], ignore_index=True)
+
+
 FIGURES = {  # what draws it, its arguments, and the width and height in pixels
     "confusion": (confusion.confusion_heat_map, (LABELS, PREDICTIONS, "0Oo1l"), (2000, 1800)),
     "pairs": (confusion.confused_pairs, (LABELS, PREDICTIONS, "0Oo1l"), (800, 800)),
@@ -48,7 +53,7 @@ FIGURES = {  # what draws it, its arguments, and the width and height in pixels
         ),
         (1200, 540),
     ),
-    "curves of models": (figures.curves_of_models, ({"a": [RUN, RUN], "b": [RUN.head(1)]},), (1200, 520)),
+    "curves of models": (figures.curves_of_models, (of_models(a=RUN, b=RUN.head(1)),), (1200, 520)),
     "confusions of models": (
         figures.confusions_of_models,
         ({"a": (LABELS, PREDICTIONS), "b": (LABELS, LABELS)}, "0Oo1l"),
@@ -59,7 +64,7 @@ FIGURES = {  # what draws it, its arguments, and the width and height in pixels
         ((LABELS, LABELS), (LABELS, PREDICTIONS), "0Oo1l", ("a", "b")),
         (2000, 1800),
     ),
-    "searches of models": (figures.searches_of_models, ({"a": TRIALS, "b": TRIALS.head(2)},), (1440, 520)),
+    "searches of models": (figures.searches_of_models, (of_models(a=TRIALS, b=TRIALS.head(2)),), (1440, 520)),
 }
 
 
@@ -148,9 +153,9 @@ def test_models_that_read_alike_do_not_differ(tmp_path):
 
 
 def test_as_many_models_as_there_are_can_be_drawn(tmp_path):
-    curves = {f"model {number}": [RUN] for number in range(12)}
+    curves = of_models(**{f"model {number}": RUN for number in range(12)})
     figures.curves_of_models(tmp_path / "curves.png", curves, "title")
-    assert len(list(figures.model_styles(curves))) == 12
+    assert len(figures.styles(curves["model"])["palette"]) == 12
 
 
 COSTS = {  # parameters and multiply-adds an image

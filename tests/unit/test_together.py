@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 
 import psutil
 import pytest
@@ -85,7 +86,7 @@ def test_repair_leaves_a_file_alone_that_a_living_run_is_just_writing(tmp_path, 
     lock.write_bytes(b"")
     timer = threading.Timer(0.3, lock.write_bytes, [b"{}"])
     timer.start()
-    repair.main(None)
+    repair.main(Namespace(all=False))
     timer.join()
     assert lock.read_bytes() == b"{}" and capsys.readouterr().out == ""
 

@@ -1,4 +1,4 @@
-"""Readings of the pretrained networks in a browser, by ONNX Runtime Web, against ONNX Runtime in Python.
+"""Predictions of the pretrained networks in a browser, by ONNX Runtime Web, against ONNX Runtime in Python.
 
     npm pack onnxruntime-web && tar xzf onnxruntime-web-*.tgz
     python -m benchmarks.browser FOLDER package/dist
@@ -7,7 +7,6 @@ FOLDER holds test images in the official layout. Needs the test dependencies (Pl
 package `chromium` installs it. Everything is served from loopback.
 """
 
-import argparse
 import base64
 import functools
 import http.server
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
+from benchmarks import make_parser, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.models.pretrained import FOLDER, pretrained_names
 from emnist.reading.network import Network
@@ -25,7 +25,7 @@ from emnist.utils.atomic import temporary_folder
 from emnist.utils.errors import UserError, run_cli
 
 PAGE = '<!doctype html><script src="ort.wasm.min.js"></script>'
-READ = """async ([name, text]) => {
+PREDICT = """async ([name, text]) => {
   ort.env.wasm.numThreads = 1;
   const pixels = Uint8Array.from(atob(text), character => character.charCodeAt(0));
   const session = await ort.InferenceSession.create(name, {executionProviders: ["wasm"]});
@@ -42,7 +42,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
     parser.add_argument("dist", metavar="DIST", type=Path, help="folder dist of the package onnxruntime-web")
     parser.add_argument("networks", metavar="FILE", nargs="*", type=Path, help=".onnx; default: the pretrained ones")
@@ -65,16 +65,15 @@ def main():
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/")
             print(f"{len(images)} images, Chromium {browser.version}\n")
-            print("| network | differing readings | largest difference | images/s in the browser |")
-            print("| --- | --- | --- | --- |")
+            print_header("network", "differing predictions", "largest difference", "images/s in the browser")
             for path in paths:
-                answer = page.evaluate(READ, [path.name, text])
+                answer = page.evaluate(PREDICT, [path.name, text])
                 probabilities = np.array(answer["values"], np.float32).reshape(len(images), -1)
                 expected = Network(path).probabilities(images)
                 differing = np.sum(probabilities.argmax(1) != expected.argmax(1))
                 difference = np.abs(probabilities - expected).max()
                 rate = 1000 * len(images) / answer["milliseconds"]
-                print(f"| {path.stem} | {differing} | {difference:.1g} | {rate:,.0f} |", flush=True)
+                print_row(path.stem, differing, f"{difference:.1g}", f"{rate:,.0f}")
             browser.close()
             server.shutdown()
 

@@ -6,7 +6,6 @@ FOLDER holds training and test images in the official layout; the ranges of the 
 images. One thread each; a second is one of processor time.
 """
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks import make_parser, names, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.evaluation.parity import parity
 from emnist.export import quantize, to_bytes, to_onnx
@@ -26,18 +26,17 @@ BATCHES = 1, 256
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=PRETRAINED)
+    parser.add_argument("--models", type=names, default=PRETRAINED)
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement of speed")
     options = parser.parse_args()
     torch.set_num_threads(1)
     calibration, _ = load_emnist("train", CALIBRATION_IMAGES, folder=options.folder)
     images, labels = load_emnist("test", folder=options.folder)
-    columns = ["network", "", "bytes", "accuracy (%)", "differing readings", "largest difference"]
     print(f"{len(labels):,} test images\n")
-    print_row(*columns, *(f"images/s, {batch} at once" for batch in BATCHES))
-    print_row(*["---"] * 8)
+    rates = [f"images/s, {batch} at once" for batch in BATCHES]
+    print_header("network", "", "bytes", "accuracy (%)", "differing predictions", "largest difference", *rates)
     for name in options.models:
         model, metadata = load_pretrained(name)
         exported = to_onnx(model, metadata)
@@ -54,20 +53,10 @@ def main():
                 contenders[f"ONNX, {kind}"] = Network(path).probabilities, len(content)
             results = {kind: predict(images) for kind, (predict, _) in contenders.items()}
             for kind, (predict, size) in contenders.items():
-                compared = parity(results[kind], results["PyTorch"], labels)
-                print_row(
-                    name,
-                    kind,
-                    f"{size:,}",
-                    f"{100 * compared['accuracy']:.2f}",
-                    compared["differing_predictions"],
-                    f"{compared['largest_difference']:.1g}",
-                    *(f"{images_per_second(predict, images[:batch], options.seconds):,.0f}" for batch in BATCHES),
-                )
-
-
-def print_row(*cells):
-    print("|", " | ".join(map(str, cells)), "|", flush=True)
+                accuracy, differing, largest = parity(results[kind], results["PyTorch"], labels).values()
+                rates = [images_per_second(predict, images[:batch], options.seconds) for batch in BATCHES]
+                scores = [f"{100 * accuracy:.2f}", differing, f"{largest:.1g}"]
+                print_row(name, kind, f"{size:,}", *scores, *(f"{rate:,.0f}" for rate in rates))
 
 
 def pytorch(model, metadata):

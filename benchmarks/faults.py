@@ -1,6 +1,6 @@
 """Fault test: each call of each stage that reaches the disk fails once, and nothing is lost.
 
-    TMPDIR=/dev/shm python benchmarks/faults.py --seed 0
+    TMPDIR=/dev/shm python -m benchmarks.faults --seed 0
 
 Needs strace, which makes the n-th write, fsync, rename, open, unlink, mkdir or mmap of a file of the project fail with
 ENOSPC, EIO, EDQUOT, EROFS or EACCES. After each fault the stage must have ended in one sentence or with its right
@@ -10,7 +10,6 @@ fault of four, nothing can be deleted afterwards; then the next run must remove 
 Stages are forked from one process that has imported what they import. Exits with 1 if a fault did harm.
 """
 
-import argparse
 import contextlib
 import gc
 import importlib
@@ -25,18 +24,16 @@ import sys
 import tempfile
 import time
 import traceback
-from collections import Counter
+from collections import Counter, namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
+from pipeline_helpers import checkout, run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from pipeline_helpers import checkout, run  # noqa: E402
+from benchmarks import make_parser, names, print_header, print_row
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES")
-KINDS = {  # of calls that change the disk or map it: system calls
+KINDS = {  # kinds of calls that change the disk or map it, and their system calls
     "write": ("write", "writev", "pwrite64"),
     "fsync": ("fsync", "fdatasync"),
     "rename": ("rename", "renameat", "renameat2"),
@@ -49,24 +46,12 @@ KINDS = {  # of calls that change the disk or map it: system calls
 READING = {"open for reading": (), "read": ("read", "pread64"), "list a folder": ("getdents64",)}
 KIND_OF = {call: kind for kind, calls in (KINDS | READING).items() for call in calls}
 OUTPUTS = ("data", "metrics", "plots")
-LEFT = "data/.left.9999999.x.tmp"  # by a process that is no longer there
+LEFT = "data/.left.9999999.x.tmp"  # the name of a file that a killed process left
 
 
-class Call(NamedTuple):
-    """One call of a stage: the `number`-th system call of that `name`, on a file of the project."""
-
-    kind: str
-    name: str
-    number: int
-    path: str
-
-
-class Ended(NamedTuple):
-    """How a stage ended."""
-
-    returncode: int
-    errors: str
-    log: str
+# A call of a stage: the `number`-th system call of that `name`, on a file of the project.
+Call = namedtuple("Call", "kind name number path")
+Ended = namedtuple("Ended", "returncode errors log")  # how a stage ended
 
 
 class Project:
@@ -74,7 +59,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        self.scratch = folder / "scratch"  # for temporary files, so that faults reach those, too
+        self.scratch = folder / "scratch"  # holds temporary files, so that faults reach those, too
         self.stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
         shutil.rmtree(folder / ".dvc/tmp/continue", ignore_errors=True)
         self.expected = self.files()
@@ -82,15 +67,15 @@ class Project:
     def files(self):
         """Give the bytes of all files that stages write, temporary ones included."""
         folders = [self.folder / name for name in (*OUTPUTS, "scratch", ".dvc/tmp/continue")]
-        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+        paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     def results(self):
         """Give the bytes of the results alone."""
         return {name: content for name, content in self.files().items() if name.startswith(OUTPUTS)}
 
     def outputs(self, stage):
-        return [output["path"] for output in self.stages[stage]["outs"]]
+        return {output["path"] for output in self.stages[stage]["outs"]}
 
     def reset(self, stage, older=None, left=True):
         """Take away a stage's outputs or, with `older` (bytes), put that in their place.
@@ -123,12 +108,11 @@ class Project:
         """
         report = self.folder.parent / f"{self.folder.name}.stage"
         pid = forked(lambda: self._stage(stage, report, before, after))
-        os.waitpid(pid, os.WUNTRACED)  # until it is about to begin
+        os.waitpid(pid, os.WUNTRACED)  # waits until the stage is about to begin
         log = report.with_suffix(".strace")
         if strace:
-            tracer = subprocess.Popen(
-                ["strace", "-y", "-p", str(pid), "-o", log, *strace], stderr=subprocess.PIPE, text=True
-            )
+            command = ["strace", "-y", "-p", str(pid), "-o", log, *strace]
+            tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
             said = tracer.stderr.readline()
             if "attached" not in said:
                 sys.exit(f"error: strace cannot trace a process here: {said}")
@@ -155,6 +139,12 @@ class Project:
         finally:
             if after:
                 after()
+
+    def harm_to_next_run(self, stage):
+        """Run a stage undisturbed, and say (str) what is wrong with it, or None."""
+        again = self.start(stage)
+        if again.returncode or again.errors or self.results() != self.expected:
+            return f"the next run failed or gave other bytes: {again.errors}"
 
     def calls(self, stage):
         """List the calls of an undisturbed run that concern files of the project."""
@@ -187,45 +177,33 @@ class Project:
 
 def forked(function):
     """Start a function in a forked process, and return its number."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        except SystemExit as error:
-            code = error.code or 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    return pid
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        function()
+        code = 0
+    except SystemExit as error:
+        code = error.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
-def add_arguments(parser):
-    """Add the arguments of a test that runs the stages of a tiny project."""
-    parser.add_argument("--stages", type=lambda text: text.split(","), help="all by default, as in split,search")
+def project_parser(doc):
+    """Make the argument parser of a test that runs the stages of a tiny project."""
+    parser = make_parser(doc)
+    parser.add_argument("--stages", type=names, help="all by default, as in split,search")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
+    return parser
 
 
 def tiny_project(folder, finished, stages=None):
-    """Make a tiny project that has run, of which these stages, or all, can be forked.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Of the project, which does not exist yet.
-    finished : pathlib.Path or None
-        A project to copy; by default the pipeline runs now.
-    stages : list of str, optional
-
-    Returns
-    -------
-    Project
-    """
+    """Make a `Project` in a new folder, as a copy of a `finished` one or by a run of the pipeline, and import its stages."""
     os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
     if finished:
         shutil.copytree(finished, folder, symlinks=True)
@@ -252,7 +230,8 @@ def import_all(project, stages):
         from emnist.sources import sample
 
         options = json.loads(project.expected["data/sources.json"])["sample"]
-        with tempfile.TemporaryDirectory() as folder:  # which keeps the outlines of the characters in memory
+        # Rendering keeps the outlines of the characters in memory.
+        with tempfile.TemporaryDirectory() as folder:
             sample.obtain(sample.Options(**options), Path(folder))
     gc.freeze()  # so that the forked processes share these modules' memory
 
@@ -269,7 +248,7 @@ def of_earlier_epoch(name, found, content):
 def harm(project, stage, call, ended, older, undeletable):
     """Say what harm a fault did (str), or None."""
     found = project.files()
-    outputs, undeletable = set(project.outputs(stage)), undeletable or call.kind == "unlink"
+    outputs, undeletable = project.outputs(stage), undeletable or call.kind == "unlink"
     if ended.returncode == 0 and ended.errors:
         return "a success with an error"
     if ended.returncode and not re.fullmatch(r"error: .*\n", ended.errors):
@@ -283,7 +262,8 @@ def harm(project, stage, call, ended, older, undeletable):
         allowed = [content]
         if name in outputs and ended.returncode:
             allowed.append(older)
-        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer")  # written after each
+        # The stages that train write their outputs after each epoch.
+        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer")
         if found.get(name) not in allowed and not (epochs and of_earlier_epoch(name, found.get(name, b""), content)):
             return f"{name} lost or half written"
 
@@ -291,34 +271,32 @@ def harm(project, stage, call, ended, older, undeletable):
 def fail(project, stage, call, error, rng):
     """Make one call fail, run the stage again, and return how it ended and what harm it did (str, or None)."""
     older = rng.choice([None, b"an older result"])
-    undeletable = rng.random() < 0.25 and call.kind != "unlink"  # which strace cannot fail in two ways
+    undeletable = rng.random() < 0.25 and call.kind != "unlink"  # strace makes a call fail in one way only
     project.reset(stage, older, left=not undeletable)
-    inject = [
-        "-e",
-        f"trace={call.name},?unlink,?unlinkat",
-        "-e",
-        f"inject={call.name}:error={error}:when={call.number}",
-    ]
+    inject = [f"trace={call.name},?unlink,?unlinkat", f"inject={call.name}:error={error}:when={call.number}"]
     if undeletable:
-        inject += ["-e", f"inject=unlink,unlinkat:error={error}"]
-    ended = project.start(stage, inject)
+        inject.append(f"inject=unlink,unlinkat:error={error}")
+    ended = project.start(stage, [word for option in inject for word in ("-e", option)])
     hit = [line for line in ended.log.splitlines() if "(INJECTED)" in line and line.startswith(call.name)]
     if not hit or not project._path(call.name, hit[0]):
         return None, None
     found = harm(project, stage, call, ended, older, undeletable)
-    again = project.start(stage)
-    if not found and (again.returncode or again.errors or project.results() != project.expected):
-        found = f"the next run failed or gave other bytes: {again.errors}"
-    return ended, found
+    return ended, project.harm_to_next_run(stage) or found
+
+
+def choose_faults(calls, options, rng):
+    """List the faults of a stage: pairs of a `Call` and an error."""
+    faults = [(call, error) for call in calls if call.kind in KINDS for error in ERRORS]
+    reading = [call for call in calls if call.kind in READING]
+    some = rng.sample(reading, min(options.reading, len(reading)))
+    faults += [(call, rng.choice(["EIO", "EACCES"])) for call in some]
+    return rng.sample(faults, min(options.most, len(faults))) if options.most else faults
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
+    parser = project_parser(__doc__)
     parser.add_argument("--most", type=int, help="number of faults in a stage, drawn at random; all by default")
-    parser.add_argument(
-        "--reading", type=int, default=60, help="number of calls that read, drawn at random for a stage"
-    )
+    parser.add_argument("--reading", type=int, default=60, help="number of a stage's calls that read, drawn at random")
     options = parser.parse_args()
     if not shutil.which("strace"):
         sys.exit("error: strace should be installed, but is not: run `apt-get install strace`")
@@ -329,37 +307,28 @@ def main():
         project = tiny_project(folder, options.project, options.stages)
         for stage in options.stages or project.stages:
             rng = random.Random(f"{options.seed} {stage}")
-            calls = project.calls(stage)
-            reading = [call for call in calls if call.kind in READING]
-            faults = [(call, error) for call in calls if call.kind in KINDS for error in ERRORS]
-            faults += [
-                (call, rng.choice(["EIO", "EACCES"]))
-                for call in rng.sample(reading, min(options.reading, len(reading)))
-            ]
-            if options.most:
-                faults = rng.sample(faults, min(options.most, len(faults)))
+            faults = choose_faults(project.calls(stage), options, rng)
             began, before = time.monotonic(), harms
             for call, error in faults:
                 ended, found = fail(project, stage, call, error, rng)
                 if ended is None:
                     outcomes[call.kind, "not reached"] += 1
                     continue
-                outcomes[call.kind, "success" if ended.returncode == 0 else "one sentence"] += not found
                 outcomes[call.kind, error] += 1
+                outcomes[call.kind, "harm" if found else "one sentence" if ended.returncode else "success"] += 1
                 if found:
                     harms += 1
-                    outcomes[call.kind, "harm"] += 1
-                    print(f"{stage}: {error} in {call.name} of {Path(call.path).relative_to(folder)}: {found}")
-                    print(ended.errors, flush=True)
-            print(
-                f"{stage}: {len(faults)} faults, {time.monotonic() - began:.0f} s, {harms - before} harmful", flush=True
-            )
+                    place = f"{error} in {call.name} of {Path(call.path).relative_to(folder)}"
+                    print(f"{stage}: {place}: {found}\n{ended.errors}", flush=True)
+            seconds = time.monotonic() - began
+            print(f"{stage}: {len(faults)} faults, {seconds:.0f} s, {harms - before} harmful", flush=True)
 
     columns = [*ERRORS, "one sentence", "success", "harm", "not reached"]
-    print("\n| call | faults |", " | ".join(columns), "|\n|", " --- |" * (2 + len(columns)))
+    print()
+    print_header("call", "faults", *columns)
     for kind in [*KINDS, *READING]:
         counts = [outcomes[kind, column] for column in columns]
-        print(f"| {kind} | {sum(counts[: len(ERRORS)])} |", " | ".join(map(str, counts)), "|")
+        print_row(kind, sum(counts[: len(ERRORS)]), *counts)
     faults = sum(outcomes[kind, error] for kind in [*KINDS, *READING] for error in ERRORS)
     print(f"\n{faults} faults, seed {options.seed}, {time.monotonic() - start:.0f} s; harm done by {harms}")
     sys.exit(bool(harms) or not faults)

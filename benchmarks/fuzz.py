@@ -4,12 +4,11 @@
 
 Of ten files, eight are sound ones with bytes changed, removed, duplicated or cut off, and two are made up: headers that
 lie, bombs, references without end, names that lead out of an archive. In gzipped files half of the damage is inside a
-sound compression; checksums are made to fit. A process with 1 GB of memory to spare reads them; each file has 2 s. Exits
+sound compression; checksums are made to fit. A process with 1 GB of memory to spare parses them; each file has 2 s. Exits
 with 1 if a parser raises anything but a `UserError`, takes longer or more, or ends its process, and saves the file that
 caused it. `--part 3/8` does the third of eight parts. File number N of a seed is the same in every run.
 """
 
-import argparse
 import binascii
 import gzip
 import hashlib
@@ -37,8 +36,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from benchmarks import make_parser, print_header, print_row
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
+from emnist.data.datasets import RAW, paths
 from emnist.data.files import load_array, load_json, write_array, write_json
 from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
@@ -55,22 +56,23 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
 SECONDS = 2  # of the processor, that a file may take
 MEMORY = 2**30  # bytes that a file may take beyond what the process has before
-BATCH = 5000  # files that a process reads before the next one takes over
+BATCH = 5000  # files that a process parses before the next one takes over
 PROJECT = Path(__file__).parents[1]
 
 
 class Parser(NamedTuple):
-    """What is fuzzed.
+    """A parser that is fuzzed.
 
     Attributes
     ----------
     share : float
         Percentage of all files.
     path : str
-        Where the file lies; an error must name it.
+        The path of the file; an error must name it.
     sound : list of bytes
-    read : callable
-        Reads the file, in the folder.
+        Sound files.
+    parse : callable
+        Called with the path, in the folder of the file.
     make : callable, optional
         Makes a file up, from a random.Random.
     """
@@ -78,7 +80,7 @@ class Parser(NamedTuple):
     share: float
     path: str
     sound: list
-    read: Callable
+    parse: Callable
     make: Callable | None = None
 
 
@@ -94,80 +96,59 @@ def parsers():
     with zipfile.ZipFile("archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in "ab":
             archive.writestr(f"gzip/{name}", name * 50)
-    predictions = "actual,predicted,confidence\nA,a,0.5\n0,O,0.25\nz,z,1\n"
-    trials = "trial,batch_size,learning_rate,validation_loss,momentum\n0,64,0.1,1.5,0.9\n1,16,0.01,2.5,0\n"
-    card = (PROJECT / "emnist/pretrained/lenet.md").read_bytes()
-    for name in ("dvc.yaml", "params.yaml"):
-        Path(name).write_bytes((PROJECT / name).read_bytes())
-    for name in ("emnist-byclass-train-images-idx3-ubyte.gz", "emnist-byclass-train-labels-idx1-ubyte.gz"):
-        Path("data/raw").mkdir(parents=True, exist_ok=True)
-        Path("data/raw", name).write_bytes(b"")
-    Path("pretrained").mkdir()
-    Path("pretrained/lenet.safetensors").write_bytes(Path("few-weights").read_bytes())
-    pretrained.FOLDER = Path("pretrained")
-    lock = {
-        "schema": "2.0",
-        "stages": {"download": {"cmd": "x", "outs": [{"path": "data/raw/source.json", "md5": "0"}]}},
+    files = {
+        ".dvc/tmp/continue/a-b/outputs.json": b'["0", "1"]',
+        ".dvc/tmp/rwlock": b'{"a": {"write": {"pid": 1}}}',
+        "data/predictions/test.csv": b"actual,predicted,confidence\nA,a,0.5\n0,O,0.25\nz,z,1\n",
+        **{str(path): b"" for path in paths(RAW, "emnist-byclass-train")},
+        "dvc.yaml": (PROJECT / "dvc.yaml").read_bytes(),
+        "network.onnx": (PROJECT / "emnist/pretrained/lenet.onnx").read_bytes(),
+        "params.yaml": (PROJECT / "params.yaml").read_bytes(),
+        "pretrained/lenet.md": (PROJECT / "emnist/pretrained/lenet.md").read_bytes(),
+        "pretrained/lenet.safetensors": Path("few-weights").read_bytes(),
+        "trials.csv": b"trial,batch_size,learning_rate,validation_loss,momentum\n0,64,0.1,1.5,0.9\n1,16,0.01,2.5,0\n",
     }
-    lock = b"schema: '2.0'\n" + json.dumps(lock["stages"]).join(["stages: ", "\n"]).encode()
-    content = {path.name: path.read_bytes() for path in Path(".").iterdir() if path.is_file()}
-    state = Path("state/state").read_bytes()
+    for path, content in files.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content)
+    pretrained.FOLDER = Path("pretrained")
+    lock = b"schema: '2.0'\nstages: {download: {cmd: x, outs: [{path: data/raw/source.json, md5: '0'}]}}\n"
 
-    def with_numbers(path):
-        return load_json(path, "mean", "std")
-
-    def load_state(path):
-        return Checkpoint("state", ".").load()
+    def parser(share, path, parse, make=None, sound=None):
+        return Parser(share, path, sound or [Path(path).read_bytes()], parse, make)
 
     def remove_recorded(path):
         remove_stale_files(Path(".dvc/tmp/continue").resolve(), outputs=())
 
-    def read_lock(path):
+    def load_trials(path):
+        return load_table(path, trial=int, validation_loss=float)
+
+    def load_state(path):
+        return Checkpoint("state", ".").load()
+
+    def check_lock(path):
         return check_inputs("split"), is_cut_short(path)
 
+    few_weights, locks = [Path("few-weights").read_bytes()], [lock, b"schema: '3.0'\nstages: []\n"]
     return {
-        "IDX images": Parser(12, "images.gz", [content["images.gz"]], idx.load_images, make_idx),
-        "IDX labels": Parser(12, "labels.gz", [content["labels.gz"]], lambda path: idx.load_labels(path, 62), make_idx),
-        "zip archive": Parser(
-            11,
-            "archive.zip",
-            [content["archive.zip"]],
-            lambda path: any(map(len, _read_member(path, "gzip/a"))),
-            make_zip,
-        ),
-        "npy array": Parser(
-            10, "array.npy", [content["array.npy"]], lambda path: load_array(path, np.uint8, 3), make_npy
-        ),
-        "JSON": Parser(12, "value.json", [content["value.json"]], with_numbers, make_json),
-        "CSV of predictions": Parser(
-            3, "data/predictions/test.csv", [predictions.encode()], lambda path: load_predictions("test"), make_csv
-        ),
-        "CSV of trials": Parser(
-            3,
-            "trials.csv",
-            [trials.encode()],
-            lambda path: load_table(path, trial=int, validation_loss=float),
-            make_csv,
-        ),
-        "safetensors": Parser(6, "weights", [content["few-weights"]], load_weights, make_safetensors),
-        "model": Parser(1, "weights", [content["weights"]], load_model, make_safetensors),
-        "checkpoint": Parser(6, "state/state", [state], load_state, make_checkpoint),
-        "record of a checkpoint": Parser(
-            2, ".dvc/tmp/continue/a-b/outputs.json", [b'["0", "1"]'], remove_recorded, make_json
-        ),
-        "params.yaml": Parser(2, "params.yaml", [content["params.yaml"]], load_params, make_yaml),
-        "dvc.lock": Parser(0.1, "dvc.lock", [lock, b"schema: '3.0'\nstages: []\n"], read_lock, make_yaml),
-        "rwlock of DVC": Parser(2, ".dvc/tmp/rwlock", [b'{"a": {"write": {"pid": 1}}}'], is_json, make_json),
-        "card of a network": Parser(
-            0.2, "pretrained/lenet.md", [card], lambda path: pretrained.load_card("lenet"), make_card
-        ),
-        "picture": Parser(13.7, "picture", pictures(), read_character, make_picture),
-        "ONNX": Parser(1, "network.onnx", [(PROJECT / "emnist/pretrained/lenet.onnx").read_bytes()], compute),
+        "IDX images": parser(12, "images.gz", idx.load_images, make_idx),
+        "IDX labels": parser(12, "labels.gz", lambda path: idx.load_labels(path, 62), make_idx),
+        "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
+        "npy array": parser(10, "array.npy", lambda path: load_array(path, np.uint8, 3), make_npy),
+        "JSON": parser(12, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
+        "CSV of predictions": parser(3, "data/predictions/test.csv", lambda path: load_predictions("test"), make_csv),
+        "CSV of trials": parser(3, "trials.csv", load_trials, make_csv),
+        "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
+        "model": parser(1, "weights", load_model, make_safetensors),
+        "checkpoint": parser(6, "state/state", load_state, make_checkpoint),
+        "record of a checkpoint": parser(2, ".dvc/tmp/continue/a-b/outputs.json", remove_recorded, make_json),
+        "params.yaml": parser(2, "params.yaml", load_params, make_yaml),
+        "dvc.lock": parser(0.1, "dvc.lock", check_lock, make_yaml, locks),
+        "rwlock of DVC": parser(2, ".dvc/tmp/rwlock", is_json, make_json),
+        "card of a network": parser(0.2, "pretrained/lenet.md", lambda path: pretrained.load_card("lenet"), make_card),
+        "picture": parser(13.7, "picture", read_character, make_picture, pictures()),
+        "ONNX": parser(1, "network.onnx", lambda path: Network(path).probabilities(IMAGES)),
     }
-
-
-def compute(path):
-    return Network(path).probabilities(IMAGES)
 
 
 NUMBERS = [0, 1, 2, 3, 28, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1]
@@ -208,50 +189,29 @@ def make_zip(rng):
     entry = content.find(b"PK\1\2")
     if entry >= 0 and rng.random() < 0.5:  # a size, an offset or an encryption that the archive does not have
         place, form = rng.choice([(8, "H"), (10, "H"), (20, "I"), (24, "I"), (42, "I"), (28, "H"), (30, "H")])
-        struct.pack_into(
-            f"<{form}", content, entry + place, rng.choice(NUMBERS) & (2 ** (16 if form == "H" else 32) - 1)
-        )
+        number = rng.choice(NUMBERS) & (2 ** (16 if form == "H" else 32) - 1)
+        struct.pack_into(f"<{form}", content, entry + place, number)
     return bytes(content)
 
 
 def make_npy(rng):
     shape = tuple(rng.choice([*NUMBERS, -1, 10**30, "'a'", 1.5]) for _ in range(rng.randrange(5)))
-    kind = rng.choice(
-        ["|u1", "|O", "<i8", "V0", "<U999999999", "|S0", "a" * 999, "<M8[Y]", ",".join("f" * 99), "|u1,(9,)O"]
-    )
-    header = rng.choice(
-        [
-            repr({"descr": kind, "fortran_order": rng.random() < 0.5, "shape": shape}),
-            "{" * rng.choice([9, 999, 9000]),
-            "-" * 9000 + "1",
-            f"{{'descr': [('a', '{kind}')], 'fortran_order': 1, 'shape': {shape}}}",
-            "9" * 9000,
-        ]
-    ).encode()
+    kinds = ["|u1", "|O", "<i8", "V0", "<U999999999", "|S0", "a" * 999, "<M8[Y]", ",".join("f" * 99), "|u1,(9,)O"]
+    fields = repr({"descr": rng.choice(kinds), "fortran_order": rng.random() < 0.5, "shape": shape})
+    nested = f"{{'descr': [('a', '{rng.choice(kinds)}')], 'fortran_order': 1, 'shape': {shape}}}"
+    header = rng.choice([fields, "{" * rng.choice([9, 999, 9000]), "-" * 9000 + "1", nested, "9" * 9000]).encode()
     version = rng.choice([1, 2, 3, 9])
     length = struct.pack("<H" if version == 1 else "<I", rng.choice([len(header), len(header) // 2, 2**16 - 1]))
     return b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(rng.choice([0, 784, 2352]))
 
 
 def make_json(rng):
-    value = rng.choice(
-        [
-            "9" * rng.choice([30, 400, 4000, 5000]),
-            "[" * rng.choice([9, 500, 900, 990, 100_000]),
-            rng.choice(["[", '{"a":']) * (depth := rng.choice([9, 300, 600, 900, 980, 2000]))
-            + rng.choice(["1", ""])
-            + "]" * depth,
-            "NaN",
-            "-1e999",
-            '"\\ud800"',
-            '"' + "\\n" * 99 + '"',
-            "true",
-            "{}",
-            '["0/../../x", 1]',
-            '["../../..", "", "1"]',
-            "[[1]]",
-        ]
-    )
+    depth = rng.choice([9, 300, 600, 900, 980, 2000])
+    nested = rng.choice(["[", '{"a":']) * depth + rng.choice(["1", ""]) + "]" * depth
+    digits, opened = "9" * rng.choice([30, 400, 4000, 5000]), "[" * rng.choice([9, 500, 900, 990, 100_000])
+    lines = '"' + "\\n" * 99 + '"'
+    values = ["NaN", "-1e999", '"\\ud800"', "true", "{}", '["0/../../x", 1]', '["../../..", "", "1"]', "[[1]]"]
+    value = rng.choice([digits, opened, nested, lines, *values])
     key = rng.choice(["mean", "std", "sample", "folder", "emnist", "a" * 9999, "\\u0000", "\\udfff", "\\n"])
     content = rng.choice(["%s", '{"%s": %s}', '{"mean": 1, "std": %s}', '{"sample": %s}', '{"folder": {"emnist": %s}}'])
     text = content % ((key, value) if content.count("%s") == 2 else value)
@@ -262,9 +222,8 @@ def make_csv(rng):
     names = rng.sample(["actual", "predicted", "confidence", "trial", "validation_loss", "", "a", "a"], 5)
     rows = [[rng.choice([*LETTERS, "A", "0.5", "1"]) for _ in range(rng.randrange(8))] for _ in range(rng.randrange(9))]
     text = "\n".join(",".join(row) for row in [names, *rows])
-    return text.encode(rng.choice(["utf-8"] * 9 + ["utf-16", "latin-1"]), "replace") + rng.choice(
-        [b"", b"\xff", b"\n" * 9999]
-    )
+    end = rng.choice([b"", b"\xff", b"\n" * 9999])
+    return text.encode(rng.choice(["utf-8"] * 9 + ["utf-16", "latin-1"]), "replace") + end
 
 
 def make_safetensors(rng):
@@ -287,6 +246,15 @@ def make_checkpoint(rng):
     return hashlib.sha256(content).digest() + content
 
 
+YAML = [
+    "0x" + "f" * 9000, "9" * 5000, "1:" * 5000 + "1", "[" * 2000, "{a: " * 2000, "&a [*a]", "*a",
+    "!!python/name:os.system ", "2001-99-99", "!!binary x", "? [a]", "!!set {a}", "!!omap [a: 1]", "!!float x",
+    "!!int ''", "\\x85", "-.inf", "|9999999999", "'", "!<tag:yaml.org,2002:python/object:a> x", "%YAML 9.9",
+    "&a {? *a : *a}", "=", "<<", "!!timestamp x", "!!null {}", "{<<: 1}", "!!bool x", "!!int _", "0b", "!!int 0o",
+    "!!int '+'", "!!float '.'", "!!int :",
+]  # fmt: skip
+
+
 def make_yaml(rng):
     if rng.random() < 0.4:  # lists of lists, or mappings merged into mappings, ten times as large in each line
         merge, depth = rng.random() < 0.5, rng.choice([3, 9, 30])
@@ -300,20 +268,11 @@ def make_yaml(rng):
         elif not merge:
             content = "- " + content.replace("\n", "\n- ")
         return content.encode()
-    value = rng.choice(
-        [
-            "0x" + "f" * 9000, "9" * 5000, "1:" * 5000 + "1", "[" * 2000, "{a: " * 2000, "&a [*a]", "*a", "!!python/name:os.system ",
-            "2001-99-99", "!!binary x", "? [a]", "!!set {a}", "!!omap [a: 1]", "!!float x", "!!int ''", "\\x85", "-.inf", "|9999999999", "'",
-            "!<tag:yaml.org,2002:python/object:a> x", "%YAML 9.9", "&a {? *a : *a}", "=", "<<", "!!timestamp x", "!!null {}", "{<<: 1}",
-            "!!bool x", "!!int _", "0b", "!!int 0o", "!!int '+'", "!!float '.'", "!!int :"
-        ]
-    )  # fmt: skip
     name = rng.choice(["model", "seed", "source", "stages", "schema", "a", "augmentation", "download", "optimizers"])
-    before = rng.choice(
-        [b"", (PROJECT / "params.yaml").read_bytes() + b"\n", b"schema: '2.0'\nstages:\n  a:\n    outs:\n    - "]
-    )
+    stages = b"schema: '2.0'\nstages:\n  a:\n    outs:\n    - "
+    before = rng.choice([b"", (PROJECT / "params.yaml").read_bytes() + b"\n", stages])
     many = "".join(f"k{n}: 1\n" for n in range(rng.choice([0, 0, 0, 3000])))
-    return before + f"{name}: {value}\n{many}".encode()
+    return before + f"{name}: {rng.choice(YAML)}\n{many}".encode()
 
 
 def make_card(rng):
@@ -321,62 +280,46 @@ def make_card(rng):
 
 
 def make_picture(rng):
-    side = [rng.choice([0, 1, 9, 28, 9999, 2**16 - 1, 2**31 - 1, 2**32 - 1]) for _ in range(2)]
+    sides = [rng.choice([0, 1, 9, 28, 9999, 2**16 - 1, 2**31 - 1, 2**32 - 1]) for _ in range(2)]
     match rng.randrange(6):
         case 0:
-            head = struct.pack(
-                ">IIBBBBB", *side, rng.choice([1, 8, 16]), rng.choice([0, 2, 3, 4, 6, 7]), 0, 0, rng.randrange(2)
-            )
-            chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(rng.choice([0, 99, 2**20])), 1))]
+            depth, colours = rng.choice([1, 8, 16]), rng.choice([0, 2, 3, 4, 6, 7])
+            head = struct.pack(">IIBBBBB", *sides, depth, colours, 0, 0, rng.randrange(2))
             extra = rng.choice([b"zTXt", b"iCCP", b"iTXt", b"tEXt", b"acTL", b"fcTL", b"PLTE", b"tRNS", b"eXIf"])
             bomb = zlib.compress(bytes(rng.choice([9, 2**20, 2**24])), 1)
-            chunks.insert(1, (extra, rng.choice([b"a\0\0" + bomb, b"", bytes(8), b"a\0\1\0\0\0" + bomb])))
+            body = rng.choice([b"a\0\0" + bomb, b"", bytes(8), b"a\0\1\0\0\0" + bomb])
+            pixels = zlib.compress(bytes(rng.choice([0, 99, 2**20])), 1)
+            chunks = (b"IHDR", head), (extra, body), (b"IDAT", pixels)
             return b"\x89PNG\r\n\x1a\n" + b"".join(
                 struct.pack(">I", len(body)) + name + body + struct.pack(">I", binascii.crc32(name + body))
                 for name, body in chunks
             )
         case 1:
-            return f"P{rng.randrange(1, 8)} {side[0]} {side[1]} {rng.choice(NUMBERS)}\n".encode() + bytes(
-                rng.choice([0, 81, 2352])
-            )
+            head = f"P{rng.randrange(1, 8)} {sides[0]} {sides[1]} {rng.choice(NUMBERS)}\n"
+            return head.encode() + bytes(rng.choice([0, 81, 2352]))
         case 2:
+            tags = [256, 257, 258, 259, 262, 273, 277, 278, 279, 317, 324, 700, 33723, 34665]
+            count = rng.randrange(20)
             entries = b"".join(
-                struct.pack("<HHII", rng.choice([256, 257, 258, 259, 262, 273, 277, 278, 279, 317, 324, 700, 33723, 34665]),
-                            rng.randrange(14), rng.choice(NUMBERS) & 0xFFFFFFFF, rng.choice(NUMBERS) & 0xFFFFFFFF)
-                for _ in range(rng.randrange(20))
-            )  # fmt: skip
-            following = rng.choice([0, 8, 2**32 - 1])
-            return (
-                b"II*\0"
-                + struct.pack("<IH", 8, len(entries) // 12)
-                + entries
-                + struct.pack("<I", following)
-                + bytes(99)
+                struct.pack(
+                    "<HHII", rng.choice(tags), rng.randrange(14), *(rng.choice(NUMBERS) & 0xFFFFFFFF for _ in "12")
+                )
+                for _ in range(count)
             )
+            following = struct.pack("<I", rng.choice([0, 8, 2**32 - 1]))
+            return b"II*\0" + struct.pack("<IH", 8, count) + entries + following + bytes(99)
         case 3:
-            sizes = [number & 0xFFFF for number in side]
-            return (
-                b"GIF89a"
-                + struct.pack("<HH", *sizes)
-                + bytes([rng.randrange(256), 0, 0])
-                + rng.randbytes(rng.randrange(200))
-            )
+            head = struct.pack("<HHBBB", *(side & 0xFFFF for side in sides), rng.randrange(256), 0, 0)
+            return b"GIF89a" + head + rng.randbytes(rng.randrange(200))
         case 4:
-            sizes = [number & 0x7FFFFFFF for number in side]
-            head = struct.pack(
-                "<IiiHHIIiiII", 40, *sizes, 1, rng.choice([1, 4, 8, 16, 24, 32]), rng.randrange(6), 0, 0, 0, 0, 0
-            )
-            return (
-                b"BM"
-                + struct.pack("<IHHI", 99, 0, 0, rng.choice([54, 0, 2**31]))
-                + head
-                + bytes(rng.choice([0, 99, 2352]))
-            )
+            bits, compression = rng.choice([1, 4, 8, 16, 24, 32]), rng.randrange(6)
+            sizes = [side & 0x7FFFFFFF for side in sides]
+            head = struct.pack("<IiiHHIIiiII", 40, *sizes, 1, bits, compression, 0, 0, 0, 0, 0)
+            start = struct.pack("<IHHI", 99, 0, 0, rng.choice([54, 0, 2**31]))
+            return b"BM" + start + head + bytes(rng.choice([0, 99, 2352]))
         case _:
-            magic = rng.choice(
-                [b"\xff\xd8\xff", b"RIFF\xff\xff\xff\x7fWEBPVP8X", b"\0\0\0\x20ftypavif", b"\xff\x0a", b"%!PS", b"P7\n"]
-            )
-            return magic + rng.randbytes(rng.randrange(200))
+            jpeg, webp, avif = b"\xff\xd8\xff", b"RIFF\xff\xff\xff\x7fWEBPVP8X", b"\0\0\0\x20ftypavif"
+            return rng.choice([jpeg, webp, avif, b"\xff\x0a", b"%!PS", b"P7\n"]) + rng.randbytes(rng.randrange(200))
 
 
 def pictures():
@@ -410,17 +353,7 @@ def pictures():
 
 
 def damage(sound, rng):
-    """Damage a file at one to four places, half of them in its first bytes, where damage has most effect.
-
-    Parameters
-    ----------
-    sound : bytes
-    rng : random.Random
-
-    Returns
-    -------
-    bytes
-    """
+    """Damage a file (bytes) at one to four places, half of them in its first bytes, where damage has most effect."""
     if sound[:2] == b"\x1f\x8b" and rng.random() < 0.5:
         return gzip.compress(damage(gzip.decompress(sound), rng), 1, mtime=0)
     content = bytearray(sound)
@@ -450,23 +383,52 @@ def file_of(parser, name, number, seed):
     return content
 
 
-def read_files(parser, name, numbers, seed, shared):
-    """Read files in this process, and count in `shared` (mmap of 64-bit numbers) the outcomes."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which ends a process that hangs
-    size = (
-        int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
-        if os.path.exists("/proc/self/statm")
-        else 0
-    )
-    if size:
-        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+REFUSED, ACCEPTED, FAULT, DONE, SLOWEST = range(5)
+
+
+def fuzz(parser, name, numbers, seed):
+    """Let processes of their own parse the files of these numbers.
+
+    Returns
+    -------
+    counts : list of int
+        Refused, accepted, faults, all, and the microseconds of the slowest.
+    memory : int
+        Bytes that the largest of the processes had.
+    """
+    shared, memory = memoryview(mmap.mmap(-1, 64)).cast("q"), 0
+    while shared[DONE] < len(numbers):
+        begun = shared[DONE]
+        if not (child := os.fork()):
+            try:
+                parse_files(parser, name, numbers[begun : begun + BATCH], seed, shared)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        _, status, usage = os.wait4(child, 0)
+        memory = max(memory, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        if status:  # a signal ended the process, or an error that no parser may raise
+            print(f"{name}: the process ended with {os.waitstatus_to_exitcode(status)}", file=sys.stderr)
+            save(name, numbers[shared[DONE]], Path(parser.path).read_bytes())
+            shared[FAULT] += 1
+            shared[DONE] += 1
+    return list(shared[:5]), memory
+
+
+def parse_files(parser, name, numbers, seed, shared):
+    """Parse files in this process, and count the outcomes in `shared` (memoryview of 64-bit numbers)."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends a process that hangs
+    if os.path.exists("/proc/self/statm"):
+        most = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     path = Path(parser.path)
     for number in numbers:
         content = file_of(parser, name, number, seed)
         path.write_bytes(content)
         signal.setitimer(signal.ITIMER_PROF, 5 * SECONDS)
         start = time.process_time()
-        outcome = outcome_of(parser.read, path)
+        outcome = outcome_of(parser.parse, path)
         microseconds = int(1e6 * (time.process_time() - start))
         signal.setitimer(signal.ITIMER_PROF, 0)
         if outcome != FAULT and microseconds > 1e6 * SECONDS:
@@ -483,41 +445,26 @@ def save(name, number, content):
     (PROJECT / f"fuzz-{name.replace(' ', '-')}-{number}").write_bytes(content)
 
 
-REFUSED, READ, FAULT, DONE, SLOWEST = range(5)
-
-
-def fuzz(parser, name, numbers, seed):
-    """Read files in processes of their own.
-
-    Returns
-    -------
-    counts : list of int
-        Refused, read, faults, all, and the microseconds of the slowest.
-    memory : int
-        Bytes that the largest of the processes had.
-    """
-    shared, memory = memoryview(mmap.mmap(-1, 64)).cast("q"), 0
-    while shared[DONE] < len(numbers):
-        begun = shared[DONE]
-        if not (child := os.fork()):
-            try:
-                read_files(parser, name, numbers[begun : begun + BATCH], seed, shared)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        _, status, usage = os.wait4(child, 0)
-        memory = max(memory, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-        if status:  # ended by a signal, or by what no parser may raise
-            print(f"{name}: the process ended with {os.waitstatus_to_exitcode(status)}", file=sys.stderr)
-            save(name, numbers[shared[DONE]], Path(parser.path).read_bytes())
-            shared[FAULT] += 1
-            shared[DONE] += 1
-    return list(shared[:5]), memory
+def outcome_of(parse, path):
+    """Return ACCEPTED, REFUSED or FAULT for a parser and the path of a damaged file."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            parse(path)
+    except UserError as error:
+        # The error should be one line, name the file, and be no longer than a paragraph.
+        if str(path) in str(error) and str(error).isprintable() and len(str(error)) < 10_000:
+            return REFUSED
+        print(f"not one short line: {str(error)[:300]!r}", file=sys.stderr)
+        return FAULT
+    except Exception:
+        traceback.print_exc(limit=-3)
+        return FAULT
+    return REFUSED if "is damaged" in printed.getvalue() else ACCEPTED
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="number of files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--part", default="1/1", help="which part of the files, such as 3/8")
@@ -527,10 +474,9 @@ def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     faults = 0
-    print(
-        "| parser | files | refused in one sentence | read all the same | other errors | seconds | slowest, ms | MB |"
+    print_header(
+        "parser", "files", "refused in one sentence", "accepted", "other errors", "seconds", "slowest, ms", "MB"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for name, each in parsers().items():
@@ -538,36 +484,14 @@ def main():
             numbers = range(count * (part - 1) // parts, count * part // parts)
             if options.parser not in (None, name):
                 continue
-            Path(each.path).parent.mkdir(parents=True, exist_ok=True)
             start = time.perf_counter()
-            (refused, read, fault, done, slowest), memory = fuzz(each, name, numbers, options.seed)
-            Path(each.path).write_bytes(each.sound[0])  # which other parsers read, too
+            (refused, accepted, fault, done, slowest), memory = fuzz(each, name, numbers, options.seed)
+            Path(each.path).write_bytes(each.sound[0])  # for the parsers that read it too
             faults += fault
-            print(
-                f"| {name} | {done:,} | {refused:,} | {read:,} | {fault} | {time.perf_counter() - start:.0f} "
-                f"| {slowest / 1000:.0f} | {memory / 1e6:.0f} |",
-                flush=True,
-            )
+            outcomes = [f"{done:,}", f"{refused:,}", f"{accepted:,}", fault]
+            print_row(name, *outcomes, f"{time.perf_counter() - start:.0f}", slowest // 1000, memory // 10**6)
         os.chdir(PROJECT)
     sys.exit(bool(faults))
-
-
-def outcome_of(read, path):
-    """Return READ, REFUSED or FAULT for a parser and the path of a damaged file."""
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed):
-            read(path)
-    except UserError as error:
-        # One line, which names the file and is no longer than a paragraph.
-        if str(path) in str(error) and str(error).isprintable() and len(str(error)) < 10_000:
-            return REFUSED
-        print(f"not one short line: {str(error)[:300]!r}", file=sys.stderr)
-        return FAULT
-    except Exception:
-        traceback.print_exc(limit=-3)
-        return FAULT
-    return REFUSED if "is damaged" in printed.getvalue() else READ
 
 
 if __name__ == "__main__":

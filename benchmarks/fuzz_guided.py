@@ -8,7 +8,6 @@ JSON, of PyYAML and Pillow. What counts as a fault is the same as in `benchmarks
 begins; the file that caused it is saved as crash-*.
 """
 
-import argparse
 import os
 import shutil
 import sys
@@ -26,11 +25,11 @@ with atheris.instrument_imports(include=["emnist", "zipfile", "gzip", "json", "y
     import PIL.Image  # noqa: F401
     import yaml  # noqa: F401
 
-    from benchmarks import fuzz
+    from benchmarks import fuzz, make_parser
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("parser", help="as benchmarks.fuzz names it")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
@@ -40,20 +39,19 @@ def main():
     os.chdir(folder)
     each = fuzz.parsers()[options.parser]
     path = Path(each.path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     Path("corpus").mkdir()
     for number in range(200):
         content = fuzz.file_of(each, options.parser, number, options.seed) if number else each.sound[0]
         Path("corpus", str(number)).write_bytes(content)
 
-    def read(content):
+    def parse(content):
         path.write_bytes(content)
-        if fuzz.outcome_of(each.read, path) == fuzz.FAULT:
+        if fuzz.outcome_of(each.parse, path) == fuzz.FAULT:
             raise RuntimeError(f"{options.parser}: see above")
 
     limits = [f"-timeout={5 * fuzz.SECONDS}", "-rss_limit_mb=2000", "-max_len=40000"]
     counted = [f"-max_total_time={options.seconds}", f"-seed={options.seed + 1}", "-print_final_stats=1"]
-    atheris.Setup([sys.argv[0], *limits, *counted, f"-artifact_prefix={fuzz.PROJECT}/", "corpus"], read)
+    atheris.Setup([sys.argv[0], *limits, *counted, f"-artifact_prefix={fuzz.PROJECT}/", "corpus"], parse)
     try:
         atheris.Fuzz()
     finally:

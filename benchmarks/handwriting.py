@@ -6,10 +6,9 @@ Both folders are in the official layout. MNIST's test images are classified amon
 62 characters.
 """
 
-import argparse
-
 import torch
 
+from benchmarks import make_parser
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.models import load_model
 from emnist.params import load_params
@@ -19,7 +18,7 @@ from emnist.utils.errors import run_cli
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
     parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
     parser.add_argument("--weights", default="data/weights/finetune.safetensors")

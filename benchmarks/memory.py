@@ -7,7 +7,6 @@ end the stage in one sentence that says how much memory is missing and what to l
 next run without a limit must end in the right bytes. Exits with 1 if one does not.
 """
 
-import argparse
 import random
 import re
 import resource
@@ -17,7 +16,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.faults import add_arguments, tiny_project
+from benchmarks import print_header, print_row
+from benchmarks.faults import project_parser, tiny_project
 
 SENTENCE = r"error: not enough memory: .*(bytes|iB|GB|MB).*lower .*params\.yaml.*\n"
 
@@ -44,13 +44,13 @@ def limit_memory(more):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_arguments(parser)
+    parser = project_parser(__doc__)
     parser.add_argument("--limits", type=int, default=10, help="number of limits for each stage")
     options = parser.parse_args()
 
     harms = 0
-    print("| stage | takes | limits | one sentence | success | killed | harm | seconds |\n|" + " --- |" * 8)
+    columns = ("one sentence", "success", "killed", "harm")
+    print_header("stage", "takes", "limits", *columns, "seconds")
     with tempfile.TemporaryDirectory() as folder:
         project = tiny_project(Path(folder).resolve() / "project", options.project, options.stages)
         for stage in options.stages or project.stages:
@@ -71,16 +71,12 @@ def main():
                     found = f"ended by signal {-ended.returncode}"
                 else:
                     found = "not one sentence"
-                again = project.start(stage)
-                if again.returncode or again.errors or project.results() != project.expected:
-                    found = f"the next run failed or gave other bytes: {again.errors}"
-                if found:
+                if found := project.harm_to_next_run(stage) or found:
                     harms += 1
                     outcomes["harm"] += 1
                     print(f"{stage}, {limit / 1e6:.1f} MB: {found}\n{ended.errors}", file=sys.stderr, flush=True)
-            counts = [outcomes[column] for column in ("one sentence", "success", "killed", "harm")]
-            row = [stage, f"{most / 1e6:.0f} MB", options.limits, *counts, f"{time.monotonic() - began:.0f}"]
-            print(f"| {' | '.join(map(str, row))} |", flush=True)
+            counts = [outcomes[column] for column in columns]
+            print_row(stage, f"{most / 1e6:.0f} MB", options.limits, *counts, f"{time.monotonic() - began:.0f}")
     sys.exit(bool(harms))
 
 

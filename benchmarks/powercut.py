@@ -11,7 +11,6 @@ Needs root, Linux's loop devices and FUSE, and `pip install fusepy`. Of the mome
 command; for the others, DVC and the stages are forked from one process that has imported what they import.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -27,12 +26,9 @@ from collections import Counter
 from pathlib import Path
 
 import fuse
+from pipeline_helpers import checkout, outputs, run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from pipeline_helpers import checkout, outputs, run  # noqa: E402
-
-from benchmarks.faults import forked, tiny_project  # noqa: E402
+from benchmarks.faults import forked, project_parser, tiny_project
 
 SIZE = 192 * 2**20  # bytes of the disk
 BLOCK = 4096
@@ -107,7 +103,7 @@ def record(folder, disk, real):
             before, start = image.read_bytes(), log.stat().st_size
             code, said = run_on(disk / "project", real)
             assert code == 0, said
-            end = log.stat().st_size  # what is written until now: the power fails before the rest
+            end = log.stat().st_size  # the power fails before what follows is written
             results = outputs(disk / "project")
     finally:
         subprocess.run(["umount", logged], check=True)
@@ -179,11 +175,9 @@ def run_on(project, real):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = project_parser(__doc__)
     parser.add_argument("--moments", type=int, default=200)
     parser.add_argument("--real", type=int, default=10, help="moments from which DVC's own command goes on")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--project", type=Path, help="folder of a tiny project that has run, to learn what is imported")
     options = parser.parse_args()
 
     rng, outcomes, began = random.Random(options.seed), Counter(), time.monotonic()
@@ -192,7 +186,7 @@ def main():
         disk, image = folder / "disk", folder / "cut"
         disk.mkdir()
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
-        tiny_project(folder / "project", options.project)  # so that all that the stages use is imported
+        tiny_project(folder / "project", options.project)  # imports all that the stages use
         before, log, expected = record(folder, disk, real=options.real > 0)
         writes = list(read_log(log))
         flushes = sum(write is None for write in writes)

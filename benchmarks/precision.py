@@ -3,11 +3,11 @@
 dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --seeds 42,43,44 --epochs 5
 """
 
-import argparse
 import statistics
 import time
 from dataclasses import replace
 
+from benchmarks import make_parser, names, numbers, print_header, print_row
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import load_json
 from emnist.models import build_model
@@ -20,9 +20,9 @@ from emnist.training.recipe import pretrain_recipe
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
+    parser = make_parser(__doc__)
+    parser.add_argument("--models", type=names, default=["vggnet", "spinalnet"])
+    parser.add_argument("--seeds", type=numbers, default=[42, 43, 44])
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
@@ -33,12 +33,8 @@ def main():
         f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {config}, "
         f"test accuracy on {len(test_labels):,}\n"
     )
-    print(
-        "| model | precision | "
-        + " | ".join(f"seed {seed}" for seed in options.seeds)
-        + " | mean | standard deviation | s an epoch |"
-    )
-    print("| --- " * (5 + len(options.seeds)) + "|")
+    seeds = [f"seed {seed}" for seed in options.seeds]
+    print_header("model", "precision", *seeds, "mean", "standard deviation", "s an epoch")
 
     for name in options.models:
         recipe = replace(pretrain_recipe(params.model_copy(update={"model": name}), config), epochs=options.epochs)
@@ -55,12 +51,9 @@ def main():
                 top3, _, _ = predict_top3(model, ImageBatches(test_images, test_labels, hardware, pixel_stats))
                 accuracies.append(100 * (top3[:, 0] == test_labels).mean())
             seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs
-            print(
-                f"| {name} | {hardware.as_dict()['precision']} | "
-                + " | ".join(f"{a:.2f}" for a in accuracies)
-                + f" | {statistics.mean(accuracies):.2f} | {statistics.stdev(accuracies):.2f} | {seconds:.0f} |",
-                flush=True,
-            )
+            figures = [*accuracies, statistics.mean(accuracies), statistics.stdev(accuracies)]
+            cells = [f"{figure:.2f}" for figure in figures]
+            print_row(name, hardware.as_dict()["precision"], *cells, f"{seconds:.0f}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Every run but those of `rank` has the original experiment's 20 epochs of SGD and
 default. Runs are parallel, with one thread each.
 """
 
-import argparse
+import itertools
 import json
 import statistics
 import time
@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, numbers, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
@@ -90,18 +90,14 @@ def train(params, images, labels, name, seed, recipes, score, whole=False):
     return [*scores, score(model, make_batches)]
 
 
-def train_and_score(params, data, test, *run):
-    """Train a run, and return its scores.
+def in_parallel(function, calls, workers):
+    """Call a function with each of the tuples of arguments in `workers` processes, and yield the results in order."""
+    parallel = Parallel(n_jobs=workers, return_as="generator", mmap_mode="c")
+    return parallel(delayed(function)(*arguments) for arguments in calls)
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    data : list of numpy.ndarray
-        Training images and labels, test images and labels.
-    test : bool
-        Whether to score on test images, not on validation images.
-    *run
-        The arguments `name`, `seed` and `recipes` of `train`.
+
+def train_and_score(params, data, test, *run):
+    """Train and score a run, of which `train` has the arguments, on test images if `test`, else on validation images.
 
     Returns
     -------
@@ -125,32 +121,17 @@ def train_and_score(params, data, test, *run):
 
 def table(params, data, options, variants):
     """Train each variant with each model and seed, and print means and standard deviations as a Markdown table."""
-    runs = [
-        (name, label, seed, variant(name))
-        for name in options.models
-        for label, variant in variants.items()
-        for seed in options.seeds
-    ]
-    done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(train_and_score)(params, data, options.test, name, seed, recipes) for name, _, seed, recipes in runs
-    )
-    print(
-        f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
-        f"{', '.join(map(str, options.seeds))}: mean, standard deviation\n\n"
-        "| model | recipe | SGD: accuracy | macro F1 | then Adam: accuracy | macro F1 | s a run |\n"
-        + "| --- " * 7
-        + "|"
-    )
-    rows = {}
-    for (name, label, *_), scores in zip(runs, done):
-        gathered = rows.setdefault((name, label), [])
-        gathered.append(scores)
-        if len(gathered) == len(options.seeds):
-            *columns, seconds = zip(*gathered)
-            cells = [
-                f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns
-            ]
-            print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
+    runs = list(itertools.product(options.models, variants, options.seeds))
+    calls = [(params, data, options.test, name, seed, variants[label](name)) for name, label, seed in runs]
+    done = in_parallel(train_and_score, calls, options.workers)
+    seeds = ", ".join(map(str, options.seeds))
+    part = "test" if options.test else "validation"
+    print(f"Accuracy and macro F1 on {part} images in percent, seeds {seeds}: mean, standard deviation\n")
+    print_header("model", "recipe", "SGD: accuracy", "macro F1", "then Adam: accuracy", "macro F1", "s a run")
+    for name, label in itertools.product(options.models, variants):
+        *columns, seconds = zip(*(next(done) for _ in options.seeds))
+        cells = [f"{statistics.mean(c):.2f}" + (f" ± {statistics.stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
+        print_row(name, label, *cells, f"{statistics.median(seconds):.0f}")
 
 
 def recipes_of(params, recipe, model, batch_size=64, changes=({}, {})):
@@ -165,12 +146,8 @@ def recipes_of(params, recipe, model, batch_size=64, changes=({}, {})):
 
 def compare(params, data, options):
     """Compare both recipes."""
-    table(
-        params,
-        data,
-        options,
-        {name: partial(recipes_of, params, name, batch_size=options.batch_size) for name in CONFIGS},
-    )
+    variants = {name: partial(recipes_of, params, name, batch_size=options.batch_size) for name in CONFIGS}
+    table(params, data, options, variants)
 
 
 def ablate(params, data, options):
@@ -184,7 +161,7 @@ def ablate(params, data, options):
 def rank(params, data, options):
     """Correlate the search's score of 12 configurations with their validation loss after pre-training.
 
-    Both as long as `params.yaml` has them for its size, and the search half as long, too.
+    Both are as long as `params.yaml` has them for its size. A search half as long is measured, too.
     """
     images, labels, *_ = data
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
@@ -207,23 +184,17 @@ def rank(params, data, options):
             return *(float("inf") if loss is None else loss for loss in short), final
 
         rows = []
-        for config, losses in zip(
-            chosen,
-            Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-                delayed(score)(config) for config in chosen
-            ),
-        ):
+        for config, losses in zip(chosen, in_parallel(score, [(config,) for config in chosen], options.workers)):
             rows.append(losses)
-            print(
-                f"{name}: {json.dumps(config)}  search {losses[0]:.4f}, half {losses[1]:.4f}, final {losses[2]:.4f}",
-                flush=True,
-            )
+            figures = "search {:.4f}, half {:.4f}, final {:.4f}".format(*losses)
+            print(f"{name}: {json.dumps(config)}  {figures}", flush=True)
         *shorts, finals = zip(*rows)
         for label, losses in zip(("search", "half the search"), shorts):
+            correlation = spearmanr(losses, finals).statistic
             place = sorted(finals).index(finals[losses.index(min(losses))]) + 1
             print(
-                f"{name}, {label}: Spearman's rank correlation {spearmanr(losses, finals).statistic:.2f} over "
-                f"{len(rows)} configurations, the best of the search ends as number {place}",
+                f"{name}, {label}: Spearman's rank correlation {correlation:.2f} over {len(rows)} configurations, "
+                f"the best of the search ends as number {place}",
                 flush=True,
             )
 
@@ -241,10 +212,9 @@ def shifts(params, data, options):
         ]
 
     for name in options.models:
-        done = Parallel(n_jobs=options.workers, mmap_mode="c")(
-            delayed(train)(params, images, labels, name, seed, recipes_of(params, "annealed", name), score)
-            for seed in options.seeds
-        )
+        recipes = recipes_of(params, "annealed", name)
+        calls = [(params, images, labels, name, seed, recipes, score) for seed in options.seeds]
+        done = in_parallel(train, calls, options.workers)
         means = [statistics.mean(scores) for scores in zip(*(after_adam for _, after_adam in done))]
         print(
             f"{name}: accuracy on validation images {means[0]:.2f} %, mean over shifts of one pixel {means[1]:.2f} %, "
@@ -257,23 +227,19 @@ COMMANDS = {command.__name__: command for command in (compare, ablate, rank, shi
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=["vggnet", "spinalnet"])
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42, 43, 44])
+    parser.add_argument("--models", type=names, default=["vggnet", "spinalnet"])
+    parser.add_argument("--seeds", type=numbers, default=[42, 43, 44])
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     parser.add_argument("--batch-size", type=int, default=64, help="of compare (default: 64)")
     parser.add_argument("--test", action="store_true", help="score on test images, not on validation images")
     options = parser.parse_args()
     params = load_params()
-    data = [
-        array
-        for part, images in [("train", options.images), ("test", None)]
-        for array in load_emnist(part, images, params.seed, folder=options.folder)
-    ]
-    COMMANDS[options.command](params, data, options)
+    train = load_emnist("train", options.images, params.seed, folder=options.folder)
+    COMMANDS[options.command](params, [*train, *load_emnist("test", folder=options.folder)], options)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,19 @@ reads test images, MNIST's among the ten digits. Its models have as many images 
 the annealed recipe.
 """
 
-import argparse
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import zip_longest
+from unittest.mock import patch
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from sklearn.metrics import f1_score
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, numbers, print_header, print_row
 from benchmarks.handwriting import accuracy
-from benchmarks.recipe import recipes_of, train
+from benchmarks.recipe import in_parallel, recipes_of, train
 from emnist.cli.predict import EXPORTED
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_mnist
@@ -59,14 +58,11 @@ def forms_where(kept):
     return {label: [form for form in forms if kept(label, *form[:2])] or forms for label, forms in sample.FORMS.items()}
 
 
+SEVEN_FONTS = set(sample.FONTS) - set(list(sample.FONTS)[1::3])
 WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
     "nothing": {},  # the whole sample
     "pen strokes": {"FORMS": forms_where(lambda label, character, form: form in sample.FONTS)},
-    "seven of the ten fonts": {
-        "FORMS": forms_where(
-            lambda label, character, form: form not in sample.FONTS or form in list(sample.FONTS)[1::3]
-        )
-    },
+    "seven of the ten fonts": {"FORMS": forms_where(lambda label, character, form: form not in SEVEN_FONTS)},
     "characters written as others": {"FORMS": forms_where(lambda label, character, form: character == label)},
     "the shares of forms": {"FORMS": {c: [(*form[:2], 1.0) for form in forms] for c, forms in sample.FORMS.items()}},
     "EMNIST's class shares": {"MIN_CLASS_COUNT": 8.0},
@@ -80,7 +76,7 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
     "many writers": {"IMAGES_PER_WRITER": 400},
 }
 
-# Of `fit`:
+# Constants of `fit`.
 SEED = 42
 IMAGES_PER_FORM = 80  # on which the network learns to tell forms apart
 EPOCHS = 8
@@ -98,17 +94,9 @@ MIN_SHARE = 0.01  # a smaller share counts as none
 ANY_FORM = 0.2  # share of the writers who use any form of the character itself, so that the sample stays diverse
 
 
-@contextmanager
 def changed(changes):
-    """Change constants of `emnist.sources.sample` for a while."""
-    before = {constant: getattr(sample, constant) for constant in changes}
-    try:
-        for constant, value in changes.items():
-            setattr(sample, constant, value)
-        yield
-    finally:
-        for constant, value in before.items():
-            setattr(sample, constant, value)
+    """Change constants of `emnist.sources.sample` while the context lasts."""
+    return patch.multiple(sample, **changes) if changes else nullcontext()
 
 
 def render_forms(pool):
@@ -137,7 +125,7 @@ def render_forms(pool):
     return np.concatenate(images), np.array(numbers)
 
 
-def read_as_forms(images, labels, pool):
+def probabilities_of_forms(images, labels, pool):
     """Train a network to tell forms apart, and return its probabilities, shape (N, len(pool)), for the images."""
     rendered, numbers = render_forms(pool)
     pixel_stats = statistics(rendered)
@@ -186,7 +174,7 @@ def fit_forms(options):
     """Write the share of each form among the writers of each class, as EMNIST's training images suggest."""
     images, labels = load_emnist("train", folder=options.emnist)
     pool = sorted({form[:2] for forms in sample.FORMS.values() for form in forms})
-    probabilities = read_as_forms(images, labels, pool)
+    probabilities = probabilities_of_forms(images, labels, pool)
     rows = []
     for label, name in enumerate(CHARACTERS):
         own = np.array([character == name for character, _ in pool])
@@ -200,18 +188,13 @@ def train_and_score(changes, params, name, seed, score):
     with changed(changes):
         options = params.download["sample"]
         images, labels, _, _ = sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1)
-    recipes = [
-        replace(recipe, epochs=epochs)
-        for recipe, epochs in zip(
-            recipes_of(params, "annealed", name),
-            (params.sizes["small"].pretrain_epochs, params.sizes["small"].finetune_epochs),
-        )
-    ]
+    epochs = params.sizes["small"].pretrain_epochs, params.sizes["small"].finetune_epochs
+    recipes = [replace(recipe, epochs=n) for recipe, n in zip(recipes_of(params, "annealed", name), epochs)]
     return train(params, images, labels, name, seed, recipes, score, whole=True)[-1]
 
 
 def judge(options):
-    """Print how well the last run's model, trained on the sample alone, reads EMNIST's training images."""
+    """Print the accuracy of the last run's model, trained on the sample alone, on EMNIST's training images."""
     network = Network(EXPORTED)
     if network.metadata["data"] != sample.TITLE.removeprefix("the "):
         raise UserError(
@@ -219,10 +202,10 @@ def judge(options):
             "set `source: sample` in params.yaml and run `dvc repro`"
         )
     images, labels = load_emnist("train", folder=options.emnist)
-    read = network.probabilities(images).argmax(axis=1)
-    f1 = f1_score(labels, read, average="macro", zero_division=0)
-    print(f"{len(labels):,} images: accuracy {(read == labels).mean():.2%}, macro F1 {f1:.2%}")
-    wrong = Counter((CHARACTERS[a], CHARACTERS[b]) for a, b in zip(labels, read) if a != b)
+    predicted = network.probabilities(images).argmax(axis=1)
+    f1 = f1_score(labels, predicted, average="macro", zero_division=0)
+    print(f"{len(labels):,} images: accuracy {(predicted == labels).mean():.2%}, macro F1 {f1:.2%}")
+    wrong = Counter((CHARACTERS[a], CHARACTERS[b]) for a, b in zip(labels, predicted) if a != b)
     print("  ".join(f"{a} as {b}: {count}" for (a, b), count in wrong.most_common(30)))
 
 
@@ -235,24 +218,21 @@ def ablate(options):
         return (100 * accuracy(model, make_batches(*digits), 10), 100 * accuracy(model, make_batches(*characters), 62))
 
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
-    done = Parallel(n_jobs=options.workers, return_as="generator")(
-        delayed(train_and_score)(WITHOUT[part], params, name, seed, score) for part, seed in runs
-    )
-    print(
-        f"| {name} on the sample without | seed | MNIST test, among the ten digits | handwriting test, among 62 |\n"
-        "| --- | --- | --- | --- |"
-    )
+    calls = [(WITHOUT[part], params, name, seed, score) for part, seed in runs]
+    done = in_parallel(train_and_score, calls, options.workers)
+    columns = "MNIST test, among the ten digits", "handwriting test, among 62"
+    print_header(f"{name} on the sample without", "seed", *columns)
     for (part, seed), scores in zip(runs, done):
-        print(f"| {part} | {seed} | {scores[0]:.2f} | {scores[1]:.2f} |", flush=True)
+        print_row(part, seed, *(f"{score:.2f}" for score in scores))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("command", choices=["fit", "judge", "ablate"])
     parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
     parser.add_argument("mnist", metavar="MNIST_FOLDER", nargs="?", help="folder of t10k-*.gz, for ablate")
     parser.add_argument("--model", default="spinalnet", help="of ablate (default: %(default)s)")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
+    parser.add_argument("--seeds", type=numbers, default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()
     if options.command == "ablate" and not options.mnist:

@@ -8,7 +8,6 @@ one epoch of each training. Memory is that of a stage and its worker processes t
 once. With several sizes, `benchmarks/scale.png` shows both.
 """
 
-import argparse
 import shlex
 import sys
 import tempfile
@@ -20,10 +19,9 @@ import matplotlib.pyplot as plt
 import psutil
 import yaml
 from matplotlib.ticker import EngFormatter
+from pipeline_helpers import checkout, environment, set_params
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from pipeline_helpers import checkout, environment, set_params  # noqa: E402
+from benchmarks import make_parser, numbers, print_header, print_row
 
 TEST_SHARE = 116_323 / 814_255
 LITTLE = {
@@ -34,7 +32,7 @@ LITTLE = {
     "finetune.full.epochs": 1,
     "transfer.epochs": 1,
 }
-PAUSE = 0.1  # seconds between two looks at the memory
+PAUSE = 0.1  # seconds between two measurements of the memory
 
 
 def measure(command, folder):
@@ -104,21 +102,19 @@ def draw(results, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--images", type=lambda text: [int(n) for n in text.split(",")], default=[50_000, 200_000, 814_255]
-    )
+    parser = make_parser(__doc__)
+    parser.add_argument("--images", type=numbers, default=[50_000, 200_000, 814_255])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter")
     options = parser.parse_args()
     changes = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in options.set)}
     results = {}
     for images in options.images:
         results[images] = run(images, changes)
-        columns = "stage", "seconds", "memory at most, MB", "of it not of files, MB", "kept to continue from, kB"
-        print(f"\n{images:,} images\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+        print(f"\n{images:,} images\n")
+        print_header("stage", "seconds", "memory at most, MB", "of it not of files, MB", "kept to continue from, kB")
         for stage, (seconds, most, own, kept) in results[images].items():
-            print(f"| {stage} | {seconds:.1f} | {most / 1e6:.0f} | {own / 1e6:.0f} | {kept / 1e3:.0f} |", flush=True)
-        print(f"| all | {sum(seconds for seconds, *_ in results[images].values()):.0f} | | | |", flush=True)
+            print_row(stage, f"{seconds:.1f}", f"{most / 1e6:.0f}", f"{own / 1e6:.0f}", f"{kept / 1e3:.0f}")
+        print_row("all", f"{sum(seconds for seconds, *_ in results[images].values()):.0f}", "", "", "")
     if len(results) > 1:
         draw(results, Path(__file__).with_name("scale.png"))
 

@@ -1,6 +1,6 @@
 """Soak test: kill the pipeline at random moments, and compare every byte with an undisturbed run.
 
-    python benchmarks/soak.py --kills 1000
+    python -m benchmarks.soak --kills 1000
 
 Each stage gets equally many signals, and so does each kind of kill: one of SIGKILL, SIGTERM, SIGINT, SIGHUP, and SIGSTOP
 followed by SIGKILL, to the whole process group, to DVC alone, to the stage alone or to one of its workers alone. It comes
@@ -9,10 +9,8 @@ Every other pipeline runs as `dvc exp run`. Exits with 1 if a byte differs, if a
 if a process was left after five seconds. SIGINT to DVC alone is not counted there: DVC ignores it while a stage runs.
 """
 
-import argparse
 import itertools
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -20,10 +18,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from kill_helpers import differences, interrupted, repeated, send_signal, stage_named, victims
+from pipeline_helpers import checkout, commit, outputs, run, set_params
 
-from kill_helpers import differences, interrupted, repeated, send_signal, stage_named, victims  # noqa: E402
-from pipeline_helpers import checkout, commit, outputs, run, set_params  # noqa: E402
+from benchmarks import make_parser, print_header, print_row
 
 # Few images, but several epochs and trials, between which a kill can come.
 PARAMS = {
@@ -47,7 +45,6 @@ SIGNALS = {
     "SIGSTOP, SIGKILL": [signal.SIGSTOP, signal.SIGKILL],
 }
 LEFT_AFTER = 5  # seconds
-WITH_WORKERS = ("download", "search")
 
 
 def prepare(folder):
@@ -75,45 +72,67 @@ def shuffled_kinds(rng, targets):
     return itertools.cycle(kinds)
 
 
-def send_next(kinds, find, tries=100):
-    """Send the next kill of `kinds` for whose target there is a process now.
-
-    Parameters
-    ----------
-    kinds : iterator
-        As from `shuffled_kinds`.
-    find : callable
-        Returns the numbers of a target's processes.
-    tries : int
-        Kinds to look at; more than there are, so that each has its turn.
-
-    Returns
-    -------
-    (str, str) or None
-        The target and the key of `SIGNALS`.
-    """
-    for target, name in itertools.islice(kinds, tries):
+def send_next(kinds, find):
+    """Send the next of `kinds` for whose target `find` finds processes; return it, or None if there are none at all."""
+    for target, name in itertools.islice(kinds, 100):  # more than there are kinds
         if find(target):
             send_signal(lambda: find(target), SIGNALS[name])
             return target, name
 
 
-def print_kills(by_kind, by_stage, lost, targets):
-    """Print how many kills there were of each kind and in each stage, and what they cost."""
-    print(f"\n| kills by signal | {' | '.join(targets)} |\n| --- |{' --- |' * len(targets)}")
-    for name in SIGNALS:
-        print(f"| {name} | {' | '.join(str(by_kind[target, name]) for target in targets)} |")
-    print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in by_stage.items()))
-    print(f"epochs and trials done twice: {sum(lost)}, at most {max(lost)} for one kill")
+def kills_parser(doc):
+    """Make the argument parser of a soak test."""
+    parser = make_parser(doc)
+    parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+class Tally:
+    """Counts the kills of a soak test and what they cost."""
+
+    def __init__(self, targets):
+        self.targets, self.by_kind, self.by_stage = targets, Counter(), Counter()
+        self.lost, self.different, self.faults = [0], [], []
+        self.runs = self.compared = self.repaired = 0
+
+    def count(self, kind, stage):
+        """Count a kill of a kind, as `send_next` returns it, in a stage (str)."""
+        self.by_kind[kind] += 1
+        self.by_stage[stage] += 1
+
+    def compare(self, expected, found):
+        """Compare the files (dict of str to bytes) of a disturbed run with the expected ones, and say what there is."""
+        self.runs += 1
+        self.compared += sum(map(len, found.values()))
+        self.different += differences(expected, found)
+        print(
+            f"{self.by_kind.total()} kills, {self.runs} runs to the end, {self.compared:,} bytes compared, "
+            f"{len(self.different)} files differ, at most {max(self.lost)} epochs or trials lost, {len(self.faults)} faults",
+            flush=True,
+        )
+
+    def report(self):
+        """Print the kills of each kind and in each stage and what they cost, and exit."""
+        print()
+        print_header("kills by signal", *self.targets)
+        for name in SIGNALS:
+            print_row(name, *(self.by_kind[target, name] for target in self.targets))
+        print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in self.by_stage.items()))
+        print(f"epochs and trials done twice: {sum(self.lost)}, at most {max(self.lost)} for one kill")
+        print(f"times that DVC's own files had to be repaired: {self.repaired}")
+        print("files that differ:", ", ".join(self.different) or "none")
+        print("other faults:", "\n".join(self.faults) or "none")
+        sys.exit(bool(self.different or self.faults) or max(self.lost) > 1)
 
 
 class Kills:
-    """Decides when the next kill comes and what it is, and counts them."""
+    """Decides when the next kill comes and what it is."""
 
-    def __init__(self, seed, seconds, wanted, end):
-        self.rng, self.seconds, self.each = random.Random(seed), seconds, -(-wanted // len(seconds))
-        self.end = end
-        self.by_stage, self.by_kind, self.hit = Counter(), Counter(), None
+    def __init__(self, options, seconds, tally):
+        self.rng, self.seconds, self.tally = random.Random(options.seed), seconds, tally
+        self.most = -(-options.kills // len(seconds))  # in a stage
+        self.end, self.hit = time.monotonic() + 60 * options.minutes, None
         self.kinds = shuffled_kinds(self.rng, TARGETS)
 
     def when(self):
@@ -123,7 +142,8 @@ class Kills:
         def of_line(line):
             nonlocal recording
             if stage := stage_named(line):
-                wanted = self.by_stage[stage] < self.each and self.rng.random() < 0.7 and time.monotonic() < self.end
+                few = self.tally.by_stage[stage] < self.most and time.monotonic() < self.end
+                wanted = few and self.rng.random() < 0.7
                 recording = wanted and self.rng.random() < 0.25
                 return self.rng.uniform(0, self.seconds[stage]) if wanted and not recording else None
             if recording and line.startswith("Updating lock file"):
@@ -137,59 +157,43 @@ class Kills:
         self.hit = send_next(self.kinds, lambda target: victims(pid, target))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="time after which no more are sent")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+def disturb(command, folder, kills, tally):
+    """Run a command again and again, disturbed by kills, until it ends by itself; return all that it printed."""
+    printed, failures = [], 0
+    while True:
+        done = interrupted(command, folder, kills.when(), deliver=kills.deliver)
+        printed.append(done.stdout)
+        if hit := kills.hit:
+            stage = stage_named(done.stdout)
+            tally.count(hit, stage)
+            if done.seconds > LEFT_AFTER and done.returncode and hit != ("dvc", "SIGINT"):
+                tally.faults.append(f"{hit} in {stage}: a process was left for {done.seconds:.1f} s")
+            if "Traceback" in done.stdout and hit[0] != "worker":
+                print(f"a traceback after {hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
+        if done.returncode == 0:
+            return printed
+        failures = 0 if kills.hit else failures + 1
+        assert failures < 3, f"{command} does not run again:\n{done.stdout}"
+        if not kills.hit:
+            tally.repaired += "half written" in run("emnist repair", folder).stdout
 
-    end = time.monotonic() + 60 * options.minutes
-    lost, different, slow = [0], [], []
-    compared = repaired = pipelines = 0
+
+def main():
+    parser = kills_parser(__doc__)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time after which no more are sent")
+    options = parser.parse_args()
+    tally = Tally(TARGETS)
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = prepare(Path(folder) / "undisturbed")
-        seconds = time_stages(undisturbed)
+        kills = Kills(options, time_stages(undisturbed), tally)
         expected = outputs(undisturbed)
-        kills = Kills(options.seed, seconds, options.kills, end)
-        while kills.by_stage.total() < options.kills and time.monotonic() < end:
+        while tally.by_kind.total() < options.kills and time.monotonic() < kills.end:
             disturbed = prepare(Path(tempfile.mkdtemp(dir=folder)))
-            command = ("dvc repro", "dvc exp run")[pipelines % 2]
-            runs, failures = [], 0
-            while True:
-                done = interrupted(command, disturbed, kills.when(), deliver=kills.deliver)
-                runs.append(done.stdout)
-                if kills.hit:
-                    kills.by_stage[stage_named(done.stdout)] += 1
-                    kills.by_kind[kills.hit] += 1
-                    if done.seconds > LEFT_AFTER and done.returncode and kills.hit != ("dvc", "SIGINT"):
-                        slow.append((*kills.hit, stage_named(done.stdout), round(done.seconds, 1)))
-                        print(f"ended slowly: {slow[-1]}", file=sys.stderr)
-                if re.search("Traceback", done.stdout) and kills.hit and kills.hit[0] != "worker":
-                    print(f"a traceback after {kills.hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
-                if done.returncode == 0:
-                    break
-                failures = 0 if kills.hit else failures + 1
-                assert failures < 3, f"{command} does not run again:\n{done.stdout}"
-                if not kills.hit:
-                    repaired += "half written" in run("emnist repair", disturbed).stdout
-            found = outputs(disturbed)
-            compared += sum(map(len, found.values()))
-            different += differences(expected, found)
-            lost += repeated(runs)
-            pipelines += 1
-            print(
-                f"{kills.by_stage.total()} kills, {pipelines} pipelines, {compared:,} bytes compared, "
-                f"{len(different)} files differ, at most {max(lost)} epochs or trials lost, {len(slow)} slow ends",
-                flush=True,
-            )
+            command = ("dvc repro", "dvc exp run")[tally.runs % 2]
+            tally.lost += repeated(disturb(command, disturbed, kills, tally))
+            tally.compare(expected, outputs(disturbed))
             run(f"rm -rf {disturbed}", folder)
-
-    print_kills(kills.by_kind, kills.by_stage, lost, TARGETS)
-    print(f"times that DVC's own files had to be repaired: {repaired}")
-    print(f"processes left after {LEFT_AFTER} s: {slow or 'none'}")
-    print("files that differ:", ", ".join(different) or "none")
-    sys.exit(bool(different) or max(lost) > 1 or bool(slow))
+    tally.report()
 
 
 if __name__ == "__main__":

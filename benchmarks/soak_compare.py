@@ -1,6 +1,6 @@
 """Soak test of the queue: kill a comparison at random moments, and compare its result with an undisturbed one.
 
-    python benchmarks/soak_compare.py --kills 100
+    python -m benchmarks.soak_compare --kills 100
 
 A comparison of two models runs through DVC's queue. One of the signals of `soak.py` comes at a random moment to all of
 its processes, or to one kind alone: the comparison, the queue's worker, the run, its stage, or a worker of that stage.
@@ -10,7 +10,6 @@ got SIGTERM or SIGKILL, or if the comparison gave a traceback. SIGINT and SIGHUP
 outlives.
 """
 
-import argparse
 import os
 import random
 import re
@@ -18,15 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from kill_helpers import processes, repeated, stage_named
+from pipeline_helpers import environment, run
 
-from kill_helpers import differences, processes, repeated, stage_named  # noqa: E402
-from pipeline_helpers import environment, run  # noqa: E402
-from soak import LEFT_AFTER, SIGNALS, prepare, print_kills, send_next, shuffled_kinds  # noqa: E402
+from benchmarks.soak import LEFT_AFTER, SIGNALS, Tally, kills_parser, prepare, send_next, shuffled_kinds
 
 MODELS = ("lenet", "spinalnet")
 COMMAND = f"emnist compare --models {','.join(MODELS)} --seeds 42 --jobs 1"
@@ -59,7 +56,7 @@ def gone(folder, seconds):
 
 
 def logs(folder):
-    """Read what DVC's queue keeps of each run's output, the oldest first."""
+    """Load what DVC's queue keeps of each run's output, the oldest first."""
     files = (folder / ".dvc/tmp/exps/run").glob("*/*.out")
     return {path: path.read_text() for path in sorted(files, key=lambda path: path.stat().st_ctime)}
 
@@ -84,15 +81,38 @@ def start(folder):
         )
 
 
+def disturb(folder, kinds, seconds, tally, options, rng):
+    """Start the comparison again and again, each time with a kill, until it ends by itself; return the runs' outputs."""
+    printed, failures = {}, 0
+    while True:
+        process, hit = start(folder), None
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0, seconds / 2))
+        if process.poll() is None and tally.by_kind.total() < options.kills:
+            stage = stage_named("".join(logs(folder).values())) or "none yet"
+            if hit := send_next(kinds, lambda target: victims(folder, target)):
+                tally.count(hit, stage)
+            if hit in ENDING_ALL and not gone(folder, LEFT_AFTER):
+                tally.faults.append(f"{hit}: left after {LEFT_AFTER} s")
+        try:
+            code = process.wait(4 * seconds + 60)
+        except subprocess.TimeoutExpired:
+            tally.faults.append(f"{hit}: the comparison did not end")
+            os.killpg(process.pid, 9)
+            code = process.wait()
+        printed |= logs(folder)
+        if code == 0:
+            return printed.values()
+        failures = 0 if hit else failures + 1
+        assert failures < 3, Path(f"{folder}.log").read_text()
+        if failures:
+            tally.repaired += bool(run("emnist repair", folder).stdout)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = kills_parser(__doc__).parse_args()
     rng = random.Random(options.seed)
-    kinds = shuffled_kinds(rng, TARGETS)
-    by_kind, by_stage = Counter(), Counter()
-    different, lost, faults, compared, comparisons, repaired = [], [0], [], 0, 0, 0
+    kinds, tally = shuffled_kinds(rng, TARGETS), Tally(TARGETS)
     with tempfile.TemporaryDirectory() as temporary:
         undisturbed = prepare(Path(temporary) / "undisturbed")
         begin = time.monotonic()
@@ -100,55 +120,18 @@ def main():
         seconds = time.monotonic() - begin
         gone(undisturbed, 60)
         expected = results(undisturbed)
-        print(f"undisturbed: {seconds:.0f} s", flush=True)
-        while by_kind.total() < options.kills:
+        while tally.by_kind.total() < options.kills:
             folder = prepare(Path(tempfile.mkdtemp(dir=temporary)))
-            said, failures = {}, 0
-            while True:
-                process, hit = start(folder), None
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(rng.uniform(0, seconds / 2))
-                if process.poll() is None and by_kind.total() < options.kills:
-                    stage = stage_named("".join(logs(folder).values())) or "none yet"
-                    if hit := send_next(kinds, lambda target: victims(folder, target)):
-                        by_stage[stage] += 1
-                        by_kind[hit] += 1
-                    if hit in ENDING_ALL and not gone(folder, LEFT_AFTER):
-                        faults.append(f"{hit}: left after {LEFT_AFTER} s")
-                try:
-                    code = process.wait(4 * seconds + 60)
-                except subprocess.TimeoutExpired:
-                    faults.append(f"{hit}: the comparison did not end")
-                    os.killpg(process.pid, 9)
-                    code = process.wait()
-                said |= logs(folder)
-                if code == 0:
-                    break
-                failures = 0 if hit else failures + 1
-                assert failures < 3, Path(f"{folder}.log").read_text()
-                if failures:
-                    repaired += bool(run("emnist repair", folder).stdout)
+            printed = disturb(folder, kinds, seconds, tally, options, rng)
             output = Path(f"{folder}.log").read_text()
             if "Traceback" in output:
-                faults.append(output[output.index("Traceback") :][:1500])
+                tally.faults.append(output[output.index("Traceback") :][:1500])
             gone(folder, 60)
-            found = results(folder)
-            compared += sum(map(len, found.values()))
-            different += differences(expected, found)
             for model in MODELS:
-                lost += repeated(text for text in said.values() if f"experiment '{model}-" in text)
-            comparisons += 1
-            print(
-                f"{by_kind.total()} kills, {comparisons} comparisons, {compared:,} bytes compared, {len(different)} files "
-                f"differ, {sum(lost)} epochs or trials lost, {repaired} repairs, {len(faults)} other faults",
-                flush=True,
-            )
+                tally.lost += repeated(text for text in printed if f"experiment '{model}-" in text)
+            tally.compare(expected, results(folder))
             run(f"rm -rf {folder}", temporary)
-
-    print_kills(by_kind, by_stage, lost, TARGETS)
-    print("files that differ:", ", ".join(different) or "none")
-    print("other faults:", "\n".join(faults) or "none")
-    sys.exit(bool(different or faults) or max(lost) > 1)
+    tally.report()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Each benchmark alternates its contenders and takes medians over several rounds. 
     python -m benchmarks.speed loop --models lenet,vggnet
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, print_header, print_row
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
@@ -48,13 +47,7 @@ def characters(count, classes=62):
 
 
 def alternate(rounds, **contenders):
-    """Time contenders in turn, each equally often the first, after an uncounted round.
-
-    Parameters
-    ----------
-    rounds : int
-    **contenders : callable
-        Called without arguments.
+    """Time contenders (callables) in turn, each equally often the first, after an uncounted round.
 
     Returns
     -------
@@ -73,12 +66,12 @@ def alternate(rounds, **contenders):
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
+def in_words(seconds):
+    return ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+
+
 def sgd(model):
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
-
-
-def row(line, figure, wanted, detail):
-    print(f"| {line} | {figure} | {wanted} | {detail} |", flush=True)
 
 
 class PlainDataset(Dataset):
@@ -86,13 +79,9 @@ class PlainDataset(Dataset):
 
     def __init__(self, images, labels, pixel_stats=PIXEL_STATS):
         self.images, self.labels = images, labels
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3),
-                transforms.ToTensor(),
-                transforms.Normalize((pixel_stats["mean"],), (pixel_stats["std"],)),
-            ]
-        )
+        affine = transforms.RandomAffine(degrees=15, translate=(0.1, 0.1), scale=(0.9, 1.1), shear=3)
+        normalise = transforms.Normalize((pixel_stats["mean"],), (pixel_stats["std"],))
+        self.transform = transforms.Compose([affine, transforms.ToTensor(), normalise])
 
     def __len__(self):
         return len(self.images)
@@ -117,8 +106,7 @@ def plain_epoch(model, optimizer, loader, device):
 def loop(params, options):
     """Training loop: the pipeline's against bare steps on one batch on the device, and against a plain loop."""
     for name in options.models:
-        model = build_model(name)
-        hardware = setup_hardware(params.compute, model)
+        hardware = setup_hardware(params.compute, build_model(name))
         count = IMAGES.get(name, 1280)
         images, labels = characters(count)
         ours, bare = (hardware.to_device(build_model(name)) for _ in range(2))
@@ -141,40 +129,25 @@ def loop(params, options):
 
         def our_epoch():
             batches = train.train_batches(BATCH, generator)
+            batches = progress(batches, name, count // BATCH, "batch")
             train_epoch(
-                ours,
-                ours_sgd,
-                progress(batches, name, count // BATCH, "batch"),
-                hardware,
-                1.0,
-                lambda step: 0.01 * SCHEDULES["one_cycle"](step * BATCH / count),
+                ours, ours_sgd, batches, hardware, 1.0, lambda step: 0.01 * SCHEDULES["one_cycle"](step * BATCH / count)
             )
 
-        seconds = alternate(
-            options.rounds,
-            ours=our_epoch,
-            bare=bare_steps,
-            plain=lambda: plain_epoch(plain, plain_sgd, loader, hardware.device),
-        )
-        rate = {contender: count / value for contender, value in seconds.items()}
-        rates = ", ".join(f"{contender} {value:,.0f}" for contender, value in rate.items())
+        def plain_loop():
+            plain_epoch(plain, plain_sgd, loader, hardware.device)
+
+        seconds = alternate(options.rounds, ours=our_epoch, bare=bare_steps, plain=plain_loop)
+        rates = ", ".join(f"{contender} {count / value:,.0f}" for contender, value in seconds.items())
         detail = f"images/s: {rates}; {hardware}"
-        row(
-            f"{name}: loop / bare step",
-            f"{rate['ours'] / rate['bare']:.0%}",
-            "85 %" if name == "lenet" else "95 %",
-            detail,
-        )
-        row(
-            f"{name}: loop / plain loop",
-            f"{rate['ours'] / rate['plain']:.2f}",
-            {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2),
-            detail,
-        )
+        bare, plain = (seconds[contender] / seconds["ours"] for contender in ("bare", "plain"))
+        print_row(f"{name}: loop / bare step", f"{bare:.0%}", "85 %" if name == "lenet" else "95 %", detail)
+        wanted = {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2)
+        print_row(f"{name}: loop / plain loop", f"{plain:.2f}", wanted, detail)
 
 
 def inference(params, options):
-    """Inference: images read by `predict_top3` against forward passes of one batch that is already on the device."""
+    """Inference: `predict_top3` against forward passes of one batch that is already on the device."""
     for name in options.models:
         model = build_model(name)
         hardware = setup_hardware(params.compute, model)
@@ -191,14 +164,9 @@ def inference(params, options):
                     model(batch)
 
         seconds = alternate(options.rounds, ours=lambda: predict_top3(model, batches), bare=bare)
-        rate = {contender: count / value for contender, value in seconds.items()}
-        row(
-            f"{name}: inference / bare forward pass",
-            f"{rate['ours'] / rate['bare']:.0%}",
-            "95 %",
-            f"images/s: ours {rate['ours']:,.0f}, bare {rate['bare']:,.0f}; "
-            f"all 814,255 in {814_255 / rate['ours']:,.0f} s; {hardware}",
-        )
+        ours, bare = (count / seconds[contender] for contender in ("ours", "bare"))
+        detail = f"images/s: ours {ours:,.0f}, bare {bare:,.0f}; all 814,255 in {814_255 / ours:,.0f} s; {hardware}"
+        print_row(f"{name}: inference / bare forward pass", f"{ours / bare:.0%}", "95 %", detail)
 
 
 def augmentation(params, options):
@@ -207,11 +175,8 @@ def augmentation(params, options):
     generator = torch.Generator().manual_seed(0)
     affine = params.recipes[params.recipe].augmentation.affine
     torch.set_num_threads(cores())
-    seconds = alternate(
-        options.rounds,
-        ours=lambda: [affine(images, generator) for _ in range(40)],
-    )
-    row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
+    seconds = alternate(options.rounds, ours=lambda: [affine(images, generator) for _ in range(40)])
+    print_row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
 
 
 def search(params, options):
@@ -222,17 +187,9 @@ def search(params, options):
     # Workers get read-only arrays here, about which PyTorch warns; the pipeline's memory-mapped files are writable.
     os.environ["PYTHONWARNINGS"] = "ignore"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        seconds = alternate(
-            max(options.rounds // 2, 1),
-            one=partial(random_search, params, split, 1),
-            two=partial(random_search, params, split, 2),
-        )
-    row(
-        "search, 2 workers / 1",
-        f"{seconds['one'] / seconds['two']:.2f}",
-        1.6,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
-    )
+        one, two = (partial(random_search, params, split, workers) for workers in (1, 2))
+        seconds = alternate(max(options.rounds // 2, 1), one=one, two=two)
+    print_row("search, 2 workers / 1", f"{seconds['one'] / seconds['two']:.2f}", 1.6, in_words(seconds))
 
 
 def transfer(params, options):
@@ -262,12 +219,7 @@ def transfer(params, options):
         predict_top3(model, train)
 
     seconds = alternate(options.rounds, ours=ours, plain=plain)
-    row(
-        "transfer, ours / plain",
-        f"{seconds['plain'] / seconds['ours']:.2f}",
-        3,
-        ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items()),
-    )
+    print_row("transfer, ours / plain", f"{seconds['plain'] / seconds['ours']:.2f}", 3, in_words(seconds))
 
 
 def nothing_to_do(params, options):
@@ -277,20 +229,22 @@ def nothing_to_do(params, options):
         done = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True)
         assert "up to date" in done.stdout, "run `dvc repro` first"
 
-    row("dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", "")
+    print_row(
+        "dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", ""
+    )
 
 
 LINES = {line.__name__: line for line in (loop, inference, augmentation, search, transfer, nothing_to_do)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("lines", nargs="*", default=list(LINES), help=f"of {', '.join(LINES)}")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(ARCHITECTURES))
+    parser.add_argument("--models", type=names, default=list(ARCHITECTURES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
-    print("| line | measured | wanted | detail |\n| --- | --- | --- | --- |")
+    print_header("line", "measured", "wanted", "detail")
     for line in options.lines:
         LINES[line](params, options)
 

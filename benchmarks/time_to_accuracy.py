@@ -9,7 +9,6 @@ as ours took, which measures its seconds an epoch and its accuracy at equal time
 day, so the time for them is computed from the seconds of one.
 """
 
-import argparse
 import platform
 import re
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
+from benchmarks import make_parser, names, print_header, print_row
 from benchmarks.recipe import CONFIGS
 from benchmarks.speed import PlainDataset, plain_epoch
 from emnist.data.datasets import load_emnist
@@ -90,13 +89,9 @@ def train_originals_way(params, name, dataset, device, seconds):
     """Train by the plain loop until the seconds are over, and return the model and the seconds of an epoch."""
     seed_torch(params.seed, "weights")
     model = build_model(name).to(device)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        lr=ORIGINAL["learning_rate"],
-        momentum=ORIGINAL["momentum"],
-        weight_decay=ORIGINAL["weight_decay"],
-    )
-    loader = DataLoader(dataset, ORIGINAL["batch_size"], shuffle=True, num_workers=2)
+    rate, momentum, weight_decay, batch_size = ORIGINAL.values()
+    optimizer = torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=weight_decay)
+    loader = DataLoader(dataset, batch_size, shuffle=True, num_workers=2)
     start, seen = time.perf_counter(), 0
 
     def batches():
@@ -112,23 +107,9 @@ def train_originals_way(params, name, dataset, device, seconds):
 
 
 def compare(params, name, config, threads, train, test, pixel_stats):
-    """Train a model both ways, and return its row of the table.
+    """Train a model both ways, and return its row of the table (list of str).
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    name : str
-        A key of `TARGETS`.
-    config : dict
-        A value of `OURS`.
-    threads : int
-    train, test : (numpy.ndarray, numpy.ndarray)
-        Images and labels.
-    pixel_stats : dict of str to float
-
-    Returns
-    -------
-    list of str
+    `name` is a key of `TARGETS`, `config` a value of `OURS`; `train` and `test` are pairs of images and labels.
     """
 
     def accuracy(model, hardware):
@@ -143,19 +124,11 @@ def compare(params, name, config, threads, train, test, pixel_stats):
     model, epoch = train_originals_way(params, name, PlainDataset(*train, pixel_stats), plain.device, seconds)
     theirs = accuracy(plain.to_device(model), plain)
     passes = PRETRAINING + FINETUNING * (name != "lenet")
-    return [
-        name,
-        f"{TARGETS[name]:.2f}",
-        f"{config['epochs']}",
-        f"{seconds:,.1f}",
-        f"{ours:.2f}",
-        "yes" if ours >= TARGETS[name] else "no",
-        f"{epoch:,.1f}",
-        f"{passes * epoch:,.0f}",
-        f"{passes * epoch / seconds:.0f}",
-        f"{theirs:.2f}",
-        f"{ours - theirs:+.2f}",
-    ]
+    all_epochs = passes * epoch
+    reached = "yes" if ours >= TARGETS[name] else "no"
+    of_ours = f"{config['epochs']}", f"{seconds:,.1f}", f"{ours:.2f}", reached
+    of_theirs = f"{epoch:,.1f}", f"{all_epochs:,.0f}", f"{all_epochs / seconds:.0f}", f"{theirs:.2f}"
+    return [name, f"{TARGETS[name]:.2f}", *of_ours, *of_theirs, f"{ours - theirs:+.2f}"]
 
 
 def processor():
@@ -167,9 +140,9 @@ def processor():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(TARGETS))
+    parser.add_argument("--models", type=names, default=list(TARGETS))
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--epochs", type=int, help="of ours (default: each model's own)")
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
@@ -184,16 +157,14 @@ def main():
         f"{options.threads} threads, {len(train[1]):,} training and {len(test[1]):,} test images\n\n"
         "Of the original's way, s an epoch is measured over as many seconds as ours took, and the time in all is "
         f"computed: {PRETRAINING + FINETUNING:.0f} passes over the training images, lenet {PRETRAINING:.0f}. Wanted: "
-        "100 times ours for vggnet, and at equal time 3 points less than ours for vggnet, resnet and spinalnet.\n\n"
-        "| model | the original's test accuracy (%) | ours: epochs | s | test accuracy (%) | reached "
-        "| the original's way: s an epoch | s in all | times ours | test accuracy at equal time (%) | ours is higher by |\n"
-        + "| --- " * 11
-        + "|"
+        "100 times ours for vggnet, and at equal time 3 points less than ours for vggnet, resnet and spinalnet.\n"
     )
+    ours = "ours: epochs", "s", "test accuracy (%)", "reached"
+    theirs = "the original's way: s an epoch", "s in all", "times ours", "test accuracy at equal time (%)"
+    print_header("model", "the original's test accuracy (%)", *ours, *theirs, "ours is higher by")
     for name in options.models:
         config = OURS[name] | ({"epochs": options.epochs} if options.epochs else {})
-        row = compare(params, name, config, options.threads, train, test, statistics(train[0]))
-        print(f"| {' | '.join(row)} |", flush=True)
+        print_row(*compare(params, name, config, options.threads, train, test, statistics(train[0])))
 
 
 if __name__ == "__main__":

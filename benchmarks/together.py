@@ -6,7 +6,6 @@ Runs the tiny pipeline of the tests once, and each scenario in a copy of it. `--
 Prints a line a scenario, and exits with 1 if one fails.
 """
 
-import argparse
 import contextlib
 import os
 import re
@@ -19,20 +18,18 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from kill_helpers import differences
+from pipeline_helpers import checkout, commit, environment, outputs, run
 
-from kill_helpers import differences  # noqa: E402
-from pipeline_helpers import checkout, commit, environment, outputs, run  # noqa: E402
+from benchmarks import make_parser, print_header, print_row
 
 BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exists|is locked by another"
 
 
 def start(command, folder):
     """Start a shell command; its output is in a file, which no process that it leaves behind can hold open."""
-    output = tempfile.TemporaryFile("w+")
-    process = subprocess.Popen(
-        command, cwd=folder, shell=True, text=True, env=environment(), stdout=output, stderr=subprocess.STDOUT
-    )
+    output, env = tempfile.TemporaryFile("w+"), environment()
+    process = subprocess.Popen(command, cwd=folder, shell=True, env=env, stdout=output, stderr=subprocess.STDOUT)
     process.output = output
     return process
 
@@ -212,25 +209,12 @@ def of_another_user(folder, expected):
     return done.stdout.strip().splitlines()[-1][:200]
 
 
-SCENARIOS = [
-    two_repro,
-    experiment_beside_repro,
-    two_experiments,
-    two_queues,
-    two_comparisons,
-    repair_beside_repro,
-    moved_folder,
-    clocks_that_jump,
-    links_in_data,
-    link_for_data,
-    cache_elsewhere,
-    shared_cache,
-    of_another_user,
-]
+PAIRS = [two_repro, experiment_beside_repro, two_experiments, two_queues, two_comparisons, repair_beside_repro]
+PLACES = [moved_folder, clocks_that_jump, links_in_data, link_for_data, cache_elsewhere, shared_cache, of_another_user]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--pipeline", type=Path, help="a tiny pipeline that has run; default: it runs now")
     parser.add_argument("--only", help="a regular expression, of the scenarios' names")
     options = parser.parse_args()
@@ -243,8 +227,8 @@ def main():
             run("dvc repro && git add dvc.lock metrics plots", finished)
             commit(finished, "The results")
         expected = outputs(finished)
-        print("| scenario | seconds | result |\n| --- | --- | --- |")
-        for scenario in SCENARIOS:
+        print_header("scenario", "seconds", "result")
+        for scenario in PAIRS + PLACES:
             if not re.search(options.only or "", scenario.__name__):
                 continue
             folder = shutil.copytree(finished, parent / scenario.__name__ / "pipeline", symlinks=True)
@@ -256,10 +240,8 @@ def main():
                 failed += 1
                 traceback.print_exc()
                 said = f"**failed**: {' '.join(str(error).split())[-300:]}"
-            name = scenario.__name__.replace("_", " ")
-            print(
-                f"| {name} | {time.monotonic() - begun:.0f} | {'right bytes' if said is None else said} |", flush=True
-            )
+            seconds = f"{time.monotonic() - begun:.0f}"
+            print_row(scenario.__name__.replace("_", " "), seconds, said or "right bytes")
             shutil.rmtree(parent / scenario.__name__, ignore_errors=True)
     sys.exit(bool(failed))
 

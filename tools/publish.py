@@ -3,6 +3,7 @@
     python -m tools.publish resnet RUN --emnist EMNIST --handwriting HANDWRITING --mnist MNIST --command "dvc exp run ..."
 
 RUN is a checkout whose last run trained the network. The other folders hold test images in the official layout.
+``tools/card.md`` is the card's text.
 """
 
 import argparse
@@ -32,75 +33,9 @@ from emnist.training.recipe import finetune_recipe, pretrain_recipe
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
-LARGEST_CHANGE = 1e-3  # of the readings, by half precision
+LARGEST_CHANGE = 1e-3  # fraction of the predictions that half precision may change
+CARD = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
-
-CARD = """---
-{front_matter}---
-
-# {name}: a network that reads handwritten characters
-
-{architecture}, {parameters:,} parameters, trained on {data}. It maps images of 28x28 pixels, upright, white on black, to the
-62 classes `{classes}`.
-
-```python
-from emnist.models import load_pretrained
-
-model, metadata = load_pretrained("{name}")
-```
-
-The input is (pixel / 255 - {mean:.6g}) / {std:.6g}, float32 of shape (N, 1, 28, 28).
-
-## Scores
-
-| test images | number | accuracy (%) | weighted F1 (%) | macro F1 (%) | ByMerge accuracy (%) |
-| --- | --- | --- | --- | --- | --- |
-{scores}
-
-MNIST's digits are read among the ten digits, the others among 62 characters. The file holds {precision}, which changes {changed} of {count:,}
-readings of EMNIST's test images. `{name}.onnx`, the same for ONNX Runtime, holds {onnx_precision}, which changes {onnx_changed}.
-
-## Where it must not be scored
-
-{warning}
-
-## Training
-
-{recipe}
-
-Made at commit `{commit}` by
-
-```bash
-{command}
-```
-
-## Data
-
-EMNIST ByClass (Cohen et al. 2017, arXiv:1702.05373) derives from NIST Special Database 19, which is in the public domain.{others}
-
-## Classes
-
-On EMNIST's test images:
-
-| class | images | precision (%) | recall (%) | F1 (%) | most often read as |
-| --- | --- | --- | --- | --- | --- |
-{classes_table}
-"""
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="name of the network")
-    parser.add_argument("run", metavar="RUN", type=Path, help="checkout with the run's results")
-    for folder in ("emnist", "handwriting", "mnist"):
-        parser.add_argument(f"--{folder}", metavar=folder.upper(), required=True, help="folder of test images")
-    parser.add_argument("--data", required=True, help="what it learnt from, in words")
-    parser.add_argument("--warning", required=True, help="what it must not be scored on, in words")
-    parser.add_argument("--commit", required=True, help="the commit that trained it")
-    parser.add_argument("--command", required=True, help="the command that trained it, without paths")
-    parser.add_argument("--processor", required=True, help="the processor that trained it")
-    parser.add_argument("--others", default="", help="where other images come from, in words")
-    publish(parser.parse_args())
 
 
 class AmongDigits(torch.nn.Module):
@@ -114,6 +49,41 @@ class AmongDigits(torch.nn.Module):
         return self.model(images)[:, :10]
 
 
+def publish_weights(path, model, metadata, predict, images, labels):
+    """Write a network's weights, in half precision if that changes few predictions.
+
+    `predict` maps a model, images and labels to what `predict_top3` returns. Returned are the model with the written
+    weights, the three most probable classes of each image (N, 3) by the given and by the written weights, and the
+    precision.
+    """
+    half = copy.deepcopy(model).half()
+    rounded = copy.deepcopy(half).float()
+    (exact, _, _), (top3, _, losses) = predict(model, images, labels), predict(rounded, images, labels)
+    precision = "half precision"
+    if count_changed(exact[:, 0], top3) > LARGEST_CHANGE * len(top3) or not np.isfinite(losses).all():
+        half, rounded, top3, precision = model, model, exact, "single precision"
+    save_weights(path, half, **metadata)
+    return rounded, exact, top3, precision
+
+
+def publish_onnx(path, network, images, exact):
+    """Write an exported network, in half precision if that changes few predictions; return the precision and how many.
+
+    `exact` are the three most probable classes of each image (N, 3) by the weights in single precision.
+    """
+    for precision, content in (("half precision", halve(network)), ("single precision", network)):
+        write_bytes(path, to_bytes(content))
+        changed = count_changed(Network(path).probabilities(images).argmax(1), exact)
+        if changed <= LARGEST_CHANGE * len(exact):
+            break
+    return precision, changed
+
+
+def count_changed(predictions, top3):
+    """Count the predictions, (N,), that differ from the first column of `top3`, (N, 3)."""
+    return int(np.sum(predictions != top3[:, 0]))
+
+
 def publish(options):
     """Write ``NAME.safetensors``, ``NAME.onnx`` and ``NAME.md``; `options` are the arguments of the command."""
     params = load_params(options.run / "params.yaml")
@@ -124,34 +94,29 @@ def publish(options):
     def predict(model, images, labels):
         return predict_top3(model, ImageBatches(images, labels, hardware, metadata))
 
-    emnist = load_emnist("test", folder=options.emnist)
-    half = copy.deepcopy(model).half()
-    rounded = copy.deepcopy(half).float()
-    (exact, _, _), (top3, _, losses) = predict(model, *emnist), predict(rounded, *emnist)
-    changed, precision = int((exact[:, 0] != top3[:, 0]).sum()), "half precision"
-    if changed > LARGEST_CHANGE * len(top3) or not np.isfinite(losses).all():
-        half, rounded, top3, changed, precision = model, model, exact, 0, "single precision"
     path = FOLDER / f"{options.name}.safetensors"
-    save_weights(path, half, **metadata)
-
-    onnx_path, onnx_precision = path.with_suffix(".onnx"), "half precision"
+    emnist = images, labels = load_emnist("test", folder=options.emnist)
+    rounded, exact, top3, precision = publish_weights(path, model, metadata, predict, *emnist)
+    changed = count_changed(exact[:, 0], top3)
     network = to_onnx(model, metadata, data=options.data, recipe=params.recipe)
-    write_bytes(onnx_path, to_bytes(halve(network)))
-    onnx_changed = count_changed(onnx_path, emnist[0], exact)
-    if onnx_changed > LARGEST_CHANGE * len(exact):
-        write_bytes(onnx_path, to_bytes(network))
-        onnx_changed, onnx_precision = count_changed(onnx_path, emnist[0], exact), "single precision"
+    onnx_precision, onnx_changed = publish_onnx(path.with_suffix(".onnx"), network, images, exact)
 
     handwriting, digits = load_emnist("test", folder=options.handwriting), load_mnist("t10k", folder=options.mnist)
-    scored = {  # labels, and the classes predicted
-        "EMNIST ByClass": (emnist[1], top3),
+    predicted = {  # labels and predictions
+        "EMNIST ByClass": (labels, top3),
         "handwriting62": (handwriting[1], predict(rounded, *handwriting)[0]),
         "MNIST": (digits[1], predict(AmongDigits(rounded), *digits)[0]),
     }
-    scores = {}
-    for name, (labels, classes) in scored.items():
-        metrics = classification_metrics(labels, classes, bymerge=name != "MNIST")
+    scores, rows = {}, []
+    for name, each in predicted.items():
+        metrics = classification_metrics(*each, bymerge=name != "MNIST")
         scores[name] = {metric: metrics[metric] for metric in SHOWN if metric in metrics}
+        cells = [f"{100 * metrics[metric]:.2f}" if metric in metrics else "-" for metric in SHOWN]
+        rows.append([name, f"{len(each[0]):,}", *cells])
+    classes = [
+        [character, support, *(f"{100 * float(value):.1f}" for value in values), confused]
+        for character, support, *values, confused in per_class_table(labels, top3[:, 0], CHARACTERS)[1]
+    ]
     front_matter = {
         "name": options.name,
         "architecture": metadata["model"],
@@ -160,47 +125,21 @@ def publish(options):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "scores": scores,
     }
-    _, rows = per_class_table(emnist[1], top3[:, 0], CHARACTERS)
-    text = CARD.format(
-        name=options.name,
-        architecture=metadata["model"],
-        parameters=front_matter["parameters"],
-        data=options.data,
-        warning=options.warning,
-        others=f" {options.others}" if options.others else "",
-        commit=options.commit,
-        command=options.command,
-        classes=metadata["classes"],
-        mean=metadata["mean"],
-        std=metadata["std"],
-        precision=precision,
-        changed=changed,
-        onnx_precision=onnx_precision,
-        onnx_changed=onnx_changed,
-        count=len(top3),
-        recipe=describe_recipe(params, options, model),
-        front_matter=yaml.safe_dump(front_matter, sort_keys=False),
-        scores="\n".join(
-            f"| {name} | {len(scored[name][0]):,} | "
-            + " | ".join(f"{100 * value[metric]:.2f}" if metric in value else "-" for metric in SHOWN)
-            + " |"
-            for name, value in scores.items()
-        ),
-        classes_table="\n".join(
-            f"| {character} | {support} | "
-            + " | ".join(f"{100 * float(value):.1f}" for value in values)
-            + f" | {confused} |"
-            for character, support, *values, confused in rows
-        ),
+    values = vars(options) | front_matter | metadata
+    values |= {"front_matter": yaml.safe_dump(front_matter, sort_keys=False), "scores": markdown(rows)}
+    values |= {"classes_table": markdown(classes), "recipe": describe_recipe(params, options, model)}
+    values |= {"others": f" {options.others}" if options.others else "", "count": len(top3)}
+    values |= {"precision": precision, "changed": changed}
+    values |= {"onnx_precision": onnx_precision, "onnx_changed": onnx_changed}
+    write_bytes(FOLDER / f"{options.name}.md", CARD.read_text().format(**values).encode())
+    print(
+        f"{path}: {precision}, {changed} of {len(top3):,} predictions changed; in ONNX: {onnx_precision}, {onnx_changed}"
     )
-    write_bytes(FOLDER / f"{options.name}.md", text.encode())
-    for path, precision, changed in [(path, precision, changed), (onnx_path, onnx_precision, onnx_changed)]:
-        print(f"{path}: {path.stat().st_size:,} bytes, {precision}, {changed} of {len(top3):,} readings changed")
 
 
-def count_changed(path, images, top3):
-    """Count the images that an exported network reads otherwise than `top3`, (N, 3), says."""
-    return int(np.sum(Network(path).probabilities(images).argmax(1) != top3[:, 0]))
+def markdown(rows):
+    """Format the rows of a Markdown table."""
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
 def describe_recipe(params, options, model):
@@ -228,6 +167,21 @@ def describe_recipe(params, options, model):
             f"- Dropout: {dropout}. Loss: {params.loss}.",
         ]
     )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="name of the network")
+    parser.add_argument("run", metavar="RUN", type=Path, help="checkout with the run's results")
+    for folder in ("emnist", "handwriting", "mnist"):
+        parser.add_argument(f"--{folder}", metavar=folder.upper(), required=True, help="folder of test images")
+    parser.add_argument("--data", required=True, help="what it learnt from, in words")
+    parser.add_argument("--warning", required=True, help="what it must not be scored on, in words")
+    parser.add_argument("--commit", required=True, help="the commit that trained it")
+    parser.add_argument("--command", required=True, help="the command that trained it, without paths")
+    parser.add_argument("--processor", required=True, help="the processor that trained it")
+    parser.add_argument("--others", default="", help="where other images come from, in words")
+    publish(parser.parse_args())
 
 
 if __name__ == "__main__":

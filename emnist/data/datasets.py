@@ -1,4 +1,4 @@
-"""Reading the images and labels in data/raw and data/split."""
+"""Loads the images and labels in data/raw and data/split."""
 
 from pathlib import Path
 
@@ -12,10 +12,16 @@ from emnist.utils.errors import UserError
 
 RAW = Path("data/raw")
 SPLIT = Path("data/split")
+EMNIST_PARTS, MNIST_PARTS = ("emnist-byclass-train", "emnist-byclass-test"), ("train", "t10k")
+
+
+def paths(folder, part):
+    """Give the paths of the images and of the labels of a part, one of `EMNIST_PARTS` or `MNIST_PARTS`, in a folder."""
+    return Path(folder, f"{part}-images-idx3-ubyte.gz"), Path(folder, f"{part}-labels-idx1-ubyte.gz")
 
 
 def load_emnist(part, count=None, seed=0, folder=RAW):
-    """Read EMNIST ByClass images, upright, or a stratified subset of them.
+    """Load EMNIST ByClass images, upright, or a stratified subset of them.
 
     Parameters
     ----------
@@ -37,10 +43,7 @@ def load_emnist(part, count=None, seed=0, folder=RAW):
     UserError
         If a file is missing or damaged, or holds fewer than `count` images.
     """
-    stem = f"{folder}/emnist-byclass-{part}"
-    images, labels = idx.load_pair(
-        f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz", classes=len(CHARACTERS), transposed=True
-    )
+    images, labels = idx.load_pair(*paths(folder, f"emnist-byclass-{part}"), len(CHARACTERS), transposed=True)
     if count is None:
         return images, labels
     if count > len(labels):
@@ -53,7 +56,7 @@ def load_emnist(part, count=None, seed=0, folder=RAW):
 
 
 def load_mnist(part, folder=RAW):
-    """Read the digits of the transfer stages: MNIST or, in the rendered sample, images in its format.
+    """Load the digits of the stage `transfer`: MNIST or, in the rendered sample, images in its format.
 
     Parameters
     ----------
@@ -71,13 +74,11 @@ def load_mnist(part, folder=RAW):
     UserError
         If a file is missing or damaged.
     """
-    return idx.load_pair(
-        f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz", classes=10, transposed=False
-    )
+    return idx.load_pair(*paths(folder, part), classes=10)
 
 
 def load_split(*parts, folder=SPLIT):
-    """Read the output of the stage `split`.
+    """Load the output of the stage `split`.
 
     Parameters
     ----------

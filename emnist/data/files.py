@@ -1,4 +1,4 @@
-"""Reading and writing files atomically and without pickle."""
+"""Loads files without pickle, and writes them atomically."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def write_json(path, value):
 
 
 def load_json(path, *numbers):
-    """Read a JSON file.
+    """Load a JSON file.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def load_array(path, dtype, ndim):
     """
     remedy = "delete it and run `dvc repro`"
     try:
-        with open(path, "rb") as file:  # of a type that is not expected, NumPy may not even survive the mapping
+        # The type is checked first, because mapping some types ends the process.
+        with open(path, "rb") as file:
             np.lib.format.read_magic(file)
             shape, _, found = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_HEADER)
         fits = found == np.dtype(dtype) and len(shape) == ndim

@@ -17,14 +17,14 @@ from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError
 
 SIDE = 28
-UNSIGNED_BYTES = 0x0800  # magic number of IDX, to which the number of dimensions is added
+UNSIGNED_BYTES = 0x0800  # the magic number of IDX is this plus the number of dimensions
 MAX_ITEMS = 2_000_000  # EMNIST ByClass has 814,255
 BLOCK_ITEMS = 1024
 DEFLATE_RATIO = 1032  # the most by which decompression can enlarge a deflate stream
 
 
 def load_images(path, transposed=False):
-    """Read a file of images.
+    """Load a file of images.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def load_images(path, transposed=False):
     UserError
         If the file is missing, damaged, or holds anything but such images.
     """
-    blocks = _read_blocks(path, "images", (SIDE, SIDE))
+    blocks = _load_blocks(path, "images", (SIDE, SIDE))
     images = np.empty((next(blocks), SIDE, SIDE), np.uint8)
     start = 0
     for block in blocks:
@@ -53,7 +53,7 @@ def load_images(path, transposed=False):
 
 
 def load_labels(path, classes):
-    """Read a file of labels.
+    """Load a file of labels.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def load_labels(path, classes):
     UserError
         If the file is missing, damaged, or holds anything but such labels.
     """
-    _, *blocks = _read_blocks(path, "labels", ())
+    _, *blocks = _load_blocks(path, "labels", ())
     labels = np.concatenate(blocks)
     if labels.max() >= classes:
         raise _format_error(path, "labels", f"it holds {labels.max()}, not only 0 to {classes - 1}")
@@ -79,7 +79,7 @@ def load_labels(path, classes):
 
 
 def load_pair(images_path, labels_path, classes, transposed=False):
-    """Read images and their labels, and check that their numbers agree.
+    """Load images and their labels, and check that their numbers agree.
 
     Parameters
     ----------
@@ -102,9 +102,8 @@ def load_pair(images_path, labels_path, classes, transposed=False):
     labels = load_labels(labels_path, classes)
     images = load_images(images_path, transposed)
     if len(images) != len(labels):
-        raise _format_error(
-            labels_path, "labels", f"it has {len(labels):,} for the {len(images):,} images of {images_path}"
-        )
+        numbers = f"{len(labels):,} for the {len(images):,} images of {images_path}"
+        raise _format_error(labels_path, "labels", f"it has {numbers}")
     return images, labels
 
 
@@ -115,13 +114,12 @@ def write_images(path, images, transposed=False):
 
 def write_image_blocks(path, count, blocks, transposed=False):
     """Write `count` upright images, given in blocks (iterable of arrays as for `write_images`), to the same bytes."""
-    blocks = (block.swapaxes(1, 2) if transposed else block for block in blocks)
-    _write(path, (count, SIDE, SIDE), (np.ascontiguousarray(block, np.uint8) for block in blocks))
+    _write(path, (count, SIDE, SIDE), (block.swapaxes(1, 2) if transposed else block for block in blocks))
 
 
 def write_labels(path, labels):
     """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
-    _write(path, labels.shape, [np.ascontiguousarray(labels, np.uint8)])
+    _write(path, labels.shape, [labels])
 
 
 def concatenate(sources, path, kind):
@@ -141,30 +139,29 @@ def concatenate(sources, path, kind):
         If a file is missing or damaged; then nothing is written.
     """
     item_shape = (SIDE, SIDE) if kind == "images" else ()
-    readers = [_read_blocks(source, kind, item_shape) for source in sources]
-    count = sum(map(next, readers))
-    _write(path, (count, *item_shape), chain.from_iterable(readers))
+    files = [_load_blocks(source, kind, item_shape) for source in sources]
+    count = sum(map(next, files))
+    _write(path, (count, *item_shape), chain.from_iterable(files))
 
 
-def _write(path, shape, chunks):
+def _write(path, shape, blocks):
     compressed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=compressed, mtime=0) as file:
         file.write(struct.pack(f">{1 + len(shape)}I", UNSIGNED_BYTES | len(shape), *shape))
-        for chunk in chunks:
-            file.write(chunk)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, np.uint8))
     write_bytes(path, compressed.getbuffer())
 
 
-def _read_blocks(path, kind, shape):
+def _load_blocks(path, kind, shape):
     """Yield the number of items, then the items in blocks; raise `UserError` at the first fault."""
-    item_size = math.prod(shape)
-    expected_magic = UNSIGNED_BYTES | 1 + len(shape)
+    item_size, expected = math.prod(shape), UNSIGNED_BYTES | 1 + len(shape)
     header = struct.Struct(f">{2 + len(shape)}I")
     try:
         with gzip.open(path) as file:
             magic, count, *found_shape = header.unpack(_read_exactly(file, header.size))
-            if magic != expected_magic:
-                raise _format_error(path, kind, f"its magic number is {magic:#010x}, not {expected_magic:#010x}")
+            if magic != expected:
+                raise _format_error(path, kind, f"its magic number is {magic:#010x}, not {expected:#010x}")
             if tuple(found_shape) != shape:
                 raise _format_error(path, kind, f"its images are {'x'.join(map(str, found_shape))}")
             if not 1 <= count <= MAX_ITEMS:
@@ -175,7 +172,7 @@ def _read_blocks(path, kind, shape):
             for start in range(0, count, BLOCK_ITEMS):
                 items = min(BLOCK_ITEMS, count - start)
                 yield np.frombuffer(_read_exactly(file, items * item_size), np.uint8).reshape(items, *shape)
-            if file.read(1):  # reading to the end also makes gzip verify its checksum
+            if file.read(1):  # at the end, gzip verifies its checksum
                 raise _format_error(path, kind, f"more bytes follow the {count:,} items it declares")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: put the {kind} there") from None

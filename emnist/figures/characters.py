@@ -27,20 +27,12 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
     rows = -(-len(images) // columns)
     figure, ax = _sheet(1.45 * columns, 1.65 * rows + 1.05)
     for i, (image, truth, character, probability) in enumerate(zip(images, actual, predicted, confidence)):
-        correct = truth == character
         x, y, side = 0.06 + 1.45 * (i % columns), 1.06 + 1.68 * (i // columns), 1.33
-        _draw_character(ax, image, x, y, side, "0.8" if correct else RED, 1 if correct else 3.5)
-        prediction = f"{character} {probability:.0%}"
-        ax.text(
-            x + side / 2,
-            y - 0.08,
-            prediction if correct else f"✗ {prediction}, is {truth}",
-            ha="center",
-            fontfamily=MONOSPACE,
-            fontsize=10,
-            color="black" if correct else RED,
-            fontweight="normal" if correct else "bold",
-        )
+        text, frame, style = f"{character} {probability:.0%}", ("0.8", 1), {"color": "black"}
+        if truth != character:
+            text, frame, style = f"✗ {text}, is {truth}", (RED, 3.5), {"color": RED, "fontweight": "bold"}
+        _draw_character(ax, image, x, y, side, *frame)
+        ax.text(x + side / 2, y - 0.08, text, ha="center", fontfamily=MONOSPACE, fontsize=10, **style)
     figure.suptitle(title)
     save(path, figure)
 
@@ -64,8 +56,7 @@ def augmentation_grid(path, images, characters, title):
     for row, (copies, character) in enumerate(zip(images, characters, strict=True)):
         y = 0.85 + row
         for column, image in enumerate(copies):
-            frame = ("0.8", 1) if column else (BLUE, 3)
-            _draw_character(ax, image, 0.56 + column, y, 0.88, *frame)
+            _draw_character(ax, image, 0.56 + column, y, 0.88, *(("0.8", 1) if column else (BLUE, 3)))
         ax.text(0.28, y + 0.44, character, ha="center", va="center", fontfamily=MONOSPACE, fontsize=14)
     ax.text(1, 0.78, "original", ha="center", color=BLUE, fontsize=11)
     figure.suptitle(title)

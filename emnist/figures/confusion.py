@@ -33,7 +33,7 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         xlabel="predicted character (the numbers count images)",
         title=title,
         cmap="Blues",
-        norm=PowerNorm(0.5, 0, 100),  # square root: on a linear scale, 2 % would be invisible
+        norm=PowerNorm(0.5, 0, 100),  # The square root shows 2 %, which would be invisible on a linear scale.
         cbar_kws={"ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
     )
     for boundary in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
@@ -107,32 +107,20 @@ def heat_map(values, texts, characters, *, label, xlabel, title, **options):
 
     Notes
     -----
-    The places of matrix and colour bar are fixed: to find them by the room that their texts need takes as long as to
-    draw them.
+    The places of matrix and colour bar are fixed, because a layout that fits their texts takes as long as the drawing.
     """
     width, height, side = 20, 18, 15.9  # inches
     figure = Figure(figsize=(width, height))
     ax = figure.add_axes((1 / width, 0.85 / height, side / width, side / height))
     colour_bar = figure.add_axes((17.5 / width, 4 / height, 0.5 / width, 0.6 * side / height))
-    sns.heatmap(
-        values,
-        ax=ax,
-        cbar_ax=colour_bar,
-        mask=texts == "",
-        linewidths=0.5,
-        linecolor="0.93",
-        annot=texts,
-        fmt="",
-        annot_kws={"size": 8},
-        xticklabels=False,
-        yticklabels=False,  # seaborn would take seconds to check whether they overlap
-        **options,
-    )
+    cells = {"mask": texts == "", "annot": texts, "fmt": "", "annot_kws": {"size": 8}}
+    options |= {"linewidths": 0.5, "linecolor": "0.93", "cbar_ax": colour_bar}
+    # The labels are drawn below, because seaborn takes seconds to check whether they overlap.
+    sns.heatmap(values, ax=ax, xticklabels=False, yticklabels=False, **cells, **options)
     centres = np.arange(len(characters)) + 0.5
     ax.set(xticks=centres, xticklabels=characters, yticks=centres, yticklabels=characters)
-    ax.tick_params(
-        top=True, labeltop=True, right=True, labelright=True, rotation=0, labelsize=13, labelfontfamily=MONOSPACE
-    )
+    ax.tick_params(top=True, labeltop=True, right=True, labelright=True)
+    ax.tick_params(rotation=0, labelsize=13, labelfontfamily=MONOSPACE)
     ax.set_xlabel(xlabel, fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)

@@ -14,29 +14,14 @@ from emnist.utils.atomic import write_bytes
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; 0 and O differ, and 1, I and l do
-# "default" first, so that a user's matplotlibrc does not change the figures.
-styled = plt.style.context(
-    [
-        "default",
-        {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False},
-    ]
-)
+# "default" comes first, so that a user's matplotlibrc does not change the figures.
+styled = plt.style.context(["default", {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False}])
 
 
 def legend(figure, ax, columns, title=None):
-    """Draw one legend below all panels.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    ax : matplotlib.axes.Axes
-        The panel from which the labels are taken.
-    columns : int
-    title : str, optional
-    """
-    figure.legend(
-        *ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, title=title
-    )
+    """Draw one legend in columns (int) below all panels of a figure, with the labels of one of its axes."""
+    labels = ax.get_legend_handles_labels()
+    figure.legend(*labels, loc="outside lower center", ncols=columns, frameon=False, title=title)
 
 
 def wrap_titles(figure):
@@ -45,20 +30,16 @@ def wrap_titles(figure):
     for title in titles:
         lines = title.get_text().split("\n")
         for columns in range(max(map(len, lines)), 20, -1):
-            if title.get_window_extent().width < 0.89 * figure.bbox.width:  # as a panel's middle is not the figure's
+            # The middle of a panel is not that of the figure, so a title needs more room than its width.
+            if title.get_window_extent().width < 0.89 * figure.bbox.width:
                 break
             title.set_text("\n".join(textwrap.fill(line, columns) for line in lines))
 
 
 def save(path, figure):
-    """Write a figure as a PNG with a palette of 256 colours and without metadata.
+    """Write a matplotlib figure as a PNG with a palette of 256 colours and without metadata.
 
     The palette makes the file a third of the size; metadata would contain matplotlib's version.
-
-    Parameters
-    ----------
-    path : path-like
-    figure : matplotlib.figure.Figure
     """
     wrap_titles(figure)
     canvas, png = FigureCanvasAgg(figure), io.BytesIO()
@@ -66,7 +47,7 @@ def save(path, figure):
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     try:
         picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    except ValueError as error:  # of a picture like this, Pillow refuses only one for which it gets no memory
+    except ValueError as error:  # Pillow raises it for a picture like this only if it gets no memory.
         raise MemoryError from error
     picture.save(png, format="png", optimize=True)
     write_bytes(path, png.getvalue())

@@ -33,18 +33,9 @@ def training_curves(path, pretrain, finetune, title):
             values = unit * np.asarray(curves[f"{part}_{name}"])
             ax.plot(range(first, first + len(values)), values, style, color=colour, markersize=4, label=label)
         ax.axvline(end + 0.5, color=GREY, linestyle=":")
-        ax.annotate(
-            "fine-tuning starts",
-            (end + 0.5, corner),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3, 0),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            va="top" if corner > 0.5 else "bottom",
-            fontsize=9,
-            color="0.35",
-        )
+        place = {"xycoords": ("data", "axes fraction"), "xytext": (-3, 0), "textcoords": "offset points"}
+        style = {"rotation": 90, "ha": "right", "va": "top" if corner > 0.5 else "bottom", "fontsize": 9}
+        ax.annotate("fine-tuning starts", (end + 0.5, corner), **place, **style, color="0.35")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
         ax.set(xlabel="epoch", ylabel=quantity)
@@ -72,31 +63,20 @@ def search_trials(path, trials, title):
     figure = Figure(figsize=(3.4 * len(names), 4.8), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
         values, positions = np.unique(trials[name], return_inverse=True)
-        groups = trials.groupby(name)["trial"]  # trials of one value are drawn side by side
+        groups = trials.groupby(name)["trial"]  # Trials of one value are drawn side by side.
         x = positions + 0.7 * ((groups.cumcount() + 0.5) / groups.transform("size") - 0.5)
         ax.scatter(x, loss, s=28, color=BLUE, alpha=0.8, label="trial")
-        ax.hlines(
-            loss.groupby(positions).median(),
-            np.arange(len(values)) - 0.4,
-            np.arange(len(values)) + 0.4,
-            color="black",
-            label="median, diverged left out",
-        )
+        medians, places = loss.groupby(positions).median(), np.arange(len(values))
+        ax.hlines(medians, places - 0.4, places + 0.4, color="black", label="median, diverged left out")
         ax.scatter(x[best], loss[best], s=190, marker="*", color=ORANGE, edgecolor="black", zorder=3, label="best")
-        ax.scatter(
-            x[diverged],
-            np.full(diverged.sum(), 0.96),
-            marker="x",
-            color=RED,
-            label="diverged",
-            transform=ax.get_xaxis_transform(),
-        )
+        at_the_top = {"transform": ax.get_xaxis_transform(), "marker": "x", "color": RED}
+        ax.scatter(x[diverged], np.full(diverged.sum(), 0.96), label="diverged", **at_the_top)
         ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         ax.set(xlabel=name.replace("_", " "), xlim=(-0.6, len(values) - 0.4))
         ax.grid(axis="y", alpha=0.3)
     low, high = loss.min(), loss.max()
     margin = 0.05 * (high - low) or 0.1
-    ax.set_ylim(low - margin, high + 3 * margin)  # room at the top for diverged trials
+    ax.set_ylim(low - margin, high + 3 * margin)  # The room at the top is for diverged trials.
     figure.axes[0].set_ylabel("validation cross-entropy (nats)")
     legend(figure, ax, 4)
     figure.suptitle(title)

@@ -41,7 +41,7 @@ class _AttemptFailed(Exception):
 
 
 class _Session(requests.Session):
-    """A session that leaves redirects to `_request`; requests would read all of their bodies, however long."""
+    """A session that leaves redirects to `_request`; requests would download all of their bodies, however long."""
 
     def get_redirect_target(self, response):
         return None
@@ -101,7 +101,7 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
 def _host(url):
     try:
         return urlsplit(url).hostname
-    except ValueError:  # such as "http://[", which fails when it is requested
+    except ValueError:  # An address such as "http://[" fails when it is requested.
         return None
 
 
@@ -146,9 +146,8 @@ def _receive(url, partial, named, timeout):
             length = response.raw.length_remaining
             chunks = response.raw.stream(CHUNK, decode_content=False)
             first = next(chunks, b"")
-            if response.headers.get("Content-Type", "").startswith("text/html") or first.lstrip()[
-                :14
-            ].lower().startswith((b"<!doctype html", b"<html")):
+            begins_as_page = first.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html"))
+            if begins_as_page or response.headers.get("Content-Type", "").startswith("text/html"):
                 raise MirrorFailed("sent a web page instead of the file")
             _append(partial, size if status == 206 else 0, chain([first], chunks), length)
     except ValueError:  # raised by requests for malformed addresses
@@ -189,21 +188,18 @@ def _redirect_error(url, target, named):
         return "is not a web address"
     if scheme == "http" and urlsplit(url).scheme == "https":
         return "is not encrypted"
-    if host not in named and any(map(_is_private, _addresses(host))):
+    if host not in named and _is_private(host):
         return "is in a private network (if it is meant, name it as a mirror in params.yaml)"
 
 
-def _addresses(host):
-    """Resolve a host; nothing if it is unknown here, as behind a proxy, which then resolves it itself."""
+def _is_private(host):
+    """Tell whether a host has a private address; a proxy may know a host that is unknown here."""
     try:
-        return {found[4][0] for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        found = {each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
-        return set()
-
-
-def _is_private(address):
-    address = ipaddress.ip_address(address.partition("%")[0])
-    return not (getattr(address, "ipv4_mapped", None) or address).is_global
+        return False
+    addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in found]
+    return not all((getattr(address, "ipv4_mapped", None) or address).is_global for address in addresses)
 
 
 def _append(partial, size, chunks, length):

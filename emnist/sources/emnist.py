@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from emnist.data.datasets import paths
 from emnist.sources._http import Mirror, fetch
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.utils.checkpoint import Checkpoint
@@ -20,12 +21,11 @@ LARGEST_MEMBER = 2**30  # bytes; the largest member needed of the official archi
 
 ANOTHER_RUN = "another run that is downloading the same files"
 
-MNIST_MD5 = {  # as published in torchvision.datasets.MNIST
-    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+CHECKSUMS = {  # images and labels of each part, as published in torchvision.datasets.MNIST
+    "train": ("f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432"),
+    "t10k": ("9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c"),
 }
+MNIST_MD5 = {path.name: md5 for part, pair in CHECKSUMS.items() for path, md5 in zip(paths("", part), pair)}
 
 
 class Archive(Section):
@@ -81,9 +81,8 @@ def download_emnist(mirrors, raw, work, **waits):
     with exclusive_lock(work, ANOTHER_RUN) as work:
         pairs = emnist_files(work)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
-        archive = fetch(
-            mirrors, work / "gzip.zip", [*(path.name for path in extracted), "and MNIST's four files"], **waits
-        )
+        by_hand = [*(path.name for path in extracted), "and MNIST's four files"]
+        archive = fetch(mirrors, work / "gzip.zip", by_hand, **waits)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
         copy_files(pairs, raw)
@@ -108,13 +107,8 @@ def download_mnist(mirrors, raw, work, **waits):
     """
     with exclusive_lock(work, ANOTHER_RUN) as work:
         for name, md5 in MNIST_MD5.items():
-            urls = [f"{folder.rstrip('/')}/{name}" for folder in mirrors]
-            fetch(
-                [Mirror(url, md5) for url in urls],
-                work / name,
-                ["the four emnist-byclass-*.gz files", *MNIST_MD5],
-                **waits,
-            )
+            of_file = [Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors]
+            fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5], **waits)
         copy_files(mnist_files(work), raw)
 
 

@@ -1,4 +1,4 @@
-"""Folders of files in the official layout; all of them are read and checked before any is copied."""
+"""Folders of files in the official layout; all of them are checked before any is copied."""
 
 import mmap
 from collections import Counter, defaultdict
@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from emnist.data.classes import CHARACTERS
+from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.data.idx import MAX_ITEMS, concatenate, load_pair
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
@@ -53,19 +54,12 @@ def _absolute(folder):
 
 def emnist_files(folder):
     """List the files of EMNIST ByClass in `folder`, as tuples of (images, labels, number of classes)."""
-    return _pairs(folder, ("emnist-byclass-train", "emnist-byclass-test"), len(CHARACTERS))
+    return [(*paths(folder, part), len(CHARACTERS)) for part in EMNIST_PARTS]
 
 
 def mnist_files(folder):
     """List the files of MNIST in `folder`, as tuples of (images, labels, number of classes)."""
-    return _pairs(folder, ("train", "t10k"), 10)
-
-
-def _pairs(folder, parts, classes):
-    folder = Path(folder)
-    return [
-        (folder / f"{part}-images-idx3-ubyte.gz", folder / f"{part}-labels-idx1-ubyte.gz", classes) for part in parts
-    ]
+    return [(*paths(folder, part), 10) for part in MNIST_PARTS]
 
 
 def copy_folders(emnist, mnist, raw):
@@ -86,9 +80,8 @@ def copy_folders(emnist, mnist, raw):
     UserError
         If a file is missing or damaged; then nothing is copied.
     """
-    copy_files(
-        [pair for folder in emnist for pair in emnist_files(folder)] + (mnist_files(mnist) if mnist else []), raw
-    )
+    pairs = [pair for folder in emnist for pair in emnist_files(folder)]
+    copy_files(pairs + (mnist_files(mnist) if mnist else []), raw)
 
 
 def copy_files(pairs, raw):
@@ -111,9 +104,9 @@ def copy_files(pairs, raw):
     by_name = defaultdict(list)
     for path in files:
         by_name[path.name].append(path)
-    for name, paths in by_name.items():
-        if len(paths) > 1:
-            concatenate(paths, Path(raw) / name, "images" if "-images-" in name else "labels")
+    for name, sources in by_name.items():
+        if len(sources) > 1:
+            concatenate(sources, Path(raw) / name, "images" if "-images-" in name else "labels")
             continue
-        with open(paths[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open(sources[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             write_bytes(Path(raw) / name, content)

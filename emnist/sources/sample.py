@@ -1,6 +1,6 @@
 """The rendered sample: characters of the 62 classes by synthetic writers.
 
-It replaces EMNIST where that cannot be downloaded; results on it are not results on EMNIST.
+It replaces EMNIST where EMNIST cannot be downloaded; results on it are not results on EMNIST.
 """
 
 import csv
@@ -16,6 +16,7 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import SIDE, centre
+from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.utils.progress import log, progress
 from emnist.utils.schema import Count, Section, Seed
 from emnist.utils.workers import run_in_workers
@@ -42,7 +43,7 @@ FORMS_FILE = Path(__file__).with_name("sample_forms.csv")
 
 
 def load_forms():
-    """Read the forms of each class: a dict of character to list of (character, form, share).
+    """Load the forms of each class: a dict of character to list of (character, form, share).
 
     A form is the glyph of that character in a font's file, or the strokes of a pen: points on a ten by ten grid, column
     then row from the top left, which are joined by a smooth curve. A repeated point is a corner, and a slash starts a
@@ -65,10 +66,10 @@ BYCLASS_COUNTS = [40.3] * 10 + [
     11.7, 6.0, 3.3, 11.9, 28.7, 3.0, 4.3, 10.2, 3.2, 2.2, 3.0, 17.9, 3.1,
     13.3, 3.2, 2.8, 3.5, 16.4, 3.1, 21.2, 3.3, 3.4, 3.2, 3.3, 2.7, 3.2,
 ]  # fmt: skip
-MIN_CLASS_COUNT = 4.0  # thousands: a rarer class is raised to this, since a sample is far smaller than EMNIST
+MIN_CLASS_COUNT = 4.0  # thousands; a rarer class is raised to this number, because a sample is smaller than EMNIST
 
-# Mean of log(width / height) of the ink of each class in EMNIST's training images, to which each form is stretched.
-# Those of OWN_ASPECT have forms that differ too much for a common one.
+# Mean of log(width / height) of the ink of each class in EMNIST's training images. Each form is stretched to it, but for
+# the classes of OWN_ASPECT, whose forms differ too much for one mean.
 ASPECTS = [
     -0.10, -0.94, -0.03, -0.22, -0.24, -0.01, -0.31, -0.28, -0.27, -0.41,
     -0.07, -0.15, -0.01, -0.06, 0.01, -0.24, -0.06, -0.12, -0.85, -0.06, -0.12, -0.25, 0.39,
@@ -79,27 +80,27 @@ ASPECTS = [
 OWN_ASPECT = "1Iijl"
 
 IMAGES_PER_WRITER = 25
-WRITERS_AT_ONCE = 400  # the most whose images are in memory
-FONT_SIZE = 128  # pixels, at which the forms of a font are rasterised
-CAPITAL_HEIGHT = 92  # pixels, of a pen's strokes; fonts have their own
-CANVAS = 48  # pixels, the side of the canvas
-CANVAS_SCALE = 1.3  # side of the canvas in longer sides of the character, which distortion enlarges
-KNOTS = 4  # along each side of the grid of random displacements
-ROUGH_KNOTS = 12  # the same, of the small variations of the stroke's width
+WRITERS_AT_ONCE = 400  # largest number of writers whose images are in memory
+FONT_SIZE = 128  # size in pixels at which the forms of a font are rasterised
+CAPITAL_HEIGHT = 92  # pixels of a capital that a pen draws; fonts have their own height
+CANVAS = 48  # side of the canvas in pixels
+CANVAS_SCALE = 1.3  # side of the canvas in longer sides of the character, because distortion enlarges the character
+KNOTS = 4  # random displacements along each side of their grid
+ROUGH_KNOTS = 12  # small variations of the stroke's width along each side of their grid
 
-# Standard deviations between writers and within a writer: aspect is the logarithm of width to height, elastic the
-# displacement in halves of the longer side, slant the shear to the right.
+# Standard deviations between writers and within a writer. Aspect is the logarithm of width to height, elastic is the
+# displacement in halves of the longer side, and slant is the shear to the right.
 BETWEEN = {"aspect": 0.15, "elastic": 0.07, "slant": 0.17}
 WITHIN = {"aspect": 0.10, "elastic": 0.06, "slant": 0.08}
 SLANT = 0.09  # mean of the shear
 ASPECT_BY_SLANT = 0.08  # what the slant adds to the logarithm of width to height, on average
 PEN = (0.062, 0.098)  # half a stroke's width, in longer sides of a character as large as a capital
-SOFTNESS = (0.042, 0.098)  # width of a stroke's grey edge, in the same
-SIZE_EXPONENT = 0.4  # by which both are wider in a small character, relative to the character
-PEN_JITTER = 0.1  # of the logarithm of the pen, standard deviation from image to image
-PRESSURE = 0.12  # of the pen, standard deviation along a stroke
-ROUGHNESS = 0.1  # the same, over short distances
-CONTRAST = 1.06  # factor of the grey levels, so that the middle of a stroke is white, as in EMNIST
+SOFTNESS = (0.042, 0.098)  # width of a stroke's grey edge, in the unit of PEN
+SIZE_EXPONENT = 0.4  # exponent by which pen and edge are wider in a small character, relative to the character
+PEN_JITTER = 0.1  # standard deviation of the logarithm of the pen from image to image
+PRESSURE = 0.12  # standard deviation of the pen along a stroke
+ROUGHNESS = 0.1  # standard deviation of the pen over short distances
+CONTRAST = 1.06  # factor of the grey levels; it makes the middle of a stroke white, as in EMNIST
 
 
 class Options(Section):
@@ -112,16 +113,16 @@ class Options(Section):
 
 def obtain(options, raw, with_digits=True):
     """Write the rendered sample and, if `with_digits`, scikit-learn's digits to the folder `raw`, four files each."""
-    raw = Path(raw)
-    for part, (labels, pages) in zip(("train", "test"), _render_parts(**dict(options))):
-        idx.write_image_blocks(raw / f"emnist-byclass-{part}-images-idx3-ubyte.gz", len(labels), pages, transposed=True)
-        idx.write_labels(raw / f"emnist-byclass-{part}-labels-idx1-ubyte.gz", labels)
-    if not with_digits:
-        return
-    train_images, train_labels, test_images, test_labels = digits()
-    for part, images, labels in [("train", train_images, train_labels), ("t10k", test_images, test_labels)]:
-        idx.write_images(raw / f"{part}-images-idx3-ubyte.gz", images)
-        idx.write_labels(raw / f"{part}-labels-idx1-ubyte.gz", labels)
+    for part, (labels, pages) in zip(EMNIST_PARTS, _render_parts(**dict(options))):
+        to_images, to_labels = paths(raw, part)
+        idx.write_image_blocks(to_images, len(labels), pages, transposed=True)
+        idx.write_labels(to_labels, labels)
+    if with_digits:
+        train_images, train_labels, *test = digits()
+        for part, (images, labels) in zip(MNIST_PARTS, [(train_images, train_labels), test]):
+            to_images, to_labels = paths(raw, part)
+            idx.write_images(to_images, images)
+            idx.write_labels(to_labels, labels)
 
 
 def render(train, test, seed, workers=None):
@@ -262,7 +263,7 @@ PIXELS = CANVAS_SCALE * (2 * np.arange(CANVAS) + 1 - CANVAS) / CANVAS
 
 
 def _interpolate(knots):
-    """Interpolate values at a grid of knots (..., K, K): each has Gaussian weights, as in Simard et al."""
+    """Interpolate values at a grid of knots (..., K, K) by Gaussian weights, as in Simard et al."""
     grid = np.linspace(-1, 1, knots.shape[-1])
     weights = np.exp(-0.75 * ((PIXELS[:, None] - grid) / (grid[1] - grid[0])) ** 2)
     return weights @ knots @ weights.T
@@ -340,16 +341,13 @@ def digits():
         1,437 and 360 images of 28x28 pixels, white on black, with a margin of 4 pixels as in MNIST; stratified by
         class.
     """
-    from sklearn.datasets import load_digits  # imported here, since the processes that render do not need it
+    from sklearn.datasets import load_digits  # The processes that render do not need it.
     from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
-    content = [
-        Image.fromarray(image.reshape(8, 8).astype(np.float32)).resize((20, 20), Image.Resampling.BICUBIC)
-        for image in images
-    ]
-    scaled = np.rint(np.clip(np.stack(content) / 16, 0, 1) * 255).astype(np.uint8)
-    images = np.pad(scaled, ((0, 0), (4, 4), (4, 4)))
+    small = [Image.fromarray(image.reshape(8, 8).astype(np.float32)) for image in images]
+    content = np.stack([image.resize((20, 20), Image.Resampling.BICUBIC) for image in small])
+    images = np.pad(np.rint(np.clip(content / 16, 0, 1) * 255).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
     split = train_test_split(images, labels.astype(np.uint8), test_size=0.2, stratify=labels, random_state=0)
     train_images, test_images, train_labels, test_labels = split
     return train_images, train_labels, test_images, test_labels

@@ -1,6 +1,6 @@
 """Nothing is lost: real processes are killed, interrupted and refused room, and end in the bytes of an undisturbed run.
 
-The long form of the first test is ``python benchmarks/soak.py --kills 50``.
+The long form of the first test is ``python -m benchmarks.soak --kills 50``.
 """
 
 import random

@@ -22,7 +22,7 @@ test: lint  ## Run lint and all tests: 10 to 15 minutes on two cores
 	OMP_NUM_THREADS=1 python -m pytest
 
 test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: about a minute
-	OMP_NUM_THREADS=1 python -m pytest tests/unit --numprocesses logical --maxprocesses 8
+	OMP_NUM_THREADS=1 python -m pytest tests/unit -m "not slow" --numprocesses logical --maxprocesses 8
 
 lint: .venv/installed  ## Check the code's style
 	ruff check .

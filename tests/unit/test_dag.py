@@ -1,7 +1,13 @@
-"""dvc.yaml declares what the stages read, and keeps test images away from all that learns."""
+"""dvc.yaml declares what the stages read, and keeps test images away from all that learns.
+
+What no stage depends on (emnist/cluster, emnist/utils, emnist/cli, emnist/params.py) decides no result.
+"""
 
 import ast
+import importlib
 import re
+import sys
+from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -17,7 +23,7 @@ for _stage in STAGES.values():  # either may be the value of the parameter trans
     if "data/weights/${transfer.weights}.safetensors" in _stage["deps"]:
         _stage["deps"] += ["data/weights/finetune.safetensors", "data/weights/initial.safetensors"]
 
-# A change of these cannot change a result: test_exempt.py holds that.
+# A change of these cannot change a result: the last tests of this file hold that.
 EXEMPT = (
     "emnist/cluster/",
     "emnist/utils/",
@@ -39,6 +45,7 @@ def upstream(stage):
     return direct.union(*(upstream(name) for name in direct))
 
 
+@cache
 def imports(path):
     """List the project's files that a file imports itself, with the `__init__.py` of each package on the way."""
     found = set()
@@ -106,23 +113,6 @@ def test_a_stage_depends_on_no_code_that_it_does_not_use(stage):
     for dep in STAGES[stage]["deps"]:
         if dep.startswith(("emnist/", "stages/")):
             assert any(file == dep or file.startswith(f"{dep}/") for file in used), f"{stage} does not use {dep}"
-
-
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if "params.yaml" not in STAGES[stage]["deps"]])
-def test_a_stage_declares_the_parameters_it_reads(stage):
-    files = [f"stages/{stage}.py"] + ["emnist/search.py"] * (stage == "search")
-    text = "".join((REPOSITORY / file).read_text() for file in files)
-    used = {f"{section}.${{{part}}}" for section, part in re.findall(r"params\.(\w+)\[params\.([\w.]+)\]", text)}
-    text = re.sub(r"params\.\w+\[params\.[\w.]+\]", "", text)
-    used |= set(re.findall(r"(?<!emnist\.)\bparams\.(?!yaml|model_copy)([a-z_]+(?:\.[a-z_]+)?)", text))
-    declared = set(STAGES[stage].get("params", []))
-    undeclared = {
-        name
-        for name in used
-        if not any(name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.") for other in declared)
-    }
-    # Any number of workers gives the same result; size and recipe are in the names of what is declared.
-    assert undeclared <= {"search.workers", "size", "recipe"}
 
 
 @pytest.mark.parametrize("scores", ["evaluate", "verify"])
@@ -201,3 +191,62 @@ def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics(name, 
     assert params["model"] in model.labels
     assert model.meta.pop("source") == params["source"]
     assert set(model.meta.values()) <= outputs(metrics)
+
+
+UTILS = sorted((REPOSITORY / "emnist/utils").rglob("*.py"))
+
+# What utils may import of others: no arithmetic on results. The checkpoint needs safetensors, which copies bytes, and
+# the workers joblib, which calls functions.
+OTHERS = {"tqdm", "yaml"}
+OTHERS_OF = {"checkpoint.py": {"safetensors"}, "workers.py": {"joblib"}}
+
+
+def code_run_by_stages():
+    """List the files that stages run, and what dvc.yaml lists for them, with what is exempt."""
+    listed = {dep for stage in STAGES.values() for dep in stage["deps"] if dep.startswith(("emnist/", "stages/"))}
+    new = {file for stage in STAGES for file in code_of(stage) if "$" not in file}
+    for folder in (*listed, "emnist/architectures"):
+        new |= {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / folder).rglob("*.py")}
+    found = set()
+    while new:
+        found |= new
+        new = {file for each in new for file in imports(each) if "$" not in file} - found
+    return found
+
+
+def imported_modules(path):
+    """List the modules that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.name)
+def test_utils_import_only_the_standard_library_each_other_and_what_computes_nothing(path):
+    own = {name for name in imported_modules(path) if name.split(".")[0] == "emnist"}
+    others = {name.split(".")[0] for name in imported_modules(path)} - {"emnist"} - sys.stdlib_module_names
+    assert all(name.startswith("emnist.utils.") for name in own)
+    assert others <= OTHERS | OTHERS_OF.get(path.name, set())
+
+
+@pytest.mark.parametrize("package", ["emnist", "stages"])
+def test_the_packages_themselves_only_call_utils(package):
+    documentation, imported, called, *lazy = ast.parse((REPOSITORY / package / "__init__.py").read_text()).body
+    assert isinstance(documentation, ast.Expr)
+    assert [each.name for each in lazy] == ["__getattr__"] * (package == "emnist")  # emnist.Reader, which no stage uses
+    assert imported.module.startswith("emnist.utils.")
+    assert ast.unparse(called) == f"{imported.names[0].name}()"
+
+
+def test_stages_take_no_number_from_what_is_exempt():
+    exempt = tuple(name.removesuffix("/").removesuffix(".py").replace("/", ".") for name in EXEMPT[:4])
+    for file in code_run_by_stages():
+        if file.startswith(EXEMPT):
+            continue
+        for node in ast.walk(ast.parse((REPOSITORY / file).read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(exempt):
+                for alias in node.names:
+                    value = getattr(importlib.import_module(node.module), alias.name)
+                    assert not isinstance(value, (int, float, str, list, dict)), f"{file}: {alias.name}"

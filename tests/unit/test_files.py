@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.models import build_model, load_model
@@ -32,6 +34,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         write_bytes(path, b"new", "no bytes")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(chunks=st.lists(st.binary(max_size=100), max_size=5))
+def test_files_hold_exactly_the_bytes_that_are_written(tmp_path_factory, chunks):
+    path = tmp_path_factory.getbasetemp() / "file"
+    write_bytes(path, *chunks)
+    assert path.read_bytes() == b"".join(chunks)
 
 
 def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path, monkeypatch):

@@ -415,13 +415,6 @@ def test_truncated_weights_are_refused(tmp_path):
         load_model(path)
 
 
-@each_architecture
-def test_an_architecture_has_no_layer_whose_gradient_differs_from_run_to_run_on_a_gpu(name):
-    """As PyTorch says of adaptive pooling in `torch.use_deterministic_algorithms`; pooling to 1x1 is a plain mean."""
-    layers = [layer for layer in build_model(name).modules() if isinstance(layer, torch.nn.AdaptiveAvgPool2d)]
-    assert all(layer.output_size == 1 for layer in layers)
-
-
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "ensnet"])  # it is in test_full_size.py
 def test_an_architecture_trains_in_bfloat16_and_channels_last(name):
     check_bfloat16(name)

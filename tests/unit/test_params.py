@@ -1,5 +1,6 @@
 """params.yaml is checked before any work, and what is wrong is said in one sentence."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     check_names(params)
     assert params.model == "resnet"
     assert params.split[params.size].train == params.split.small.train
+    assert json.loads(params.model_dump_json()) == yaml.safe_load(TEXT)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What is missing for `make` is said in one sentence, and the same command works once it is there."""
 
-import ast
 import re
 import shutil
 import subprocess
@@ -208,15 +207,6 @@ def test_the_package_its_citation_and_the_changelog_name_one_version():
     latest = re.search(r"^## .*?(\d+\.\d+\.\d+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
     assert citation["version"] == project["version"] == latest[1]
     assert citation["license"] == project["license"]
-
-
-def count_tests(folder):
-    trees = [ast.parse(path.read_text()) for path in folder.rglob("test_*.py")]
-    return sum(getattr(node, "name", "").startswith("test_") for tree in trees for node in tree.body)
-
-
-def test_two_thirds_of_the_tests_are_fast():
-    assert count_tests(REPOSITORY / "tests/unit") >= 2 / 3 * count_tests(REPOSITORY / "tests")
 
 
 def test_a_clone_has_a_folder_for_data():

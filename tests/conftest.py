@@ -44,9 +44,9 @@ def signal_handlers():
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
-    """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed.
+    """A checkout in which the pipeline has run from nothing and the results are committed. Not to be changed.
 
-    Its folder has such a name as a person's may have.
+    Its folder has such a name as a person's may have. Its stages were forks; test_crash.py has a run of real processes.
     """
     shared = tmp_path_factory.getbasetemp()
     if worker_id != "master":
@@ -56,7 +56,7 @@ def finished_pipeline(tmp_path_factory, worker_id):
         if not done.exists():
             folder.mkdir()
             checkout(folder)
-            run("make repro", folder)
+            run("dvc repro", folder)
             run("git add dvc.lock metrics plots", folder)
             commit(folder, "The results of the tiny experiment")
             done.touch()

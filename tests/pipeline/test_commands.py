@@ -62,7 +62,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "python -m benchmarks.recipe": "a benchmark",
     "python -m benchmarks.pictures": "a benchmark",
     "python -m benchmarks.sample": "a benchmark",
-    "python -m benchmarks.scale": "a benchmark; tests/unit/test_scale.py has its measuring",
+    "python -m benchmarks.scale": "a benchmark",
     "python -m benchmarks.speed": "a benchmark",
     "python -m benchmarks.time_to_accuracy": "test_time_to_accuracy.py, with few images",
 }

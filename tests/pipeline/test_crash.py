@@ -110,18 +110,20 @@ def wait_for(condition, seconds=300):
         time.sleep(0.2)
 
 
+INTERRUPTED, TERMINATED = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")
+
+
 @pytest.mark.parametrize(
-    "number, code, word", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
-)
-@pytest.mark.parametrize(
-    "command, moment",
+    "command, moment, number, code, word",
     [
-        ("python -X importtime -m stages.finetune", after(r"\btorch\.")),  # while it imports torch
-        ("python -m stages.download", after("rendering", 1)),
-        ("python -m stages.search", after("search: trial 1")),
-        ("python -m stages.finetune", after("finetune: epoch 1/")),
+        # While it imports torch.
+        ("python -X importtime -m stages.finetune", after(r"\btorch\."), *INTERRUPTED),
+        ("python -X importtime -m stages.finetune", after(r"\btorch\."), *TERMINATED),
+        ("python -m stages.download", after("rendering", 1), *TERMINATED),
+        ("python -m stages.search", after("search: trial 1"), *INTERRUPTED),
+        ("python -m stages.finetune", after("finetune: epoch 1/"), *TERMINATED),
     ],
-    ids=["at-its-start", "rendering", "searching", "training"],
+    ids=["starting-interrupted", "starting-terminated", "rendering", "searching", "training"],
 )
 def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
     set_params(

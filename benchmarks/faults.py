@@ -283,7 +283,7 @@ def harm(project, stage, call, ended, older, undeletable):
         allowed = [content]
         if name in outputs and ended.returncode:
             allowed.append(older)
-        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer_train")  # written after each
+        epochs = name in outputs and stage in ("pretrain", "finetune", "transfer")  # written after each
         if found.get(name) not in allowed and not (epochs and of_earlier_epoch(name, found.get(name, b""), content)):
             return f"{name} lost or half written"
 

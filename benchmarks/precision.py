@@ -6,17 +6,17 @@ dvc repro split && python -m benchmarks.precision --models vggnet,spinalnet --se
 import argparse
 import statistics
 import time
+from dataclasses import replace
 
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import load_json
 from emnist.models import build_model
 from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_torch
-from emnist.training.optimizers import build_optimizer
+from emnist.training.recipe import pretrain_recipe
 
 
 def main():
@@ -27,8 +27,8 @@ def main():
     options = parser.parse_args()
     params = load_params()
     images, labels, pixel_stats, pretrain = load_split("pretrain")
-    test_images, test_labels = load_emnist("test", params.split[params.size].test, params.seed)
-    config, recipe = load_json("metrics/search.json")["best"], params.pretrain[params.recipe]
+    test_images, test_labels = load_emnist("test", params.sizes[params.size].test, params.seed)
+    config = load_json("metrics/search.json")["best"]
     print(
         f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {config}, "
         f"test accuracy on {len(test_labels):,}\n"
@@ -41,6 +41,7 @@ def main():
     print("| --- " * (5 + len(options.seeds)) + "|")
 
     for name in options.models:
+        recipe = replace(pretrain_recipe(params.model_copy(update={"model": name}), config), epochs=options.epochs)
         for precision in ("float32", "auto"):
             compute = params.compute.model_copy(update={"precision": precision})
             accuracies, start = [], time.perf_counter()
@@ -49,19 +50,8 @@ def main():
                 model = build_model(name)
                 hardware = setup_hardware(compute, model)
                 model = hardware.to_device(model)
-                fit(
-                    "pretrain",
-                    model,
-                    build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
-                    ImageBatches(images, labels, hardware, pixel_stats, pretrain),
-                    epochs=options.epochs,
-                    batch_size=config["batch_size"],
-                    augmentations=build_augmentations(params.augmentation),
-                    schedule=recipe.schedule,
-                    clip_norm=params.pretrain.clip_norm,
-                    seed=seed,
-                    quiet=True,
-                )
+                train = ImageBatches(images, labels, hardware, pixel_stats, pretrain, recipe.augmentations)
+                fit("pretrain", model, recipe, train, seed=seed, quiet=True)
                 top3, _, _ = predict_top3(model, ImageBatches(test_images, test_labels, hardware, pixel_stats))
                 accuracies.append(100 * (top3[:, 0] == test_labels).mean())
             seconds = (time.perf_counter() - start) / len(accuracies) / options.epochs

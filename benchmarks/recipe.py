@@ -14,8 +14,9 @@ import argparse
 import json
 import statistics
 import time
+from dataclasses import replace
+from functools import partial
 
-import torch
 from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
@@ -25,15 +26,14 @@ from emnist.data.datasets import load_emnist
 from emnist.data.subsets import partition
 from emnist.data.subsets import statistics as pixel_statistics
 from emnist.evaluation.tta import ShiftTTA
-from emnist.models import build_model, set_dropout
-from emnist.params import FinetuneRecipe, PretrainRecipe, load_params
-from emnist.search import run_trial, sample_configs, search_space
-from emnist.training.augmentation import build_augmentations
+from emnist.models import build_model
+from emnist.params import load_params
+from emnist.search import run_trial, sample_configs
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3, validate
 from emnist.training.loop import fit, seed_torch
-from emnist.training.optimizers import build_optimizer
+from emnist.training.recipe import finetune_recipe, pretrain_recipe, search_space
 from emnist.utils.environment import cores
 
 EPOCHS = 20, 5
@@ -41,16 +41,16 @@ CONFIGS = {
     "baseline": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 1e-4},
     "annealed": {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4},
 }
-WITHOUT = {  # ingredient: changes to config, pretrain and finetune that remove it
-    "nothing": ({}, {}, {}),  # the whole recipe
-    "one-cycle rate": ({}, {"schedule": "constant"}, {}),
-    "one-cycle rate, and its height": ({"learning_rate": 0.01}, {"schedule": "constant"}, {}),
-    "Adam's falling rate": ({}, {}, {"schedule": "constant"}),
-    "the last epochs without augmentation": ({}, {"unaugmented": 0.0}, {"unaugmented": 0.0}),
+WITHOUT = {  # ingredient: changes to the recipes of SGD and of Adam that remove it
+    "nothing": ({}, {}),  # the whole recipe
+    "one-cycle rate": ({"schedule": "constant"}, {}),
+    "one-cycle rate, and its height": ({"schedule": "constant", "learning_rate": 0.01}, {}),
+    "Adam's falling rate": ({}, {"schedule": "constant"}),
+    "the last epochs without augmentation": ({"without_augmentation": 0.0}, {"without_augmentation": 0.0}),
 }
 
 
-def train(params, images, labels, name, seed, config, pretrain, finetune, score, *, epochs=EPOCHS, whole=False):
+def train(params, images, labels, name, seed, recipes, score, whole=False):
     """Train as the pipeline does, with one thread.
 
     Parameters
@@ -60,13 +60,10 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
     name : str
         The architecture.
     seed : int
-    config : dict
-        The hyperparameters of SGD, the batch size of SGD and Adam, and the rate of dropout of each architecture.
-    pretrain, finetune : emnist.params.PretrainRecipe, emnist.params.FinetuneRecipe
+    recipes : (emnist.training.recipe.Recipe, emnist.training.recipe.Recipe)
+        Of SGD and of Adam.
     score : callable
         Called with the model and a function that makes `ImageBatches` of arrays (images, labels, indices).
-    epochs : (int, int)
-        Of SGD and of Adam.
     whole : bool
         Whether Adam trains on the validation images too, as the pipeline's does.
 
@@ -78,45 +75,18 @@ def train(params, images, labels, name, seed, config, pretrain, finetune, score,
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     seed_torch(seed, "weights")
     model = build_model(name)
-    set_dropout(model, config["dropout"].get(name))
     hardware = setup_hardware(params.compute, model, threads=1)
     model = hardware.to_device(model)
 
     def make_batches(images, labels, indices=None):
-        return ImageBatches(images, labels, hardware, pixel_stats, indices)
+        return ImageBatches(images, labels, hardware, pixel_stats, indices, recipes[0].augmentations)
 
-    common = {
-        "augmentations": build_augmentations(params.augmentation),
-        "batch_size": config["batch_size"],
-        "seed": seed,
-        "quiet": True,
-    }
-
-    fit(
-        "pretrain",
-        model,
-        build_optimizer("sgd", params.optimizers["sgd"], model.parameters(), config),
-        make_batches(images, labels, parts["pretrain"]),
-        validation=make_batches(images, labels, parts["validation"]),
-        epochs=epochs[0],
-        clip_norm=params.pretrain.clip_norm,
-        unaugmented=pretrain.unaugmented,
-        schedule=pretrain.schedule,
-        **common,
-    )
+    sgd_images = make_batches(images, labels, parts["pretrain"])
+    adam_images = make_batches(images, labels) if whole else sgd_images
+    validation = make_batches(images, labels, parts["validation"])
+    fit("pretrain", model, recipes[0], sgd_images, seed=seed, validation=validation, quiet=True)
     scores = [score(model, make_batches)]
-    adam = torch.optim.Adam(model.parameters(), lr=params.finetune.learning_rate, fused=True)
-    fit(
-        "finetune",
-        model,
-        adam,
-        make_batches(images, labels, None if whole else parts["pretrain"]),
-        epochs=epochs[1],
-        clip_norm=params.finetune.clip_norm,
-        unaugmented=finetune.unaugmented,
-        schedule=finetune.schedule,
-        **common,
-    )
+    fit("finetune", model, recipes[1], adam_images, seed=seed, quiet=True)
     return [*scores, score(model, make_batches)]
 
 
@@ -131,7 +101,7 @@ def train_and_score(params, data, test, *run):
     test : bool
         Whether to score on test images, not on validation images.
     *run
-        The arguments `name`, `seed`, `config`, `pretrain` and `finetune` of `train`.
+        The arguments `name`, `seed` and `recipes` of `train`.
 
     Returns
     -------
@@ -156,13 +126,13 @@ def train_and_score(params, data, test, *run):
 def table(params, data, options, variants):
     """Train each variant with each model and seed, and print means and standard deviations as a Markdown table."""
     runs = [
-        (name, label, seed, *variant)
+        (name, label, seed, variant(name))
         for name in options.models
         for label, variant in variants.items()
         for seed in options.seeds
     ]
     done = Parallel(n_jobs=options.workers, return_as="generator", mmap_mode="c")(
-        delayed(train_and_score)(params, data, options.test, name, seed, *variant) for name, _, seed, *variant in runs
+        delayed(train_and_score)(params, data, options.test, name, seed, recipes) for name, _, seed, recipes in runs
     )
     print(
         f"Accuracy and macro F1 on {'test' if options.test else 'validation'} images in percent, seeds "
@@ -183,34 +153,32 @@ def table(params, data, options, variants):
             print(f"| {name} | {label} | " + " | ".join(cells) + f" | {statistics.median(seconds):.0f} |", flush=True)
 
 
-def recipe(params, name, batch_size=64):
-    """Return the configuration of SGD and the sections `pretrain` and `finetune` of a recipe."""
-    params = params.model_copy(update={"recipe": name})
-    config = CONFIGS[name] | {"batch_size": batch_size, "dropout": params.dropout[name]}
-    return config, params.pretrain[params.recipe], params.finetune[params.recipe]
+def recipes_of(params, recipe, model, batch_size=64, changes=({}, {})):
+    """Make the recipes of SGD and of Adam that a recipe of `params.yaml` gives a model, with `changes` to each."""
+    params = params.model_copy(update={"recipe": recipe, "model": model})
+    made = pretrain_recipe(params, CONFIGS[recipe] | {"batch_size": batch_size}), finetune_recipe(params)
+    return [
+        replace(each, **{"epochs": epochs, "batch_size": batch_size, "patience": None} | change)
+        for each, epochs, change in zip(made, EPOCHS, changes)
+    ]
 
 
 def compare(params, data, options):
     """Compare both recipes."""
-    table(params, data, options, {name: recipe(params, name, options.batch_size) for name in CONFIGS})
-
-
-def ablate(params, data, options):
-    """Train the annealed recipe without each of its ingredients."""
-    config, pretrain, finetune = recipe(params, "annealed")
     table(
         params,
         data,
         options,
-        {
-            f"without {ingredient}": (
-                config | changes[0],
-                PretrainRecipe(**dict(pretrain) | changes[1]),
-                FinetuneRecipe(**dict(finetune) | changes[2]),
-            )
-            for ingredient, changes in WITHOUT.items()
-        },
+        {name: partial(recipes_of, params, name, batch_size=options.batch_size) for name in CONFIGS},
     )
+
+
+def ablate(params, data, options):
+    """Train the annealed recipe without each of its ingredients."""
+    variants = {
+        f"without {name}": partial(recipes_of, params, "annealed", changes=changes) for name, changes in WITHOUT.items()
+    }
+    table(params, data, options, variants)
 
 
 def rank(params, data, options):
@@ -221,25 +189,21 @@ def rank(params, data, options):
     images, labels, *_ = data
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     trial = images, labels, pixel_stats, parts["mini-train"], parts["mini-validation"]
-    search, epochs = params.search[params.size], params.pretrain[params.size].epochs
-    shorter = search.model_copy(update={"epochs": search.epochs // 2})
-    halved = params.search.model_copy(update={params.size: shorter})
-    pretrain, finetune, dropout = (
-        section[params.recipe] for section in (params.pretrain, params.finetune, params.dropout)
-    )
+    size = params.sizes[params.size]
+    halved = params.sizes | {params.size: size.model_copy(update={"trial_epochs": size.trial_epochs // 2})}
 
     def final_loss(model, make_batches):
         return validate(model, make_batches(images, labels, parts["validation"]))["validation_loss"]
 
     for name in options.models:
         params = params.model_copy(update={"model": name})
-        half = params.model_copy(update={"search": halved})
+        half = params.model_copy(update={"sizes": halved})
         chosen = sample_configs(search_space(params), 12, params.seed)
 
         def score(config):
             short = [run_trial(config, some, *trial) for some in (params, half)]
-            recipe = config | {"dropout": dropout}, pretrain, finetune
-            final, _ = train(params, images, labels, name, params.seed, *recipe, final_loss, epochs=(epochs, 0))
+            recipes = pretrain_recipe(params, config), replace(finetune_recipe(params), epochs=0)
+            final, _ = train(params, images, labels, name, params.seed, recipes, final_loss)
             return *(float("inf") if loss is None else loss for loss in short), final
 
         rows = []
@@ -278,7 +242,7 @@ def shifts(params, data, options):
 
     for name in options.models:
         done = Parallel(n_jobs=options.workers, mmap_mode="c")(
-            delayed(train)(params, images, labels, name, seed, *recipe(params, "annealed"), score)
+            delayed(train)(params, images, labels, name, seed, recipes_of(params, "annealed", name), score)
             for seed in options.seeds
         )
         means = [statistics.mean(scores) for scores in zip(*(after_adam for _, after_adam in done))]

@@ -24,7 +24,7 @@ from sklearn.metrics import f1_score
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads read
 from benchmarks.handwriting import accuracy
-from benchmarks.recipe import recipe, train
+from benchmarks.recipe import recipes_of, train
 from emnist.cli.predict import EXPORTED
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_mnist
@@ -34,12 +34,13 @@ from emnist.models import build_model
 from emnist.params import load_params
 from emnist.reading.network import Network
 from emnist.sources import sample
-from emnist.training.augmentation import build_augmentations
+from emnist.training.augmentation import Affine
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_probabilities
 from emnist.training.loop import fit, seed_torch
-from emnist.training.optimizers import build_optimizer
+from emnist.training.optimizers import SGD
+from emnist.training.recipe import Recipe
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError, run_cli
 
@@ -83,7 +84,15 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
 SEED = 42
 IMAGES_PER_FORM = 80  # on which the network learns to tell forms apart
 EPOCHS = 8
-AUGMENTATION = {"affine": {"degrees": 8, "translate": 0.05, "scale": [0.95, 1.05], "shear": 3}}
+RECIPE = Recipe(
+    SGD(momentum=0.9, weight_decay=5e-4),
+    learning_rate=0.1,
+    epochs=EPOCHS,
+    batch_size=128,
+    schedule="one_cycle",
+    augmentations=(Affine(degrees=8, translate=0.05, scale=(0.95, 1.05), shear=3),),
+    clip_norm=1.0,
+)
 ROUNDS = 40  # of expectation maximisation
 MIN_SHARE = 0.01  # a smaller share counts as none
 ANY_FORM = 0.2  # share of the writers who use any form of the character itself, so that the sample stays diverse
@@ -131,22 +140,17 @@ def render_forms(pool):
 def read_as_forms(images, labels, pool):
     """Train a network to tell forms apart, and return its probabilities, shape (N, len(pool)), for the images."""
     rendered, numbers = render_forms(pool)
-    params, pixel_stats = load_params(), statistics(rendered)
+    pixel_stats = statistics(rendered)
     seed_torch(SEED, "weights")
     model = build_model("resnet", len(pool))
-    hardware = setup_hardware(params.compute, model)
+    hardware = setup_hardware(load_params().compute, model)
     model = hardware.to_device(model)
     fit(
         "forms",
         model,
-        build_optimizer("sgd", {"momentum": 0.9}, model.parameters(), {"learning_rate": 0.1, "weight_decay": 5e-4}),
-        ImageBatches(rendered, numbers, hardware, pixel_stats),
-        epochs=EPOCHS,
-        batch_size=128,
-        augmentations=build_augmentations(AUGMENTATION),
-        clip_norm=params.pretrain.clip_norm,
+        RECIPE,
+        ImageBatches(rendered, numbers, hardware, pixel_stats, augmentations=RECIPE.augmentations),
         seed=SEED,
-        schedule="one_cycle",
     )
     exact = replace(hardware, precision=torch.float32)
     return predict_probabilities(model, ImageBatches(images, labels, exact, pixel_stats), batch_size=500)
@@ -196,17 +200,14 @@ def train_and_score(changes, params, name, seed, score):
     with changed(changes):
         options = params.download["sample"]
         images, labels, _, _ = sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1)
-    return train(
-        params,
-        images,
-        labels,
-        name,
-        seed,
-        *recipe(params, "annealed"),
-        score,
-        whole=True,
-        epochs=(params.pretrain.small.epochs, params.finetune.small.epochs),
-    )[-1]
+    recipes = [
+        replace(recipe, epochs=epochs)
+        for recipe, epochs in zip(
+            recipes_of(params, "annealed", name),
+            (params.sizes["small"].pretrain_epochs, params.sizes["small"].finetune_epochs),
+        )
+    ]
+    return train(params, images, labels, name, seed, recipes, score, whole=True)[-1]
 
 
 def judge(options):

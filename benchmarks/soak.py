@@ -28,14 +28,14 @@ from pipeline_helpers import checkout, commit, outputs, run, set_params  # noqa:
 # Few images, but several epochs and trials, between which a kill can come.
 PARAMS = {
     "compute.threads": 1,
-    "search.workers": 2,
+    "compute.workers": 2,
     "download.sample.train": 600,
     "download.sample.test": 150,
-    "split.small.train": 500,
-    "split.small.test": 130,
-    "search.small.trials": 4,
-    "pretrain.small.epochs": 6,
-    "finetune.small.epochs": 3,
+    "sizes.small.train": 500,
+    "sizes.small.test": 130,
+    "sizes.small.trials": 4,
+    "sizes.small.pretrain_epochs": 6,
+    "sizes.small.finetune_epochs": 3,
     "transfer.epochs": 3,
 }
 TARGETS = ("group", "dvc", "stage", "worker")

@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import time
 from contextlib import redirect_stdout
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,11 +26,11 @@ import emnist  # noqa: F401  before torch, since it sets an environment variable
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, train_epoch
+from emnist.training.recipe import augmentations, transfer_recipe
 from emnist.training.schedule import SCHEDULES
 from emnist.transfer import Features, Head
 from emnist.utils.environment import cores
@@ -115,7 +116,6 @@ def plain_epoch(model, optimizer, loader, device):
 
 def loop(params, options):
     """Training loop: the pipeline's against bare steps on one batch on the device, and against a plain loop."""
-    recipe = params.pretrain[params.recipe]
     for name in options.models:
         model = build_model(name)
         hardware = setup_hardware(params.compute, model)
@@ -123,7 +123,7 @@ def loop(params, options):
         images, labels = characters(count)
         ours, bare = (hardware.to_device(build_model(name)) for _ in range(2))
         ours_sgd, bare_sgd = sgd(ours), sgd(bare)
-        train = ImageBatches(images, labels, hardware, PIXEL_STATS)
+        train = ImageBatches(images, labels, hardware, PIXEL_STATS, augmentations=augmentations(params))
         generator = torch.Generator(hardware.device)
         batch, batch_labels = next(train.eval_batches(BATCH))
         plain = build_model(name).to(hardware.device)
@@ -140,14 +140,14 @@ def loop(params, options):
                 bare_sgd.step()
 
         def our_epoch():
-            batches = train.train_batches(BATCH, build_augmentations(params.augmentation), generator)
+            batches = train.train_batches(BATCH, generator)
             train_epoch(
                 ours,
                 ours_sgd,
                 progress(batches, name, count // BATCH, "batch"),
                 hardware,
                 1.0,
-                lambda step: 0.01 * SCHEDULES[recipe.schedule](step * BATCH / count),
+                lambda step: 0.01 * SCHEDULES["one_cycle"](step * BATCH / count),
             )
 
         seconds = alternate(
@@ -205,7 +205,7 @@ def augmentation(params, options):
     """Augmentation: images a second."""
     images = torch.rand(512, 1, 28, 28)
     generator = torch.Generator().manual_seed(0)
-    (affine,) = build_augmentations({"affine": params.augmentation["affine"]})
+    affine = params.recipes[params.recipe].augmentation.affine
     torch.set_num_threads(cores())
     seconds = alternate(
         options.rounds,
@@ -242,21 +242,18 @@ def transfer(params, options):
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
     train = ImageBatches(images, labels, hardware, PIXEL_STATS)
-    fit_options = dict(epochs=5, batch_size=32, clip_norm=None, seed=0, quiet=True)
-
-    def optimizer():
-        return torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    recipe = replace(transfer_recipe(params), epochs=5)
 
     def ours():
         features, head = Features(model, train), Head(model)
-        fit("transfer", head, optimizer(), features, augmentations=(), **fit_options)
+        fit("transfer", head, recipe, features, seed=0, quiet=True)
         predict_top3(head, features)
 
     def plain():
-        plain_sgd = optimizer()
-        for _ in range(5):
+        plain_sgd = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=recipe.learning_rate)
+        for _ in range(recipe.epochs):
             model.eval()
-            for batch, batch_labels in train.eval_batches(32):
+            for batch, batch_labels in train.eval_batches(recipe.batch_size):
                 with hardware.autocast():
                     loss = F.cross_entropy(model(batch), batch_labels)
                 plain_sgd.zero_grad()

@@ -26,14 +26,15 @@ from benchmarks.recipe import CONFIGS
 from benchmarks.speed import PlainDataset, plain_epoch
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import statistics
-from emnist.models import build_model, set_dropout
+from emnist.models import build_model
 from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
+from emnist.training.augmentation import Affine
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import validate
 from emnist.training.loop import fit, seed_torch
-from emnist.training.optimizers import build_optimizer
+from emnist.training.optimizers import SGD
+from emnist.training.recipe import Recipe
 from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
 from emnist.utils.names import check_name
@@ -47,41 +48,41 @@ TARGETS = {"lenet": 82.53, "alexnet": 86.96, "vggnet": 87.24, "resnet": 86.88, "
 OURS = {
     "lenet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 64, "weight_decay": 1e-4, "dropout": 0.0},
     "alexnet": {"epochs": 10, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
-    "vggnet": {"epochs": 5, "learning_rate": 0.05, "batch_size": 32, "weight_decay": 5e-4, "dropout": 0.25},
+    "vggnet": {
+        **{"epochs": 5, "learning_rate": 0.05, "batch_size": 32, "weight_decay": 5e-4, "dropout": 0.25},
+        "without_augmentation": 0.25,
+    },
     "resnet": {"epochs": 8, "learning_rate": 0.2, "batch_size": 128, "weight_decay": 5e-4, "dropout": None},
     "spinalnet": {"epochs": 6, "learning_rate": 0.1, "batch_size": 128, "weight_decay": 5e-4, "dropout": 0.2},
 }
-UNAUGMENTED = {"vggnet": 0.25}  # fraction of the epochs, the last ones
-AUGMENTATION = {"affine": {"degrees": 10, "translate": 0.05, "scale": [0.9, 1.1], "shear": 3}}
-
 # The original: what its search found is not published, so its hyperparameters are from the middle of its search space.
 ORIGINAL = CONFIGS["baseline"] | {"batch_size": 64}
 PRETRAINING = 200 * 0.9  # passes over the training images: 200 epochs of SGD on 90 % of them
 FINETUNING = 50  # of Adam, on all
 
 
-def train_ours(params, name, config, train, hardware):
+def our_recipe(epochs, learning_rate, batch_size, weight_decay, dropout, without_augmentation=0.0):
+    """Make the recipe of a value of `OURS`."""
+    return Recipe(
+        SGD(momentum=0.9, weight_decay=weight_decay),
+        learning_rate,
+        epochs,
+        batch_size,
+        schedule="one_cycle",
+        augmentations=(Affine(degrees=10, translate=0.05, scale=(0.9, 1.1), shear=3),),
+        without_augmentation=without_augmentation,
+        clip_norm=1.0,
+        dropout=dropout,
+    )
+
+
+def train_ours(params, name, recipe, train, hardware):
     """Train by the package's loop, and return the model and the seconds of training."""
     seed_torch(params.seed, "weights")
     model = build_model(name)
-    set_dropout(model, config["dropout"])
     model = hardware.to_device(model)
-    optimizer = build_optimizer("sgd", {"momentum": 0.9}, model.parameters(), config)
     start = time.perf_counter()
-    fit(
-        "pretrain",
-        model,
-        optimizer,
-        train,
-        epochs=config["epochs"],
-        batch_size=config["batch_size"],
-        augmentations=build_augmentations(AUGMENTATION),
-        unaugmented=UNAUGMENTED.get(name, 0.0),
-        schedule=params.pretrain["annealed"].schedule,
-        clip_norm=params.pretrain.clip_norm,
-        seed=params.seed,
-        quiet=True,
-    )
+    fit("pretrain", model, recipe, train, seed=params.seed, quiet=True)
     return model, time.perf_counter() - start
 
 
@@ -134,7 +135,9 @@ def compare(params, name, config, threads, train, test, pixel_stats):
         return 100 * validate(model, ImageBatches(*test, hardware, pixel_stats))["validation_accuracy"]
 
     hardware = setup_hardware(params.compute, build_model(name), threads)
-    model, seconds = train_ours(params, name, config, ImageBatches(*train, hardware, pixel_stats), hardware)
+    recipe = our_recipe(**config)
+    batches = ImageBatches(*train, hardware, pixel_stats, augmentations=recipe.augmentations)
+    model, seconds = train_ours(params, name, recipe, batches, hardware)
     ours = accuracy(model, hardware)
     plain = setup_hardware(params.compute.model_copy(update={"precision": "float32"}), model, threads)
     model, epoch = train_originals_way(params, name, PlainDataset(*train, pixel_stats), plain.device, seconds)

@@ -97,7 +97,7 @@ def two_repro(folder, expected):
 
 def experiment_beside_repro(folder, expected):
     run("rm -rf data/weights .dvc/cache", folder)
-    codes = both("dvc repro", "dvc exp run -S finetune.learning_rate=0.002", folder, delay=4)
+    codes = both("dvc repro", "dvc exp run -S recipes.annealed.finetune.learning_rate=0.002", folder, delay=4)
     run("git symbolic-ref -q HEAD", folder)  # fails if git was left without a branch
     return codes
 

@@ -1,49 +1,20 @@
 """Random search over the hyperparameters of pre-training."""
 
-import math
+import json
 import sys
 from contextlib import contextmanager
 
 import numpy as np
 
 from emnist.cluster import requires_cluster_extra
-from emnist.models import build_model, set_dropout
-from emnist.training.augmentation import build_augmentations
+from emnist.models import build_model
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import Diverged, fit, seed_torch
-from emnist.training.losses import build_loss
-from emnist.training.optimizers import build_optimizer, searched_hyperparameters
+from emnist.training.recipe import search_space, trial_recipe
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 from emnist.utils.workers import run_in_workers
-
-
-def search_space(params):
-    """Return the search space for the recipe, the model and the optimizer in use.
-
-    Parameters
-    ----------
-    params : emnist.params.Params
-
-    Returns
-    -------
-    dict of str to list of float
-        The distinct values of each hyperparameter, in ascending order.
-    """
-    spaces = params.search[params.recipe]
-    space = spaces.resnet_space if params.model == "resnet" and spaces.resnet_space else spaces.space
-    return {name: sorted(set(space[name])) for name in searched_hyperparameters(params.pretrain.optimizer)}
-
-
-def check_trials(params):
-    """Raise `UserError` if the number of trials exceeds the number of combinations in the search space."""
-    trials, combinations = params.search[params.size].trials, math.prod(map(len, search_space(params).values()))
-    if trials > combinations:
-        raise UserError(
-            f"params.yaml: search.{params.size}.trials should be at most {combinations}, the combinations in "
-            f"the space of search.{params.recipe}, but is {trials}"
-        )
 
 
 def sample_configs(space, trials, seed):
@@ -52,7 +23,7 @@ def sample_configs(space, trials, seed):
     Parameters
     ----------
     space : dict of str to list
-        As returned by `search_space`.
+        As returned by `emnist.training.recipe.search_space`.
     trials : int
         Number of configurations, at most the number of combinations.
     seed : int
@@ -110,28 +81,13 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
     # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
     seed_torch(params.seed, "search")
     model = build_model(params.model)
-    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model, threads=1)
-    model = hardware.to_device(model)
-    train = ImageBatches(images, labels, hardware, pixel_stats, train_indices)
+    recipe = trial_recipe(params, config)
+    train = ImageBatches(images, labels, hardware, pixel_stats, train_indices, recipe.augmentations)
     validation = ImageBatches(images, labels, hardware, pixel_stats, validation_indices)
-    optimizer, recipe = params.pretrain.optimizer, params.pretrain[params.recipe]
     try:
         history = fit(
-            "search",
-            model,
-            build_optimizer(optimizer, params.optimizers[optimizer], model.parameters(), config),
-            train,
-            epochs=params.search[params.size].epochs,
-            batch_size=config["batch_size"],
-            augmentations=build_augmentations(params.augmentation),
-            loss=build_loss(params.loss, params.losses[params.loss]),
-            unaugmented=recipe.unaugmented,
-            schedule=recipe.schedule,
-            clip_norm=params.pretrain.clip_norm,
-            seed=params.seed,
-            validation=validation,
-            quiet=True,
+            "search", hardware.to_device(model), recipe, train, seed=params.seed, validation=validation, quiet=True
         )
     except Diverged:
         return None
@@ -161,12 +117,13 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     Raises
     ------
     UserError
-        If the trials are more than the combinations, every trial diverged, or the cluster cannot be used.
+        If every trial diverged, or the cluster cannot be used.
     """
-    check_trials(params)
-    configs = sample_configs(search_space(params), params.search[params.size].trials, params.seed)
+    configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
     saved = checkpoint and checkpoint.load()
-    losses = dict(saved[1]) if saved else {}
+    # By configuration, since another version of SciPy may draw others.
+    known = dict(saved[1]) if saved else {}
+    losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
     if cluster:
@@ -181,7 +138,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
             from emnist.cluster.calls import run_on_cluster
         results = run_on_cluster("search", run_trial, missing, cluster)
     else:
-        results = run_in_workers("search", run_trial, missing, workers, "lower search.workers in params.yaml")
+        results = run_in_workers("search", run_trial, missing, workers, "lower compute.workers in params.yaml")
     for number, loss in progress(results, "search", len(missing), "trial"):
         losses[number] = loss
         log(
@@ -190,7 +147,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
             + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged")
         )
         if checkpoint:
-            checkpoint.save({}, list(losses.items()))
+            checkpoint.save({}, [[json.dumps(configs[number]), loss] for number, loss in losses.items()])
     if all(loss is None for loss in losses.values()):
         raise UserError(
             f"all {len(configs)} trials of the search diverged: add smaller learning rates to its space in params.yaml"

@@ -41,8 +41,8 @@ class Features:
         """Yield features (B, F) of float32 and labels (B,) of int64 in order; the last batch may be smaller."""
         yield from self._gather(self.indices, batch_size)
 
-    def train_batches(self, batch_size, augmentations, generator):
-        """Yield batches as `eval_batches`, but shuffled; `augmentations`, which are for images, are ignored."""
+    def train_batches(self, batch_size, generator, augment=False):
+        """Yield batches as `eval_batches`, but shuffled. Features are never augmented, whatever `augment` is."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         yield from self._gather(order, batch_size)
 

@@ -1,19 +1,13 @@
-"""Check params.yaml before any work is done."""
+"""Check params.yaml before any work is done, and name the sources of the images for the stage `download`."""
 
-from emnist.check import check_names
 from emnist.data.files import write_json
-from emnist.params import as_list, load_params
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
-    check_names(params)
+def main(params):
     # Nothing else, so that a change of another parameter re-runs only the stages that depend on it.
-    write_json("data/sources.json", {name: params.download[name] for name in as_list(params.source)})
+    write_json("data/sources.json", {name: params.download[name].model_dump(mode="json") for name in params.source})
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -1,18 +1,16 @@
 """Download or create the images, from the sources that params.yaml names."""
 
 from emnist.data.datasets import RAW
-from emnist.data.files import load_json, write_json
-from emnist.sources import check_sources, join_titles, obtain
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.data.files import write_json
+from emnist.sources import join_titles, obtain
+from emnist.utils.stage import run_stage
 
 
-def main():
-    remove_stale_files()
-    sources = check_sources(load_json("data/sources.json"), "data/sources.json")
-    obtain(sources, RAW)
-    write_json(RAW / "source.json", {"title": join_titles(sources)})
+def main(params):
+    # The same as in data/sources.json, by which DVC knows when to run this stage again.
+    obtain({name: params.download[name] for name in params.source}, RAW)
+    write_json(RAW / "source.json", {"title": join_titles(params.source)})
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -1,47 +1,70 @@
-"""Score the fine-tuned model on training and test images."""
+"""Score the fine-tuned model on training and test images, and its exported networks on the test images."""
+
+from pathlib import Path
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.metrics import classification_metrics, per_class_table
+from emnist.evaluation.parity import parity
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
-from emnist.params import load_params
+from emnist.reading.network import Network
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
-from emnist.training.inference import predict_top3
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.training.inference import predict_probabilities, predict_top3
+from emnist.utils.stage import run_stage
+
+MAX_LOSS = 0.002  # of the accuracy, at which the 8-bit network is still recommended
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     model, metadata = load_model("data/weights/finetune.safetensors")
+    train_images, train_labels, _ = load_split()
+    images, labels = load_emnist("test", params.sizes[params.size].test, params.seed)
+    # First, since `setup_hardware` then chooses again for the scores.
+    write_json("metrics/export.json", score_exported(params.compute, model, metadata, images, labels))
+
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
-    train_images, train_labels, _ = load_split()
-    test_images, test_labels = load_emnist("test", params.split[params.size].test, params.seed)
-
-    scores = {}
-    for part, images, labels in [("train", train_images, train_labels), ("test", test_images, test_labels)]:
-        batches = ImageBatches(images, labels, hardware, metadata)
-        top3, confidence, losses = predict_top3(model, batches)
-        scores[part] = classification_metrics(labels, top3) | {"loss": round(float(losses.mean(dtype=float)), 6)}
-        write_csv(
-            f"data/predictions/{part}.csv",
-            ["actual", "predicted", "confidence"],
-            (
-                [CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
-                for label, classes, probability in zip(labels, top3, confidence)
-            ),
-        )
+    test = ImageBatches(images, labels, hardware, metadata)
+    train_scores, _ = score(model, ImageBatches(train_images, train_labels, hardware, metadata), train_labels, "train")
+    test_scores, predicted = score(model, test, labels, "test")
+    scores = {"train": train_scores, "test": test_scores}
     if params.evaluate.tta:  # a separate score, since all others are without test-time augmentation
-        tta_top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), batches)
-        scores["test_tta"] = classification_metrics(test_labels, tta_top3)
-    write_csv("plots/per_class.csv", *per_class_table(test_labels, top3[:, 0], CHARACTERS))
+        top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), test)
+        scores["test_tta"] = classification_metrics(labels, top3)
+    write_csv("plots/per_class.csv", *per_class_table(labels, predicted, CHARACTERS))
     write_json("metrics/evaluate.json", scores)
 
 
+def score(model, batches, labels, part):
+    """Score a model on one part of the images, and write its predictions."""
+    top3, confidence, losses = predict_top3(model, batches)
+    write_csv(
+        f"data/predictions/{part}.csv",
+        ["actual", "predicted", "confidence"],
+        (
+            [CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
+            for label, classes, probability in zip(labels, top3, confidence)
+        ),
+    )
+    scores = classification_metrics(labels, top3) | {"loss": round(float(losses.mean(dtype=float)), 6)}
+    return scores, top3[:, 0]
+
+
+def score_exported(compute, model, metadata, images, labels):
+    """Score the exported networks, and compare their probabilities with those of PyTorch in float32 on a CPU."""
+    hardware = setup_hardware(compute.model_copy(update={"device": "cpu", "precision": "float32"}), model)
+    expected = predict_probabilities(model, ImageBatches(images, labels, hardware, metadata))
+    scores = {"images": len(labels)}
+    for name, path in [("float32", "data/model/emnist.onnx"), ("int8", "data/model/emnist-int8.onnx")]:
+        scores[name] = parity(Network(path).probabilities(images), expected, labels)
+        scores[name]["bytes"] = Path(path).stat().st_size
+    loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
+    scores["int8"]["recommended"] = round(loss, 6) <= MAX_LOSS
+    return scores
+
+
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

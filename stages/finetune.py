@@ -3,29 +3,22 @@
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
-from emnist.models import load_model, set_dropout
+from emnist.models import load_model
 from emnist.models.weights import save_weights
-from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import fit
-from emnist.training.losses import build_loss
-from emnist.training.optimizers import build_optimizer
-from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
-from emnist.utils.errors import run_cli
+from emnist.training.recipe import finetune_recipe
+from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     images, labels, pixel_stats = load_split()
-
+    recipe = finetune_recipe(params)
     model, _ = load_model("data/weights/pretrain.safetensors")
-    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
-    model = hardware.to_device(model)
     log(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.as_dict()))
 
@@ -38,22 +31,11 @@ def main():
             {"epochs": last["epoch"], "train_loss": last["train_loss"], "train_accuracy": last["train_accuracy"]},
         )
 
-    options = params.optimizers[params.finetune.optimizer]
-    recipe = params.finetune[params.recipe]
-    config = {"learning_rate": params.finetune.learning_rate}
-    optimizer = build_optimizer(params.finetune.optimizer, options, model.parameters(), config)
     fit(
         "finetune",
-        model,
-        optimizer,
-        ImageBatches(images, labels, hardware, pixel_stats),
-        epochs=params.finetune[params.size].epochs,
-        batch_size=params.finetune.batch_size,
-        augmentations=build_augmentations(params.augmentation),
-        loss=build_loss(params.loss, params.losses[params.loss]),
-        unaugmented=recipe.unaugmented,
-        schedule=recipe.schedule,
-        clip_norm=params.finetune.clip_norm,
+        hardware.to_device(model),
+        recipe,
+        ImageBatches(images, labels, hardware, pixel_stats, augmentations=recipe.augmentations),
         seed=params.seed,
         checkpoint=checkpoint,
         report=report,
@@ -63,4 +45,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -3,15 +3,11 @@
 from emnist.data.classes import CHARACTERS
 from emnist.models import build_model, load_pretrained
 from emnist.models.weights import save_weights
-from emnist.params import load_params
 from emnist.training.loop import seed_torch
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     if params.pretrained:
         model, metadata = load_pretrained(params.pretrained)
     else:
@@ -22,4 +18,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -10,10 +10,9 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, load_emnist, load_split
 from emnist.data.files import load_json
 from emnist.figures import characters, confusion, training
-from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import UserError, run_cli
+from emnist.training.recipe import augmentations
+from emnist.utils.errors import UserError
+from emnist.utils.stage import run_stage
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
@@ -25,14 +24,12 @@ TRIAL = {
 }  # the other hyperparameters are floats
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     source_title = load_json(RAW / "source.json")["title"]
     title = f"{params.model} on {source_title}"
     rng = np.random.default_rng(params.seed)
     draw_confusion(title)
-    draw_predictions(title, *load_emnist("test", params.split[params.size].test, params.seed), rng)
+    draw_predictions(title, *load_emnist("test", params.sizes[params.size].test, params.seed), rng)
     draw_augmentation(params, rng)
     training.training_curves(
         "plots/curves.png",
@@ -45,15 +42,15 @@ def main():
 
 
 def draw_confusion(title):
-    for part, name in [("train", "training"), ("test", "test")]:
-        table = load_predictions(part)[["actual", "predicted"]]
-        labels, predictions = table.map(CHARACTERS.index).to_numpy().T
+    labels, predictions = classes_of("test")
+    for name, part in [("training", classes_of("train")), ("test", (labels, predictions))]:
+        actual, predicted = part
         confusion.confusion_heat_map(
-            f"plots/confusion-{part}.png",
-            labels,
-            predictions,
+            f"plots/confusion-{name.removesuffix('ing')}.png",
+            actual,
+            predicted,
             CHARACTERS,
-            f"{title}: {len(labels):,} {name} images, {np.mean(labels == predictions):.2%} read correctly",
+            f"{title}: {len(actual):,} {name} images, {np.mean(actual == predicted):.2%} read correctly",
         )
     confusion.confused_pairs(
         "plots/confused-pairs.png",
@@ -62,6 +59,12 @@ def draw_confusion(title):
         CHARACTERS,
         f"{title}: the most frequent confusions of test images",
     )
+
+
+def classes_of(part):
+    """Load the true and the predicted classes, as numbers, of one part of the images."""
+    table = load_predictions(part)[["actual", "predicted"]]
+    return table.map(CHARACTERS.index).to_numpy().T
 
 
 def draw_predictions(title, images, labels, rng):
@@ -87,15 +90,14 @@ def draw_augmentation(params, rng):
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
     originals = torch.from_numpy(images[chosen])[:, None].float()  # 0 to 255, as in training
     copies = originals.repeat_interleave(9, dim=0)
-    augmentations = build_augmentations(params.augmentation)
     augmented, generator = copies, torch.Generator().manual_seed(params.seed)
-    for augment in augmentations:
+    for augment in augmentations(params):
         augmented = augment(augmented, generator)
     characters.augmentation_grid(
         "plots/augmentation.png",
         torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy() / 255,
         [CHARACTERS[label] for label in labels[chosen]],
-        f"Augmentation: {', '.join(map(str, augmentations)) or 'none'}",
+        f"Augmentation: {', '.join(map(str, augmentations(params))) or 'none'}",
     )
 
 
@@ -139,4 +141,4 @@ def load_table(path, **columns):
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

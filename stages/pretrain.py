@@ -3,30 +3,23 @@
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_split
 from emnist.data.files import load_json, write_csv, write_json
-from emnist.models import load_model, set_dropout
+from emnist.models import load_model
 from emnist.models.weights import save_weights
-from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import best_epoch, fit
-from emnist.training.losses import build_loss
-from emnist.training.optimizers import build_optimizer, searched_hyperparameters
-from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
-from emnist.utils.errors import run_cli
+from emnist.training.recipe import pretrain_recipe, search_space
+from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
-    config = load_json("data/search/best.json", *searched_hyperparameters(params.pretrain.optimizer))
-
+    config = load_json("data/search/best.json", *search_space(params))
+    recipe = pretrain_recipe(params, config)
     model, _ = load_model("data/weights/initial.safetensors")
-    set_dropout(model, params.dropout[params.recipe].get(params.model))
     hardware = setup_hardware(params.compute, model)
-    model = hardware.to_device(model)
     log(f"pretrain: {params.model} on {len(pretrain):,} images with {config}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.as_dict()))
 
@@ -44,30 +37,19 @@ def main():
             },
         )
 
-    options = params.optimizers[params.pretrain.optimizer]
-    optimizer = build_optimizer(params.pretrain.optimizer, options, model.parameters(), config)
-    size, recipe = params.pretrain[params.size], params.pretrain[params.recipe]
     fit(
         "pretrain",
-        model,
-        optimizer,
-        ImageBatches(images, labels, hardware, pixel_stats, pretrain),
-        epochs=size.epochs,
-        patience=size.patience if recipe.early_stopping else None,
-        batch_size=config["batch_size"],
-        augmentations=build_augmentations(params.augmentation),
-        loss=build_loss(params.loss, params.losses[params.loss]),
-        unaugmented=recipe.unaugmented,
-        schedule=recipe.schedule,
-        clip_norm=params.pretrain.clip_norm,
+        hardware.to_device(model),
+        recipe,
+        ImageBatches(images, labels, hardware, pixel_stats, pretrain, recipe.augmentations),
         seed=params.seed,
+        validation=ImageBatches(images, labels, hardware, pixel_stats, held_out),
         checkpoint=checkpoint,
         report=report,
-        validation=ImageBatches(images, labels, hardware, pixel_stats, held_out),
     )
     save_weights("data/weights/pretrain.safetensors", model, model=params.model, classes=CHARACTERS, **pixel_stats)
     checkpoint.mark_complete("data/weights/pretrain.safetensors")
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

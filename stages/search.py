@@ -5,22 +5,19 @@ import os
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
-from emnist.params import load_params
 from emnist.search import best_config, random_search
 from emnist.training.hardware import setup_hardware
-from emnist.utils.checkpoint import Checkpoint, remove_stale_files, stage_key
+from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.environment import cores
-from emnist.utils.errors import run_cli
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
+def main(params):
     hardware = setup_hardware(params.compute, build_model(params.model), threads=1)
     log(f"search: {params.model}; {hardware} a trial")
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
-    workers = cores() if params.search.workers == "auto" else params.search.workers
+    workers = cores() if params.compute.workers == "auto" else params.compute.workers
     cluster = os.environ.get("EMNIST_SEARCH_CLUSTER")  # decides no result: docs/cluster.md
     trials = random_search(params, load_split("mini-train", "mini-validation"), workers, checkpoint, cluster)
     best = best_config(trials)
@@ -37,4 +34,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

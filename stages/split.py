@@ -6,15 +6,11 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, SPLIT, load_emnist
 from emnist.data.files import load_json, write_array, write_json
 from emnist.data.subsets import partition, statistics
-from emnist.params import load_params
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
-    images, labels = load_emnist("train", params.split[params.size].train, params.seed)
+def main(params):
+    images, labels = load_emnist("train", params.sizes[params.size].train, params.seed)
     parts = partition(labels, params.seed)
     pixel_stats = statistics(images)
 
@@ -35,4 +31,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

@@ -1,32 +1,48 @@
-"""Score the ten-digit model on the test digits."""
+"""Train a new head for ten digits on the frozen features of the fine-tuned or the initial model, and score it."""
 
 from emnist.data.datasets import load_mnist
-from emnist.data.files import load_json, write_json
+from emnist.data.files import write_csv, write_json
+from emnist.data.subsets import statistics
 from emnist.evaluation.metrics import classification_metrics
-from emnist.models import load_model
-from emnist.params import load_params
+from emnist.models import load_model, replace_head
+from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
-from emnist.utils.checkpoint import remove_stale_files
-from emnist.utils.errors import run_cli
+from emnist.training.loop import fit, seed_torch
+from emnist.training.recipe import transfer_recipe
+from emnist.transfer import Features, Head
+from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.stage import run_stage
 
 
-def main():
-    params = load_params()
-    remove_stale_files()
-    model, metadata = load_model("data/weights/transfer.safetensors")
+def main(params):
+    images, labels = load_mnist("train")
+    pixel_stats = statistics(images)
+    model, metadata = load_model(f"data/weights/{params.transfer.weights}.safetensors")
+    seed_torch(params.seed, "head")
+    model = replace_head(model, num_classes=10)
     hardware = setup_hardware(params.compute, model)
-    images, labels = load_mnist("t10k")
-    top3, _, _ = predict_top3(hardware.to_device(model), ImageBatches(images, labels, hardware, metadata))
+    head = Head(hardware.to_device(model))
+    features = Features(model, ImageBatches(images, labels, hardware, pixel_stats))
+    checkpoint = Checkpoint(stage_key("transfer", params, hardware.as_dict()))
+    history = fit("transfer", head, transfer_recipe(params), features, seed=params.seed, checkpoint=checkpoint)
+
+    save_weights(
+        "data/weights/transfer.safetensors", model, model=metadata["model"], classes="0123456789", **pixel_stats
+    )
+    write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
+    test_images, test_labels = load_mnist("t10k")
+    test = ImageBatches(test_images, test_labels, hardware, pixel_stats)
     write_json(
         "metrics/transfer.json",
         {
-            "train": load_json("metrics/transfer_train.json"),
-            "test": classification_metrics(labels, top3, bymerge=False),
+            "train": classification_metrics(labels, predict_top3(head, features)[0], bymerge=False),
+            "test": classification_metrics(test_labels, predict_top3(model, test)[0], bymerge=False),
         },
     )
+    checkpoint.mark_complete("data/weights/transfer.safetensors")
 
 
 if __name__ == "__main__":
-    run_cli(main)
+    run_stage(main)

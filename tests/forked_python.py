@@ -1,8 +1,8 @@
-"""``python -m stages.NAME``, ``dvc`` and ``emnist`` as forks of one process that has imported what they import.
+"""``python3 -m stages.NAME``, ``dvc`` and ``emnist`` as forks of one process that has imported what they import.
 
-Importing takes them longer than their work on a few images. `start` makes a folder with a ``python``, a ``dvc`` and an
+Importing takes them longer than their work on a few images. `start` makes a folder with a ``python3``, a ``dvc`` and an
 ``emnist`` that hand their command over to that process. The fork has the command's folder, environment, input and
-output, imports the project's own modules from that folder, gets SIGINT and SIGTERM, and gives the exit code. ``python``
+output, imports the project's own modules from that folder, gets SIGINT and SIGTERM, and gives the exit code. ``python3``
 runs any other command as ever. What is imported is never collected, neither by a fork nor at its end: that would copy
 all of its memory, which takes a second.
 """
@@ -44,10 +44,11 @@ def start():
     python = shlex.quote(sys.executable)
     hand_over = f"exec {shlex.join([sys.executable, '-IS', __file__, str(folder / 'socket')])}"
     commands = {
-        "python": f'case "$#$*" in "2-m stages."*) {hand_over} "$2";; esac\nexec {python} "$@"',
+        "python3": f'case "$#$*" in "2-m stages."*) {hand_over} "$2";; esac\nexec {python} "$@"',
         "dvc": f'{hand_over} dvc "$@"',
         "emnist": f'{hand_over} emnist "$@"',
     }
+    commands["python"] = commands["python3"]
     for name, script in commands.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)

@@ -15,14 +15,12 @@ TINY = {
     "model": "lenet",
     "download.sample.train": 500,
     "download.sample.test": 120,
-    "split.small.train": 400,
-    "split.small.test": 100,
-    "search.small.trials": 2,
-    "search.small.epochs": 1,
-    "search.workers": 1,  # more change no result, and start slowly
+    "sizes.small": {
+        **{"train": 400, "test": 100, "trials": 2},
+        **{"trial_epochs": 1, "pretrain_epochs": 2, "finetune_epochs": 1},
+    },
+    "compute.workers": 1,  # more change no result, and start slowly
     "compute.threads": 1,  # several tests run side by side
-    "pretrain.small.epochs": 2,
-    "finetune.small.epochs": 1,
     "transfer.epochs": 1,
 }
 

@@ -17,8 +17,8 @@ def small_search(trials, images=300):
         As `emnist.search.random_search` takes it: 200 images to train on, 100 to validate.
     """
     values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    search = values["search"] | {"small": {"trials": trials, "epochs": 1}}
-    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline", "search": search})
+    values["sizes"]["small"] |= {"trials": trials, "trial_epochs": 1}
+    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline"})
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (images, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 62, images).astype(np.uint8)

@@ -25,10 +25,10 @@ from emnist.models.pretrained import FOLDER
 from emnist.models.weights import save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
-from emnist.training.augmentation import build_augmentations
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
+from emnist.training.recipe import finetune_recipe, pretrain_recipe
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
@@ -178,7 +178,7 @@ def publish(options):
         onnx_precision=onnx_precision,
         onnx_changed=onnx_changed,
         count=len(top3),
-        recipe=recipe(params, options, model),
+        recipe=describe_recipe(params, options, model),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False),
         scores="\n".join(
             f"| {name} | {len(scored[name][0]):,} | "
@@ -203,29 +203,28 @@ def count_changed(path, images, top3):
     return int(np.sum(Network(path).probabilities(images).argmax(1) != top3[:, 0]))
 
 
-def recipe(params, options, model):
+def describe_recipe(params, options, model):
     """Say in words how the run trained."""
     best = load_json(options.run / "metrics/search.json")["best"]
-    pretrain, finetune = params.pretrain, params.finetune
+    pretrain, finetune = pretrain_recipe(params, best), finetune_recipe(params)
     begin = f"the pretrained network {params.pretrained}" if params.pretrained else "random weights"
     layers = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    dropout = params.dropout[params.recipe].get(params.model, layers[0].p) if layers else "none"
-    augmentation = " and ".join(map(str, build_augmentations(params.augmentation))) or "none"
-    unaugmented = "".join(
-        f"; none in the last {stage[params.recipe].unaugmented:.0%} of {stage.optimizer}'s epochs"
-        for stage in (pretrain, finetune)
-        if stage[params.recipe].unaugmented
+    dropout = "none" if not layers else layers[0].p if pretrain.dropout is None else pretrain.dropout
+    names = params.optimizer
+    without = "".join(
+        f"; none in the last {recipe.without_augmentation:.0%} of {name}'s epochs"
+        for name, recipe in [(names.pretrain, pretrain), (names.finetune, finetune)]
+        if recipe.without_augmentation
     )
     threads = "one thread" if params.compute.threads == 1 else f"{params.compute.threads} threads"
     return "\n".join(
         [
             f"- From {begin}, seed {params.seed}, on {options.processor}, with {threads}.",
-            f"- {pretrain.optimizer}, {pretrain[params.size].epochs} epochs on 90 % of the images, "
-            f"{pretrain[params.recipe].schedule}: {', '.join(f'{name} {value:g}' for name, value in best.items())}.",
-            f"- {finetune.optimizer}, {finetune[params.size].epochs} epochs on all images, "
-            f"{finetune[params.recipe].schedule}: learning_rate {finetune.learning_rate:g}, "
-            f"batch_size {finetune.batch_size}.",
-            f"- Augmentation: {augmentation}{unaugmented}.",
+            f"- {names.pretrain}, {pretrain.epochs} epochs on 90 % of the images, {pretrain.schedule}: "
+            f"{', '.join(f'{name} {value:g}' for name, value in best.items())}.",
+            f"- {names.finetune}, {finetune.epochs} epochs on all images, {finetune.schedule}: "
+            f"learning_rate {finetune.learning_rate:g}, batch_size {finetune.batch_size}.",
+            f"- Augmentation: {' and '.join(map(str, pretrain.augmentations)) or 'none'}{without}.",
             f"- Dropout: {dropout}. Loss: {params.loss}.",
         ]
     )

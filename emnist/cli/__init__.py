@@ -55,9 +55,9 @@ def main():
     except ModuleNotFoundError as error:
         if error.name.split(".")[0] == "emnist":
             raise
-        extra = "serve" if name == "serve" else "train"
+        wanted = {"predict": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
         raise UserError(
-            f"`emnist {name}` needs {error.name}, which is not installed: run `pip install 'emnist[{extra}]'`"
+            f"`emnist {name}` needs {error.name}, which is not installed: run `pip install {wanted}` in the clone"
         ) from None
 
 

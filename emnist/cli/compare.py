@@ -7,7 +7,7 @@ from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
 SEEDS = [42, 43, 44]
-EXAMPLE = "emnist compare --models lenet,resnet --seeds 42,43 -S pretrain.small.epochs=5"
+EXAMPLE = "emnist compare --models lenet,resnet --seeds 42,43 -S sizes.small.pretrain_epochs=5"
 
 
 def add_arguments(parser):

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from emnist.utils.errors import UserError, printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
 EXPORTED = "data/model/emnist.onnx"  # of your own run
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm")
+SUFFIXES = tuple(
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .hif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()
+)
 BATCH = 32  # pictures that the networks read at once
 MAX_INPUT = 100_000_000  # bytes of standard input
 
@@ -31,8 +34,9 @@ def add_arguments(parser):
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx "
         f"(default: {EXPORTED}, or the pretrained handwriting if there is none)",
     )
-    parser.add_argument("--format", choices=["text", *WRITERS], default="text", help="default: %(default)s")
-    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    formats = parser.add_mutually_exclusive_group()
+    formats.add_argument("--format", choices=["text", *WRITERS], default="text", help="default: %(default)s")
+    formats.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
     )
@@ -84,7 +88,11 @@ def predict(readers, names, top, errors):
     """
     import numpy as np
 
-    files = [file for name in names for file in find_files(name)]
+    def report(error):
+        print(f"error: {error}", file=sys.stderr)
+        errors.append(error)
+
+    files = [file for name in names for file in find_files(name, report)]
     for start in range(0, len(files), BATCH):
         found = []
         for file in files[start : start + BATCH]:
@@ -93,8 +101,7 @@ def predict(readers, names, top, errors):
                     image = read_picture(file)
                 found.append((file, image))
             except UserError as error:
-                print(f"error: {error}", file=sys.stderr)
-                errors.append(error)
+                report(error)
         if not found:
             continue
         images = np.stack([image for _, image in found])
@@ -117,10 +124,33 @@ def c_stderr_dropped():
         os.close(dropped)
 
 
-def find_files(name):
-    """List the pictures in a folder and its subfolders by their suffixes; of anything else, give the name itself."""
-    found = [path for path in Path(name).rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    return sorted(map(str, found)) or [name]
+def find_files(name, report):
+    """List the pictures in a folder and its subfolders by their suffixes; of anything else, give the name itself.
+
+    Links to folders are followed. Standard error says how many other files there are; `report` is called with a
+    `UserError` for each folder that cannot be read.
+    """
+    if not Path(name).is_dir():
+        return [name]
+    found, others, denied, seen = [], Counter(), [], set()
+    for folder, subfolders, files in os.walk(name, onerror=denied.append, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:  # a link leads back here
+            subfolders.clear()
+            continue
+        seen.add(real)
+        for path in (Path(folder, file) for file in files if file[0] != "."):
+            if path.suffix.lower() in SUFFIXES:
+                found.append(str(path))
+            else:
+                others[path.suffix.lower() or "no suffix"] += 1
+    for error in denied:
+        report(UserError(f"{error.filename} cannot be read ({error.strerror}): check its permissions"))
+    if not found and not denied:
+        report(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
+    elif others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
+        print(printable(f"{name}: {others.total()} other files are left out ({kinds})"), file=sys.stderr)
+    return sorted(found)
 
 
 def read_picture(name):
@@ -133,8 +163,6 @@ def read_picture(name):
                 f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down"
             )
         return read_character(content, "standard input")
-    if Path(name).is_dir():
-        raise UserError(f"{printable(name)} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}")
     return read_character(name)
 
 

@@ -31,10 +31,10 @@ Next:     dvc exp run -S model=spinalnet    another architecture
 
 def scored_model():
     """Return the name of the model whose scores are in metrics, as DVC recorded it; params.yaml may name another."""
-    from emnist.params import read_params
+    from emnist.utils.schema import load_mapping
 
     try:
-        deps = read_params("dvc.lock")["stages"]["evaluate"]["deps"]
+        deps = load_mapping("dvc.lock")["stages"]["evaluate"]["deps"]
         return next(Path(dep["path"]).stem for dep in deps if dep["path"].startswith("emnist/architectures/"))
     except (KeyError, TypeError, AttributeError, StopIteration):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

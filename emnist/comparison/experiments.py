@@ -93,7 +93,6 @@ def drop_compute_params(values):
     """Copy parameters without those that change only how numbers are rounded."""
     values = copy.deepcopy(values)
     values.pop("compute", None)
-    values.get("search", {}).pop("workers", None)
     return values
 
 

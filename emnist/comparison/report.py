@@ -11,10 +11,9 @@ from emnist.comparison.page import write_page
 from emnist.data.classes import CHARACTERS
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import build_model
-from emnist.params import as_list
 from emnist.sources import join_titles
-from emnist.training.augmentation import build_augmentations
 from emnist.training.hardware import setup_hardware
+from emnist.training.recipe import augmentations
 from emnist.utils.atomic import write_bytes
 
 FOLDER = Path("plots/comparison")
@@ -146,7 +145,7 @@ def write_report(plan, found, speed=False):
     comparable = [model for model in accuracies if not plan.special[model]]
     best = sorted(comparable, key=lambda model: -accuracies[model].mean())[:2]
 
-    title = _title(accuracies, join_titles(as_list(plan.params.source)))
+    title = _title(accuracies, join_titles(plan.params.source))
     sentences = [summarize(runs[runs["model"].isin(comparable)], costs)] if len(best) == 2 else []
     sentences += [
         f"{model} cannot be compared with the others, because it ran with {', '.join(plan.special[model])}."
@@ -215,7 +214,7 @@ def _measure_speed(models, params, costs):
     for model, built in models.items():
         hardware = setup_hardware(params.compute, built)
         training, inference = images_per_second(
-            hardware.to_device(built), hardware, build_augmentations(params.augmentation), params.pretrain.clip_norm
+            hardware.to_device(built), hardware, augmentations(params), params.recipes[params.recipe].clip_norm
         )
         costs[model] |= {"images a second, training": training, "images a second, inference": inference}
 

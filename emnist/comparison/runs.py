@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 import yaml
 
-from emnist.check import check_names
 from emnist.comparison.experiments import (
     experiment_refs,
     fail_dead_runs,
@@ -17,27 +16,13 @@ from emnist.comparison.experiments import (
     match_experiments,
     run_dvc,
 )
-from emnist.params import check_params, read_params
+from emnist.params import check_params
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.progress import log
+from emnist.utils.schema import load_mapping
 
-REDUCED_SETTINGS = {
-    # A smoke test, not a fair measurement of EnsNet: two cores train it on 18 images a second. Small batches, so that
-    # the few images make more steps.
-    "ensnet": [
-        "split.small.train=1000",
-        "split.small.test=500",
-        "search.small.trials=2",
-        "search.small.epochs=1",
-        "search.annealed.space.batch_size=[16]",
-        "search.annealed.space.learning_rate=[0.03,0.1]",
-        "pretrain.small.epochs=3",
-        "finetune.small.epochs=2",
-        "finetune.batch_size=16",
-    ]
-}
 POLL_SECONDS = 60  # at most, between two looks at the queue
 
 
@@ -71,7 +56,7 @@ def plan_runs(models, seeds, settings):
     seeds : list of int
     settings : list of (str or None, str)
         ``name=value`` of each parameter to set, with the model that it is for, None for all. Without a GPU, the small
-        size has `REDUCED_SETTINGS` too.
+        size of an architecture may be another: `compare_size` in params.yaml.
 
     Returns
     -------
@@ -85,8 +70,10 @@ def plan_runs(models, seeds, settings):
     common = [setting for model, setting in settings if not model]
     params = check_params(with_settings(common))
     special = {model: [setting for name, setting in settings if name == model] for model in models}
-    if params.size == "small" and not torch.cuda.is_available():
-        special = {model: REDUCED_SETTINGS.get(model, []) + own for model, own in special.items()}
+    if not torch.cuda.is_available():
+        for model, own in special.items():
+            if size := params.architectures[model].compare_size.get(params.size):
+                own.insert(0, f"size={size}")
     of_run = {
         (model, seed): [f"model={model}", f"seed={seed}", *common, *special[model]]
         for model in models
@@ -99,7 +86,7 @@ def plan_runs(models, seeds, settings):
 
 def with_settings(settings):
     """Read `params.yaml`, set some of its values, and check the result."""
-    values = read_params()
+    values = load_mapping()
     for each in settings:
         name, _, value = each.partition("=")
         *sections, last = name.split(".")
@@ -109,7 +96,7 @@ def with_settings(settings):
         if not isinstance(section, dict):
             raise UserError(f"params.yaml has no {'.'.join(sections)} in which {last} could be set")
         section[last] = yaml.safe_load(value)
-    check_names(check_params(values))
+    check_params(values)
     return values
 
 
@@ -218,7 +205,7 @@ def threads_per_run(values, jobs):
 
 def auto_threads(values):
     """Name the parameters that count threads, where a person left the number to be chosen."""
-    chosen = {"compute.threads": values["compute"]["threads"], "search.workers": values["search"]["workers"]}
+    chosen = {"compute.threads": values["compute"]["threads"], "compute.workers": values["compute"]["workers"]}
     return [name for name, number in chosen.items() if number == "auto"]
 
 

@@ -37,8 +37,8 @@ def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
     model : torch.nn.Module
         On `hardware`. The measurement changes its weights.
     hardware : emnist.training.hardware.Hardware
-    augmentations : iterable of callables
-        As returned by `emnist.training.augmentation.build_augmentations`.
+    augmentations : iterable of callable
+        As described at `emnist.training.augmentation.AUGMENTATIONS`.
     clip_norm : float
     seconds : float
         Approximate duration of each of the two measurements.
@@ -50,14 +50,13 @@ def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
     """
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(8 * BATCH, 28, 28), dtype=np.uint8)
-    images = ImageBatches(
-        images, rng.integers(62, size=len(images), dtype=np.uint8), hardware, {"mean": 0.5, "std": 0.3}
-    )
+    labels = rng.integers(62, size=len(images), dtype=np.uint8)
+    images = ImageBatches(images, labels, hardware, {"mean": 0.5, "std": 0.3}, augmentations=augmentations)
     generator = torch.Generator(hardware.device).manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def train():
-        train_epoch(model, optimizer, images.train_batches(BATCH, augmentations, generator), hardware, clip_norm)
+        train_epoch(model, optimizer, images.train_batches(BATCH, generator), hardware, clip_norm)
 
     return tuple(
         len(images) * _calls_per_second(function, seconds) for function in (train, lambda: predict_top3(model, images))

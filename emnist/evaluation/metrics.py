@@ -31,7 +31,7 @@ def f1(labels, top3):
 
 
 def macro_f1(labels, top3):
-    return f1_score(labels, top3[:, 0], average="macro", zero_division=0)
+    return f1_score(labels, top3[:, 0], labels=np.unique(labels), average="macro", zero_division=0)
 
 
 def top3_accuracy(labels, top3):
@@ -65,7 +65,7 @@ def classification_metrics(labels, top3, bymerge=True):
     -------
     dict of str to float
         ``accuracy``; ``precision``, ``recall`` and ``f1``, weighted by the images of each class;
-        ``macro_f1``, the unweighted mean over the classes that occur; ``top3_accuracy``; with `bymerge` also
+        ``macro_f1``, the unweighted mean over the classes that have images; ``top3_accuracy``; with `bymerge` also
         ``bymerge_accuracy``, in which letters whose two cases look alike are one class, 47 in all [1]_.
         Numbers from 0 to 1, to 6 decimals.
 

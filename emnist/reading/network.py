@@ -6,8 +6,11 @@ import numpy as np
 import onnxruntime
 
 from emnist.models.pretrained import FOLDER, pretrained_names
+from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
 from emnist.utils.names import check_name
+
+check_version("onnxruntime", onnxruntime.__version__, "1.18")
 
 DEFAULT = "handwriting"  # the pretrained network for a person's own pictures
 BATCH = 256  # images computed at once

@@ -5,14 +5,21 @@ import os
 import stat
 
 import numpy as np
+import PIL
 from PIL import Image, ImageOps, ImageStat
 
 from emnist.data.convert import convert
 from emnist.reading.strokes import label_regions, largest_distance
+from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
+
+check_version("numpy", np.__version__, "1.26")
+check_version("pillow", PIL.__version__, "11.3")
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
+# How files of phones in HEIC format begin, after four bytes; the extra `heic` reads them.
+HEIC = [b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")]
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # beyond it Pillow warns, and beyond twice as many refuses
 WORKING_SIDE = 512  # pixels; larger pictures are first scaled down to it
 INK_SIDE = 60  # pixels, the longer side of a character in the 128x128 images that EMNIST was made from
@@ -143,7 +150,7 @@ def _open(picture, name):
     elif isinstance(picture, Image.Image):
         image = picture
     elif isinstance(picture, bytes) or hasattr(picture, "read"):
-        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS)
+        image = _open_file(io.BytesIO(picture) if isinstance(picture, bytes) else picture, name)
         image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a larger JPEG is decoded at this size, which is faster
     else:
         raise UserError(
@@ -154,6 +161,23 @@ def _open(picture, name):
     if not all(image.size):
         raise UserError(f"{name} should show a character, but has no pixels: give another")
     return image
+
+
+def _open_file(file, name):
+    try:
+        return Image.open(file, formats=FORMATS)
+    except Image.UnidentifiedImageError:
+        file.seek(0)
+        if file.read(12)[4:] not in HEIC:
+            raise
+    try:
+        from pillow_heif import register_heif_opener  # imported here, since it takes a tenth of a second
+    except ModuleNotFoundError:
+        raise UserError(
+            f"{name} is in HEIC format, which needs pillow-heif: run `pip install pillow-heif`, or convert it"
+        ) from None
+    register_heif_opener()
+    return Image.open(file, formats=["HEIF"])
 
 
 def _from_array(array, name):

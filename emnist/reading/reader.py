@@ -1,11 +1,17 @@
 """Predicting characters from pictures."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from emnist.reading.network import DEFAULT, load_network
 from emnist.reading.pictures import read_character
+
+Picture = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -20,15 +26,15 @@ class Prediction:
         The image that the network was given.
     """
 
-    probabilities: list
+    probabilities: list[tuple[str, float]]
     image: np.ndarray
 
     @property
-    def character(self):
+    def character(self) -> str:
         """The most probable class."""
         return self.probabilities[0][0]
 
-    def guesses(self, top):
+    def guesses(self, top: int) -> list[dict[str, str | float]]:
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
         return [{"character": character, "probability": value} for character, value in self.probabilities[:top]]
 
@@ -49,17 +55,17 @@ class Reader:
     '1'
     """
 
-    def __init__(self, network=DEFAULT):
+    def __init__(self, network: str | os.PathLike = DEFAULT):
         self.network = load_network(network)
 
-    def predict(self, pictures):
+    def predict(self, pictures: Iterable[Picture] | Picture) -> list[Prediction]:
         """Predict the character in each picture.
 
         Parameters
         ----------
         pictures : iterable
             Of one character each, as `emnist.reading.pictures.read_character` takes them: paths, bytes, open files,
-            arrays or Pillow images.
+            arrays or Pillow images. A single one is taken as a list of one.
 
         Returns
         -------
@@ -70,12 +76,20 @@ class Reader:
         UserError
             If a picture cannot be read, or shows no character.
         """
-        return self.predict_images(np.stack([read_character(picture) for picture in pictures]))
+        images = [read_character(picture) for picture in ([pictures] if _is_one(pictures) else pictures)]
+        return self.predict_images(np.array(images, np.uint8).reshape(-1, 28, 28))
 
-    def predict_images(self, images):
+    def predict_images(self, images: np.ndarray) -> list[Prediction]:
         """Predict images in EMNIST's format, uint8 (N, 28, 28), upright, white on black; return a list of `Prediction`."""
         predictions = []
         for image, row in zip(images, self.network.probabilities(images)):
             order = np.argsort(-row, kind="stable")
             predictions.append(Prediction([(self.network.classes[i], float(row[i])) for i in order], image))
         return predictions
+
+
+def _is_one(pictures):
+    """Whether this is one picture, though it may be iterable: a path, bytes, a file, an image or its pixels."""
+    if isinstance(pictures, np.ndarray):
+        return pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[2] in (3, 4))
+    return isinstance(pictures, str | bytes | os.PathLike | Image.Image) or hasattr(pictures, "read")

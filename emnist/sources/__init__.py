@@ -1,7 +1,7 @@
 """Sources of images, looked up by name.
 
 Each module of this package is a source, except those whose names begin with an underscore. A source defines ``TITLE``
-(str, for figures and tables), ``Options`` (a subclass of `emnist.params.Section`, the schema of download.NAME in
+(str, for figures and tables), ``Options`` (a subclass of `emnist.utils.schema.Section`, the schema of download.NAME in
 params.yaml) and ``obtain(options, folder, with_digits=True)``, which writes the eight files that
 `emnist.data.datasets` reads: four of characters and, if `with_digits`, four of digits.
 """
@@ -10,11 +10,9 @@ import importlib
 import pkgutil
 from contextlib import ExitStack
 
-from emnist.params import check_options
 from emnist.sources.folder import copy_folders
 from emnist.utils.atomic import temporary_folder
-from emnist.utils.errors import UserError
-from emnist.utils.names import check_name, shorten
+from emnist.utils.names import check_name
 
 SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 
@@ -38,34 +36,6 @@ def load_source(name):
     """
     check_name(name, SOURCES, "the source")
     return importlib.import_module(f"emnist.sources.{name}")
-
-
-def check_sources(value, path):
-    """Check the chosen sources and their options, as the stage `check` writes them.
-
-    Parameters
-    ----------
-    value : JSON value
-        Should be a dict of a source's name to its options.
-    path : path-like
-        The file that errors name.
-
-    Returns
-    -------
-    dict of str to Options
-        In the order given.
-
-    Raises
-    ------
-    UserError
-        If there is no source, or a name or an option is wrong.
-    """
-    if not (isinstance(value, dict) and value and set(value) <= set(SOURCES)):
-        raise UserError(
-            f"{path} should hold the options of {', '.join(SOURCES)} or some of them, but holds {shorten(value)}: "
-            "delete it and run `dvc repro`"
-        )
-    return {name: check_options(load_source(name).Options, options, name, path) for name, options in value.items()}
 
 
 def join_titles(names):

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from emnist.params import Section
 from emnist.sources._http import Mirror, fetch
 from emnist.sources.folder import copy_files, emnist_files, mnist_files
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.names import shorten
+from emnist.utils.schema import Section
 
 TITLE = "EMNIST ByClass"
 LARGEST_MEMBER = 2**30  # bytes; the largest member needed of the official archive has a fifth of that

@@ -8,10 +8,10 @@ from pydantic import model_validator
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.idx import MAX_ITEMS, concatenate, load_pair
-from emnist.params import OneOrSeveral, Section, as_list
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
+from emnist.utils.schema import Section, Strings
 
 TITLE = "images from a folder"
 
@@ -19,12 +19,12 @@ TITLE = "images from a folder"
 class Options(Section):
     """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, the first of `emnist` holds both."""
 
-    emnist: OneOrSeveral | None
+    emnist: Strings[str] | None
     mnist: str | None
 
     @model_validator(mode="after")
     def is_not_the_destination(self):
-        folders = as_list(self.emnist or []) + as_list(self.mnist or [])
+        folders = [*(self.emnist or []), *filter(None, [self.mnist])]
         if any(Path(folder).resolve() == Path("data/raw").resolve() for folder in folders):
             raise ValueError(
                 "should not be data/raw, which is emptied before files are copied to it (move your files elsewhere)"
@@ -42,7 +42,7 @@ def obtain(options, raw, with_digits=True):
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
             "folder that holds the emnist-byclass-*.gz files"
         )
-    emnist = [_absolute(folder) for folder in as_list(options.emnist)]
+    emnist = [_absolute(folder) for folder in options.emnist]
     mnist = _absolute(options.mnist) if options.mnist else emnist[0]
     copy_folders(emnist, mnist if with_digits else None, raw)
 

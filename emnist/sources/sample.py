@@ -16,8 +16,8 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.convert import SIDE, centre
-from emnist.params import Count, Section, Seed
 from emnist.utils.progress import log, progress
+from emnist.utils.schema import Count, Section, Seed
 from emnist.utils.workers import run_in_workers
 
 TITLE = "the rendered sample"

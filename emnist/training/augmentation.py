@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 
-from emnist.params import Angle, Fraction, Positive, Section, check_options
-from emnist.utils.names import check_name
+from emnist.utils.schema import Angle, Fraction, Positive, Section
 
 
 class Affine(Section):
@@ -64,33 +63,6 @@ class Elastic(Section):
 # By their names in params.yaml. Each is called with images (N, 1, H, W) of float, 0 where there is no ink, and a
 # torch.Generator on their device; it returns new images of the same shape.
 AUGMENTATIONS = {"affine": Affine, "elastic": Elastic}
-
-
-def build_augmentations(options):
-    """Build the augmentations that params.yaml names, in its order.
-
-    Parameters
-    ----------
-    options : dict of str to (dict or None)
-        The options of each augmentation by name; None leaves it out.
-
-    Returns
-    -------
-    list of callable
-        As described at `AUGMENTATIONS`.
-
-    Raises
-    ------
-    UserError
-        If a name or an option is unknown, or a value is out of range.
-    """
-    for name in options:
-        check_name(name, AUGMENTATIONS, "an augmentation")
-    return [
-        check_options(AUGMENTATIONS[name], values, f"augmentation.{name}")
-        for name, values in options.items()
-        if values is not None
-    ]
 
 
 def sample_affine(count, generator, degrees, translate, scale, shear, size=28):

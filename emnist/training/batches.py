@@ -18,10 +18,12 @@ class ImageBatches:
     hardware : emnist.training.hardware.Hardware
     pixel_stats : dict of str to float
         ``mean`` and ``std`` of the pixels in [0, 1], by which batches are normalised.
+    augmentations : iterable of callable
+        As described at `emnist.training.augmentation.AUGMENTATIONS`; `train_batches` applies them in this order.
     """
 
-    def __init__(self, images, labels, hardware, pixel_stats, indices=None):
-        self.hardware = hardware
+    def __init__(self, images, labels, hardware, pixel_stats, indices=None, augmentations=()):
+        self.hardware, self.augmentations = hardware, augmentations
         indices = np.arange(len(labels)) if indices is None else np.asarray(indices)
         if hardware.device.type == "cuda":
             images, labels = np.ascontiguousarray(images[indices]), labels[indices]
@@ -46,7 +48,7 @@ class ImageBatches:
         for indices in self.indices.split(batch_size):
             yield self._normalise(self.images[indices].float()), self.labels[indices].long()
 
-    def train_batches(self, batch_size, augmentations, generator):
+    def train_batches(self, batch_size, generator, augment=True):
         """Yield shuffled, augmented, normalised batches, all of the same size.
 
         Images that do not fill a last batch are left out, different ones each epoch: a small batch would disturb
@@ -55,10 +57,10 @@ class ImageBatches:
         Parameters
         ----------
         batch_size : int
-        augmentations : iterable of callables
-            As returned by `emnist.training.augmentation.build_augmentations`.
         generator : torch.Generator
             On the hardware's device.
+        augment : bool
+            Whether to apply the augmentations.
 
         Yields
         ------
@@ -71,8 +73,8 @@ class ImageBatches:
         for chunk in order.split(max(CHUNK // batch_size, 1) * batch_size):
             indices = self.indices[chunk]
             images = self.images[indices].float()
-            for augment in augmentations:
-                images = augment(images, generator)
+            for augmentation in self.augmentations if augment else ():
+                images = augmentation(images, generator)
             labels = self.labels[indices].long()
             yield from zip(self._normalise(images).split(batch_size), labels.split(batch_size))
 

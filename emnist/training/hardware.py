@@ -8,6 +8,7 @@ import torch
 
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
+from emnist.utils.progress import log
 
 # cuBLAS is deterministic only with a fixed workspace; it reads this variable when it is initialised.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -62,13 +63,15 @@ def setup_hardware(compute, model, threads=None):
     Raises
     ------
     UserError
-        If `compute.device` is ``cuda`` and PyTorch finds no GPU.
+        If `compute.device` is ``cuda`` and PyTorch finds no GPU, or none that it can use.
     """
-    device = compute.device
+    device, fault = compute.device, None if compute.device == "cpu" else _find_fault_of_gpu()
+    if fault and device == "cuda":
+        raise UserError(f"params.yaml: compute.device is cuda, but {fault}: set compute.device to auto or cpu")
+    if fault and torch.cuda.is_available():
+        log(f"warning: {fault}: the CPU is used; `compute.device: cpu` in params.yaml ends this warning")
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: compute.device is cuda, but PyTorch finds no GPU: use auto or cpu")
+        device = "cpu" if fault else "cuda"
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
     # As use_deterministic_algorithms(True), but without importing torch's compiler.
@@ -84,6 +87,16 @@ def setup_hardware(compute, model, threads=None):
         torch.bfloat16 if use_bfloat16 else torch.float32,
         threads,
     )
+
+
+def _find_fault_of_gpu():
+    """Say why PyTorch cannot compute on a GPU, or return None. It finds GPUs that it no longer has code for."""
+    if not torch.cuda.is_available():
+        return "PyTorch finds no GPU"
+    try:
+        torch.zeros(1, device="cuda").add_(1).item()
+    except (RuntimeError, AssertionError) as error:
+        return f"this PyTorch, {torch.__version__}, cannot compute on the GPU ({str(error).splitlines()[0]})"
 
 
 def _has_fast_bfloat16(device):

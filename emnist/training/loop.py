@@ -6,6 +6,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from emnist.models import set_dropout
 from emnist.training.inference import validate
 from emnist.training.schedule import SCHEDULES, set_learning_rate
 from emnist.utils.errors import UserError
@@ -51,7 +52,7 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
     learning_rate : callable, optional
         Maps the number of a batch, from 0, to its learning rate.
     loss_function : callable
-        As returned by `emnist.training.losses.build_loss`.
+        As described at `emnist.training.losses.LOSSES`.
 
     Returns
     -------
@@ -82,56 +83,23 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
     }
 
 
-def fit(
-    name,
-    model,
-    optimizer,
-    train,
-    *,
-    epochs,
-    batch_size,
-    augmentations,
-    clip_norm,
-    seed,
-    unaugmented=0.0,
-    schedule="constant",
-    loss=F.cross_entropy,
-    validation=None,
-    patience=None,
-    checkpoint=None,
-    report=None,
-    quiet=False,
-):
-    """Train a model for several epochs, with optional early stopping, and leave the best weights in it.
+def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, report=None, quiet=False):
+    """Train a model, and leave the best weights in it.
 
     Parameters
     ----------
     name : str
         Name of the training, in log lines and in the seeds of its random numbers.
     model : torch.nn.Module
-        On the hardware of `train`.
-    optimizer : torch.optim.Optimizer
+        On the hardware of `train`. The parameters that require a gradient are trained.
+    recipe : emnist.training.recipe.Recipe
     train : emnist.training.batches.ImageBatches
-    epochs : int
-        Maximum number of epochs.
-    batch_size : int
-    augmentations : iterable of callables
-        As returned by `emnist.training.augmentation.build_augmentations`.
-    clip_norm : float or None
-        As for `train_epoch`.
-    unaugmented : float
-        Fraction of the epochs, 0 to 1, the last ones, that train on the images as they are [1]_.
-    schedule : str
-        A key of `emnist.training.schedule.SCHEDULES`; the optimizer's learning rate is the peak.
-    loss : callable
-        As returned by `emnist.training.losses.build_loss`. The validation loss is always cross-entropy.
+        Augments the images in those epochs that the recipe augments.
     seed : int
         Shuffling, augmentation and dropout of each epoch are seeded by this and the epoch's number, so that a run
         resumed from a checkpoint draws the same random numbers as an uninterrupted one.
     validation : emnist.training.batches.ImageBatches, optional
         The best weights are those of the epoch with the lowest validation loss; without validation, the last ones.
-    patience : int, optional
-        Number of epochs without a lower validation loss after which training stops.
     checkpoint : emnist.utils.checkpoint.Checkpoint, optional
         Saved after each epoch, and resumed from.
     report : callable, optional
@@ -149,15 +117,12 @@ def fit(
     ------
     Diverged
         If a loss is NaN or infinite.
-
-    References
-    ----------
-    .. [1] He et al., 2019, "Data augmentation revisited: rethinking the distribution gap between clean and augmented
-       data", arXiv:1909.09148.
     """
+    set_dropout(model, recipe.dropout)
+    optimizer = recipe.optimizer([p for p in model.parameters() if p.requires_grad], recipe.learning_rate)
+    schedule, epochs = SCHEDULES[recipe.schedule], recipe.epochs
     hardware = train.hardware
     history, best = [], None
-    peak = optimizer.param_groups[0]["lr"]
     saved = checkpoint and checkpoint.load()
     if saved:
         tensors, history = saved
@@ -168,20 +133,20 @@ def fit(
     while True:
         if report and history:  # at the start of the loop, so that a resumed run with nothing left to do reports, too
             report(history)
-        if len(history) >= epochs or should_stop(history, patience):
+        if len(history) >= epochs or should_stop(history, recipe.patience):
             break
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_torch(seed, name, epoch))
-        steps = max(len(train) // batch_size, 1)
-        augmented = epoch <= epochs - round(unaugmented * epochs)
-        batches = train.train_batches(batch_size, augmentations if augmented else (), generator)
+        steps = max(len(train) // recipe.batch_size, 1)
+        batches = train.train_batches(recipe.batch_size, generator, augment=recipe.is_augmented(epoch))
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 
         def learning_rate(step, start=(epoch - 1) / epochs, per_step=1 / steps / epochs):
-            return peak * SCHEDULES[schedule](start + step * per_step)
+            return recipe.learning_rate * schedule(start + step * per_step)
 
-        row = {"epoch": epoch, **train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate, loss)}
+        trained = train_epoch(model, optimizer, batches, hardware, recipe.clip_norm, learning_rate, recipe.loss)
+        row = {"epoch": epoch, **trained}
         if validation:
             row |= validate(model, validation)
         if not all(map(math.isfinite, row.values())):

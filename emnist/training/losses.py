@@ -2,8 +2,7 @@
 
 import torch.nn.functional as F
 
-from emnist.params import Fraction, Section, check_options
-from emnist.utils.names import check_name
+from emnist.utils.schema import Fraction, Section
 
 
 class CrossEntropy(Section):
@@ -25,27 +24,3 @@ class LabelSmoothing(Section):
 # By their names in params.yaml. Each is called with logits (N, classes) and labels (N,) of int64, and returns the mean
 # loss of the batch.
 LOSSES = {"cross_entropy": CrossEntropy, "label_smoothing": LabelSmoothing}
-
-
-def build_loss(name, options):
-    """Build a loss function.
-
-    Parameters
-    ----------
-    name : str
-        A key of `LOSSES`.
-    options : dict
-        Values for all fields of its class.
-
-    Returns
-    -------
-    callable
-        As described at `LOSSES`.
-
-    Raises
-    ------
-    UserError
-        If the name or an option is unknown, or a value is out of range.
-    """
-    check_name(name, LOSSES, "the loss")
-    return check_options(LOSSES[name], options, f"losses.{name}")

@@ -2,8 +2,7 @@
 
 import torch
 
-from emnist.params import Fraction, Section, Space, check_options
-from emnist.utils.names import check_name
+from emnist.utils.schema import Fraction, Section
 
 
 class SGD(Section):
@@ -39,46 +38,3 @@ class AdamW(Section):
 # By their names in params.yaml. Each is called with a network's parameters and a learning rate, and returns a
 # torch.optim.Optimizer.
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
-
-
-def searched_hyperparameters(name):
-    """List what the search sets for an optimizer: the learning rate, the batch size and those of its options in a space.
-
-    Parameters
-    ----------
-    name : str
-        A key of `OPTIMIZERS`.
-
-    Returns
-    -------
-    list of str
-    """
-    own = {"learning_rate", "batch_size", *OPTIMIZERS[name].model_fields}
-    return [hyperparameter for hyperparameter in Space.model_fields if hyperparameter in own]
-
-
-def build_optimizer(name, options, parameters, config):
-    """Build an optimizer.
-
-    Parameters
-    ----------
-    name : str
-        A key of `OPTIMIZERS`.
-    options : dict
-        Values for all fields of its class: the hyperparameters other than the learning rate.
-    parameters : iterable of torch.nn.Parameter
-    config : dict of str to number
-        ``learning_rate``, and values that replace those in `options`; other keys, such as ``batch_size``, are ignored.
-
-    Returns
-    -------
-    torch.optim.Optimizer
-
-    Raises
-    ------
-    UserError
-        If the name or an option is unknown, or a value is out of range.
-    """
-    check_name(name, OPTIMIZERS, "the optimizer")
-    options = options | {key: value for key, value in config.items() if key in OPTIMIZERS[name].model_fields}
-    return check_options(OPTIMIZERS[name], options, f"optimizers.{name}")(parameters, config["learning_rate"])

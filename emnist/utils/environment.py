@@ -1,11 +1,48 @@
 """Processor cores, and environment variables of the libraries that compute."""
 
+import math
 import os
+from contextlib import suppress
+from pathlib import Path
+
+from emnist.utils.errors import UserError
 
 
 def cores():
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """Count the processor cores that this process may use: those that it may run on, or what its container's quota is worth."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return math.ceil(min(usable, cpu_quota()))
+
+
+def cpu_quota(membership="/proc/self/cgroup", root="/sys/fs/cgroup"):
+    """Return how many cores' time this process's control groups allow (cgroup v1 or v2), infinite without a limit.
+
+    joblib and loky look at the root of the tree alone, where systemd and SLURM set no limit.
+    """
+    allowed, lines = math.inf, []
+    with suppress(OSError):  # no Linux
+        lines = Path(membership).read_text().splitlines()
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        tree = Path(root, "cpu" if controllers else "")
+        files = ["cpu.cfs_quota_us", "cpu.cfs_period_us"] if controllers else ["cpu.max"]
+        # In a container the tree's root may be this process's group, whatever the group's path is outside.
+        for folder in [Path(group), *Path(group).parents]:
+            with suppress(OSError, ValueError):  # no such folder, or "max"
+                contents = [(tree / folder.relative_to("/") / name).read_text() for name in files]
+                quota, period = map(int, " ".join(contents).split())
+                allowed = min(allowed, quota / period if quota > 0 else math.inf)
+    return allowed
+
+
+def check_version(package, found, oldest):
+    """Raise `UserError` if the version `found` (str) of a package (str) is older than `oldest` (str)."""
+    if [int(part) for part in found.split(".")[:2]] < [int(part) for part in oldest.split(".")]:
+        raise UserError(
+            f"{package} should be at least {oldest}, but {found} is installed: run `pip install '{package}>={oldest}'`"
+        )
 
 
 def set_environment():

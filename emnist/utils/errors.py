@@ -11,7 +11,7 @@ import warnings
 # What errors say that the system, NumPy, PyTorch, oneDNN, ONNX Runtime and Python's threads raise when memory ends.
 _OUT_OF_MEMORY = re.compile(
     "cannot allocate memory|unable to allocate|can't allocate memory|failed to allocate memory|out of memory|bad_alloc|"
-    "could not create a primitive|can't start new thread|failed to map segment",
+    "could not create a primitive|can't start new thread|failed to map segment|STATUS_ALLOC_FAILED",
     re.IGNORECASE,
 )
 _MORE_MEMORY = re.compile(r"allocate (\d[\d.]* ?\w+)")
@@ -116,10 +116,16 @@ def _memory_message(error):
         text = str(error)
         if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
             more = _MORE_MEMORY.search(text)
+            more = more[1] if more else "some"
+            if any(library in text for library in ("CUDA", "CUBLAS", "CUDNN")):
+                return (
+                    f"not enough memory on the GPU: {more} more is wanted: end what else uses the GPU, lower batch_size, "
+                    "or set compute.device to cpu in params.yaml, then run the same command again to continue"
+                )
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             return (
-                f"not enough memory: this process holds {held / 1e9:.2f} GB and wants {more[1] if more else 'some'} more: "
-                "free some memory, or lower the number of images (split), batch_size or search.workers in params.yaml, "
+                f"not enough memory: this process holds {held / 1e9:.2f} GB and wants {more} more: "
+                "free some memory, or lower the number of images (sizes), batch_size or compute.workers in params.yaml, "
                 "then run the same command again to continue"
             )
         error = error.__cause__ or error.__context__

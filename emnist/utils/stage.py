@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from emnist.utils.checksum import file_checksum
-from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors
+from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors, run_cli
 
 
 def prepare_process():
@@ -26,6 +26,26 @@ def prepare_process():
                 check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
             except UserError as error:
                 sys.exit(f"error: {error}")
+
+
+def run_stage(main):
+    """Run a stage: call its ``main`` with the parameters, and exit as `emnist.utils.errors.run_cli` does.
+
+    Parameters
+    ----------
+    main : callable
+        Takes `emnist.params.Params`; its return value is ignored.
+    """
+    # Imported here, so that a stage handles signals first.
+    from emnist.params import load_params
+    from emnist.utils.checkpoint import remove_stale_files
+
+    def run():
+        params = load_params()
+        remove_stale_files()
+        main(params)
+
+    run_cli(run)
 
 
 def end_with_parent(number, parent=None):

@@ -7,8 +7,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 
+from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 from emnist.utils.stage import end_with_parent
@@ -44,7 +45,7 @@ def run_in_workers(name, function, tasks, workers, remedy):
     UserError
         If more than `MAX_LOST` workers are ended.
     """
-    missing, lost, workers = dict(tasks), 0, workers or cpu_count()
+    missing, lost, workers = dict(tasks), 0, workers or cores()
     while missing:
         # As many as at first, so that one that works alone is still a process of its own.
         busy = max(workers - lost, 1) if lost else "2 * n_jobs"

@@ -71,7 +71,7 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
     "dvc: command not found": "PATH=/usr/bin:/bin; dvc repro",
     "The folder is not a git repository": "rm -rf .git; dvc repro",
     "A wrong name or value": "dvc exp run -S model=spinalnt",
-    "A wrong parameter": "dvc exp run -S pretrain.small.epoch=5",
+    "A wrong parameter": "dvc exp run -S sizes.small.pretrain_epoch=5",
     "DVC cannot read its own files": """
         cp -r dvc.lock .dvc/cache/runs .. && rm dvc.lock .dvc/cache/runs/*/*/*
         dvc repro check
@@ -109,6 +109,8 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
 }
 CAUSES_ELSEWHERE = {
     "`make` refuses to install": "tests/unit/test_setup.py",
+    "A package that is missing, too old or another's": "test_wheel.py",
+    "A stage takes another Python": "test_machines.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "The disk is full": "test_crash.py",
     "A killed experiment still counts as running": "test_crash.py",

@@ -14,7 +14,7 @@ from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_para
 
 from emnist.comparison import runs
 
-OWN = "-S spinalnet:transfer.epochs=2 -S spinalnet:dropout.annealed.spinalnet=0.4"  # which params.yaml lacks
+OWN = "-S spinalnet:transfer.epochs=2 -S spinalnet:architectures.spinalnet.dropout.annealed=0.4"  # which params.yaml lacks
 COMMAND = f"emnist compare --models lenet,spinalnet --seeds 42 {OWN}"
 
 
@@ -25,7 +25,7 @@ def experiments(folder):
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
     # As they are by default: the comparison gives each run its share.
-    set_params(pipeline, **{"search.workers": "auto", "compute.threads": "auto"})
+    set_params(pipeline, **{"compute.workers": "auto", "compute.threads": "auto"})
     commit(pipeline, "As many workers as there are cores")
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     first = subprocess.Popen(
@@ -54,7 +54,10 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     done = experiments(pipeline)
     assert set(done) == {"lenet-42", "lenet-42-2", "spinalnet-42"}
     assert done["lenet-42"]["seed"] == "7"
-    assert [done[name]["dropout.annealed.spinalnet"] for name in ("lenet-42-2", "spinalnet-42")] == ["", "0.4"]
+    assert [done[name]["architectures.spinalnet.dropout.annealed"] for name in ("lenet-42-2", "spinalnet-42")] == [
+        "",
+        "0.4",
+    ]
     folder = pipeline / "plots/comparison"
     with open(folder / "runs.csv") as file:
         rows = list(csv.DictReader(file))
@@ -76,7 +79,7 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
 
 def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline):
     for settings, sentence in [
-        ("-S lenet:pretrain.small.epoch=3", "pretrain.small.epoch is not a parameter"),
+        ("-S lenet:sizes.small.pretrain_epoch=3", "sizes.small.pretrain_epoch is not a parameter"),
         ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
         ("--models lenett", "did you mean lenet?"),
         ("-S lenet", "should be NAME=VALUE"),

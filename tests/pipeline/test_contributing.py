@@ -8,7 +8,7 @@ from pipeline_helpers import REPOSITORY, checkout, commit, run, set_params
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
 RECIPES = dict(re.findall(r"^### An? ([\w ]+): (.*?)(?=^###|\Z)", TEXT, re.MULTILINE | re.DOTALL))
-FILES = {"architecture": 2, "metric": 2, "augmentation": 3, "optimizer": 3, "loss": 3, "source of images": 3}
+FILES = {"architecture": 3, "metric": 2, "augmentation": 3, "optimizer": 3, "loss": 3, "source of images": 3}
 # The tests of what recipes touch: each architecture, the dependencies of the stages, the parameters.
 AFFECTED = ["tests/unit/test_dag.py", "tests/unit/test_models.py", "tests/unit/test_params.py"]
 STEP = re.compile(
@@ -76,9 +76,9 @@ def test_lint_and_the_tests_of_what_is_touched_pass_with_all_recipes_carried_out
 def test_the_pipeline_runs_with_what_the_recipes_add(extended):
     set_params(
         extended,
-        **{"model": "tinynet", "source": "stripes", "loss": "focal", "finetune.optimizer": "rmsprop"},
-        **{"split.small.train": 1000, "split.small.test": 300, "search.small.trials": 2, "search.workers": 1},
-        **{"pretrain.small.epochs": 4, "finetune.small.epochs": 1, "transfer.epochs": 1},
+        **{"model": "tinynet", "source": "stripes", "loss": "focal", "optimizer.finetune": "rmsprop"},
+        **{"sizes.small.train": 1000, "sizes.small.test": 300, "sizes.small.trials": 2, "compute.workers": 1},
+        **{"sizes.small.pretrain_epochs": 4, "sizes.small.finetune_epochs": 1, "transfer.epochs": 1},
     )
     run("dvc repro evaluate export transfer", extended)
     scores = json.loads((extended / "metrics/evaluate.json").read_text())["test"]

@@ -42,7 +42,7 @@ def test_a_run_of_real_processes_that_is_killed_ends_in_the_bytes_of_the_others(
         if moments and re.search(moments[0][0], line):
             return rng.uniform(0, moments.pop(0)[1])
 
-    disturbed = checkout(tmp_path, search__workers=2)
+    disturbed = checkout(tmp_path, compute__workers=2)
     runs = list(until_done("make repro", disturbed, when))
     assert len([done for done in runs if done.returncode == -signal.SIGKILL]) == 3
     assert max(repeated([done.stdout for done in runs])) <= 1
@@ -50,14 +50,14 @@ def test_a_run_of_real_processes_that_is_killed_ends_in_the_bytes_of_the_others(
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == [
         "dvc.lock"
     ]  # by the file that names the workers
-    set_params(disturbed, **{"search.workers": 1})
+    set_params(disturbed, **{"compute.workers": 1})
     assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
 
 
 @pytest.mark.slow
 def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, tmp_path):
-    experiment = "dvc exp run --queue -S pretrain.small.epochs=3 -S finetune.small.epochs=3 finetune"
+    experiment = "dvc exp run --queue -S sizes.small.pretrain_epochs=3 -S sizes.small.finetune_epochs=3 finetune"
     run(f"{experiment} && dvc queue start > /dev/null 2>&1", pipeline)
     wait_for(lambda: list((pipeline / ".dvc/tmp/continue").glob("finetune-*/state")))
     kill_queue(pipeline)
@@ -71,7 +71,7 @@ def test_a_killed_queued_experiment_continues_when_it_is_queued_again(pipeline, 
     ref = run("git for-each-ref --format='%(refname)' 'refs/exps/*/*/again'", pipeline).stdout.strip()
     continued = yaml.safe_load(run(f"git show {ref}:dvc.lock", pipeline).stdout)
 
-    set_params(pipeline, **{"pretrain.small.epochs": 3, "finetune.small.epochs": 3})
+    set_params(pipeline, **{"sizes.small.pretrain_epochs": 3, "sizes.small.finetune_epochs": 3})
     run("rm -rf .dvc/tmp/continue .dvc/cache/runs && dvc repro finetune", pipeline)
     undisturbed = yaml.safe_load((pipeline / "dvc.lock").read_text())
     for stage in ("pretrain", "finetune"):
@@ -92,7 +92,7 @@ def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_fail
 
 
 def test_a_killed_experiment_continues_when_it_is_run_again(pipeline):
-    experiment = "dvc exp run -S pretrain.small.epochs=3 pretrain"
+    experiment = "dvc exp run -S sizes.small.pretrain_epochs=3 pretrain"
     killed = interrupted(experiment, pipeline, after("pretrain: epoch 2/3"))
     assert killed.returncode == -signal.SIGKILL
     continued = interrupted(experiment, pipeline, never)
@@ -128,7 +128,12 @@ INTERRUPTED, TERMINATED = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 
 def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, command, moment, number, code, word):
     set_params(
         pipeline,
-        **{"finetune.small.epochs": 500, "search.small.trials": 36, "search.small.epochs": 50, "search.workers": 2},
+        **{
+            "sizes.small.finetune_epochs": 500,
+            "sizes.small.trials": 36,
+            "sizes.small.trial_epochs": 50,
+            "compute.workers": 2,
+        },
     )
     group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
     done = interrupted(command, pipeline, moment, number, whole_group=group)
@@ -137,7 +142,7 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
 
 
 def test_a_terminal_that_is_closed_ends_the_search_in_one_sentence(pipeline):
-    set_params(pipeline, **{"search.small.trials": 36, "search.small.epochs": 50, "search.workers": 2})
+    set_params(pipeline, **{"sizes.small.trials": 36, "sizes.small.trial_epochs": 50, "compute.workers": 2})
     done = interrupted("python -m stages.search", pipeline, after("search: trial 1"), signal.SIGHUP)
     assert (done.returncode, one_sentence(done, "hung up")) == (129, True), done.stdout
 
@@ -160,7 +165,7 @@ assert not {signal.SIGINT, signal.SIGHUP} & signal.pthread_sigmask(signal.SIG_BL
     "number, word, group", [(signal.SIGINT, "interrupted", True), (signal.SIGTERM, "terminated", False)]
 )
 def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, group):
-    set_params(pipeline, **{"finetune.small.epochs": 500})
+    set_params(pipeline, **{"sizes.small.finetune_epochs": 500})
     done = interrupted("dvc repro finetune", pipeline, after("finetune: epoch 2/"), number, whole_group=group)
     assert one_sentence(done, word), done.stdout
     assert done.returncode != 0 and done.seconds < SOON
@@ -168,7 +173,7 @@ def test_what_ends_dvc_ends_the_stage_in_one_sentence(pipeline, number, word, gr
 
 
 def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pipeline):
-    set_params(pipeline, **{"finetune.small.epochs": 4})
+    set_params(pipeline, **{"sizes.small.finetune_epochs": 4})
     interrupted("python -m stages.finetune", pipeline, after("finetune: epoch 2/"))
     full = interrupted(
         "python -m stages.finetune",

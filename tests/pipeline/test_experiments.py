@@ -41,10 +41,10 @@ def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline,
         pipeline,
         **{
             "model": model,
-            "split.small.train": 100,
-            "split.small.test": 62,
-            "search.small.trials": 1,
-            "pretrain.small.epochs": 1,
+            "sizes.small.train": 100,
+            "sizes.small.test": 62,
+            "sizes.small.trials": 1,
+            "sizes.small.pretrain_epochs": 1,
         },
     )
     monkeypatch.chdir(pipeline)
@@ -75,8 +75,8 @@ def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
     "setting, sentence",
     [
         ("model=spinalnt", "did you mean spinalnet?"),
-        ("finetune.batch_size=many", "finetune.batch_size"),
-        ("split.small.train=501", "asks for 501 train images, but the source has 500"),
+        ("recipes.annealed.finetune.batch_size=many", "recipes.annealed.finetune.batch_size"),
+        ("sizes.small.train=501", "asks for 501 train images, but the source has 500"),
     ],
 )
 def test_a_wrong_parameter_ends_in_one_sentence_and_keeps_the_results(pipeline, setting, sentence):

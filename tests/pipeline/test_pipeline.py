@@ -109,7 +109,7 @@ def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path
 
 
 def test_several_sources_and_folders_are_put_together(tmp_path):
-    mixed = checkout(tmp_path / "checkout", split__small__train=None, split__small__test=None)
+    mixed = checkout(tmp_path / "checkout", sizes__small__train=None, sizes__small__test=None)
     write_official(tmp_path / "mine", [*EMNIST_NAMES, *MNIST_NAMES])
     write_official(tmp_path / "yours", EMNIST_NAMES, count=65)
     kept = Drawings(tmp_path / "kept")  # as `emnist serve --keep` writes them
@@ -173,7 +173,7 @@ def test_real_handwriting_from_a_folder(tmp_path):
         source="folder",
         download__folder__emnist=str(SHARED / "handwriting62"),
         download__folder__mnist=str(SHARED / "mnist"),
-        split__small__train=None,
+        sizes__small__train=None,
     )
     run("dvc repro split", theirs)
     assert metrics(theirs, "split")["images"]["train"] == 12_472

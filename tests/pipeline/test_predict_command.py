@@ -35,7 +35,8 @@ def four(tmp_path):
 def predict(*arguments, **options):
     command = [sys.executable, "-m", "emnist", "predict", *arguments]
     text = "input" not in options
-    return subprocess.run(command, capture_output=True, text=text, env=os.environ | {"OMP_NUM_THREADS": "1"}, **options)
+    options = {"env": os.environ | {"OMP_NUM_THREADS": "1"}} | options
+    return subprocess.run(command, capture_output=True, text=text, **options)
 
 
 def test_command_prints_the_likeliest_characters_as_json(four):
@@ -57,7 +58,7 @@ def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(fo
     done = predict(
         "--format", "csv", "--top", "1", "--model", "lenet,resnet", folder.parent, "-", input=four.read_bytes()
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr) == (0, f"{folder.parent}: 1 other files are left out (1 .txt)\n".encode())
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
     assert [(row["file"], row["network"]) for row in rows] == [
         (str(folder / "scan.JPG"), "lenet"),
@@ -66,6 +67,58 @@ def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(fo
         ("-", "resnet"),
     ]
     assert all(row["character"] == "4" and 0 < float(row["probability"]) <= 1 and row["rank"] == "1" for row in rows)
+
+
+def test_all_pictures_of_a_folder_and_of_linked_ones_are_read_and_the_rest_is_counted(four, tmp_path):
+    folder, linked = tmp_path / "pictures", tmp_path / "elsewhere"
+    for name, kind in [
+        ("a.jfif", "JPEG"),
+        ("b.jpe", "JPEG"),
+        ("c.pnm", "PPM"),
+        ("d.PNG", "PNG"),
+        (".hidden.png", "PNG"),
+    ]:
+        folder.mkdir(exist_ok=True)
+        on_paper(glyph()).save(folder / name, format=kind)
+    linked.mkdir()
+    on_paper(glyph()).save(linked / "e.webp")
+    (folder / "linked").symlink_to(linked)
+    (linked / "back").symlink_to(folder)
+    for name in ("form.pdf", "form2.PDF", "README"):
+        (folder / name).write_bytes(b"%PDF")
+    done = predict("--format", "jsonl", "--model", "lenet", folder)
+    assert (done.returncode, done.stderr) == (0, f"{folder}: 3 other files are left out (2 .pdf, 1 no suffix)\n")
+    readings = map(json.loads, done.stdout.splitlines())
+    names = ["a.jfif", "b.jpe", "c.pnm", "d.PNG", "linked/e.webp"]
+    assert {each["file"]: each["predictions"][0]["character"] for each in readings} == {
+        str(folder / name): "4" for name in names
+    }
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_reported(four, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0)
+    done = predict("--model", "lenet", tmp_path)
+    assert done.returncode == 1 and f"{four}: 4" in done.stdout
+    assert done.stderr == f"error: {tmp_path}/closed cannot be read (Permission denied): check its permissions\n"
+
+
+def test_a_photograph_of_a_phone_is_read_or_says_what_it_needs(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "photo.heic"
+    pillow_heif.from_pillow(on_paper(glyph()).convert("RGB")).save(path)
+    assert predict("--model", "lenet", path).stdout.startswith(f"{path}: 4 ")
+    (tmp_path / "pillow_heif.py").write_text("raise ModuleNotFoundError")  # as where it is not installed
+    done = predict("--model", "lenet", path, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1 and done.stderr.endswith(
+        f"{path} is in HEIC format, which needs pillow-heif: run `pip install pillow-heif`, or convert it\n"
+    )
+
+
+def test_two_formats_at_once_are_refused(four):
+    done = predict("--json", "--format", "csv", four)
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1
+    assert "argument --format: not allowed with argument --json" in done.stderr
 
 
 def test_json_lines_are_one_object_a_picture(four):
@@ -126,6 +179,7 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, tmp_path):
     assert done.stdout.count("\n") == 2
     errors = done.stderr.splitlines()
     assert len(errors) == len(bad), done.stderr
+    bad = {"folder": bad.pop("folder")} | bad  # folders are looked through first
     for line, (name, (_, reason)) in zip(errors, bad.items()):
         assert line.startswith(f"error: {tmp_path / name} {reason}")
 

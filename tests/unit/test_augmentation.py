@@ -8,7 +8,7 @@ import yaml
 from torchvision.transforms import RandomAffine
 from torchvision.transforms.functional import affine as torchvision_affine
 
-from emnist.training.augmentation import AUGMENTATIONS, affine, build_augmentations, elastic, sample_affine
+from emnist.training.augmentation import AUGMENTATIONS, affine, elastic, sample_affine
 
 RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 
@@ -69,15 +69,11 @@ def test_elastic_distortion_moves_pixels_by_the_displacement_asked_for():
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_augmentation_repeats_with_its_seed_keeps_the_shape_and_says_what_it_does(name):
-    options = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["augmentation"][name]
-    (augment,) = build_augmentations({name: options or {"displacement": 0.7, "sigma": 4}})
+    recipe = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["recipes"]["annealed"]
+    augment = AUGMENTATIONS[name](**(recipe["augmentation"][name] or {"displacement": 0.7, "sigma": 4}))
     images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     before = images.clone()
     first, second = (augment(images, torch.Generator().manual_seed(2)) for _ in range(2))
     assert torch.equal(first, second) and first.shape == images.shape
     assert torch.equal(images, before) and not torch.equal(first, images)
     assert len(str(augment)) > 10
-
-
-def test_what_is_null_is_left_out():
-    assert build_augmentations({"affine": None, "elastic": None}) == []

@@ -81,7 +81,7 @@ def test_the_key_changes_with_all_that_the_stage_declares_and_nothing_else(proje
     keys.add(key())
     (project / "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz").write_bytes(b"other data")
     keys.add(key())
-    edit(project / "params.yaml", "small: {train: 40000", "small: {train: 40001")
+    edit(project / "params.yaml", "small:    {train: 40000", "small:    {train: 40001")
     keys.add(key())
     assert len(keys) == 6
 

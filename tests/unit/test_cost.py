@@ -5,8 +5,8 @@ import torch
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import ARCHITECTURES, build_model
 from emnist.params import load_params
-from emnist.training.augmentation import build_augmentations
 from emnist.training.hardware import setup_hardware
+from emnist.training.recipe import augmentations
 
 # LeNet: 5x5 convolutions from 1 to 6 and 6 to 16 channels, on 24x24 and 8x8 places, then 144 -> 120 -> 84 -> 62.
 LENET = 25 * 6 * 24 * 24 + 25 * 6 * 16 * 8 * 8 + 144 * 120 + 120 * 84 + 84 * 62
@@ -29,7 +29,4 @@ def test_images_per_second_are_measured_of_training_and_of_inference():
     params = load_params()
     model = build_model("lenet")
     hardware = setup_hardware(params.compute, model, threads=1)
-    assert all(
-        rate > 0
-        for rate in images_per_second(model, hardware, build_augmentations(params.augmentation), 1.0, seconds=0.2)
-    )
+    assert all(rate > 0 for rate in images_per_second(model, hardware, augmentations(params), 1.0, seconds=0.2))

@@ -61,7 +61,23 @@ def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkey
 def test_too_little_memory_is_one_sentence_that_says_what_to_lower(run, take, wanted):
     code, said = run(take)
     assert code == 1 and said.startswith("error: not enough memory: this process holds ") and said.count("\n") == 1
-    assert f"wants {wanted} more: " in said and "batch_size or search.workers in params.yaml" in said
+    assert f"wants {wanted} more: " in said and "batch_size or compute.workers in params.yaml" in said
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB", "2.00 GiB"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "some"),
+    ],
+)
+def test_memory_of_a_gpu_is_not_told_as_that_of_the_process(run, text, wanted):
+    def compute():
+        raise torch.OutOfMemoryError(text)
+
+    code, said = run(compute)
+    assert code == 1 and said.startswith(f"error: not enough memory on the GPU: {wanted} more is wanted: ")
+    assert "set compute.device to cpu in params.yaml" in said and said.count("\n") == 1
 
 
 def test_too_little_memory_is_named_also_where_a_file_seems_damaged(run):

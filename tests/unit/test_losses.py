@@ -6,7 +6,7 @@ import torch.nn.functional as F
 import yaml
 from pipeline_helpers import REPOSITORY
 
-from emnist.training.losses import LOSSES, build_loss
+from emnist.training.losses import LOSSES
 
 OPTIONS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["losses"]
 LABELS = torch.arange(8)
@@ -14,7 +14,7 @@ LABELS = torch.arange(8)
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_options_in_params_yaml_and_is_lower_for_right_answers(name):
-    loss = build_loss(name, OPTIONS[name])
+    loss = LOSSES[name](**OPTIONS[name])
     right, wrong = 5 * F.one_hot(LABELS, 10).float(), 5 * F.one_hot(LABELS + 1, 10).float()
     assert 0 <= loss(right, LABELS) < loss(torch.zeros(8, 10), LABELS) < loss(wrong, LABELS)
 
@@ -23,4 +23,4 @@ def test_smoothing_spreads_a_part_of_each_label_over_all_classes():
     logits = torch.randn(8, 10, generator=torch.Generator().manual_seed(0))
     target = 0.8 * F.one_hot(LABELS, 10) + 0.2 / 10
     expected = -(target * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(build_loss("label_smoothing", {"smoothing": 0.2})(logits, LABELS), expected)
+    torch.testing.assert_close(LOSSES["label_smoothing"](smoothing=0.2)(logits, LABELS), expected)

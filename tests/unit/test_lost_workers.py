@@ -21,7 +21,7 @@ def end_itself(folder, number, times):
 
 def run_with_deaths(folder, times):
     tasks = {number: (folder, number, times) for number in range(6)}
-    return dict(run_in_workers("search", end_itself, tasks, 2, "lower search.workers"))
+    return dict(run_in_workers("search", end_itself, tasks, 2, "lower compute.workers"))
 
 
 def test_work_goes_on_when_a_worker_is_killed(tmp_path, capsys):
@@ -31,6 +31,6 @@ def test_work_goes_on_when_a_worker_is_killed(tmp_path, capsys):
 
 def test_workers_that_are_killed_again_and_again_are_one_sentence_with_the_memory_and_the_remedy(tmp_path):
     with pytest.raises(
-        UserError, match=r"search: .* 4 times; the machine has [\d.]+ GB of memory: lower search.workers"
+        UserError, match=r"search: .* 4 times; the machine has [\d.]+ GB of memory: lower compute.workers"
     ):
         run_with_deaths(tmp_path, times=99)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from model_helpers import add_network
 
-from emnist.check import check_pretrained
 from emnist.data.classes import CHARACTERS
 from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, pretrained
 from emnist.reading.network import load_network
@@ -71,18 +70,6 @@ def test_truncated_weights_end_in_one_sentence(folder):
 
 def parameters(name, model="lenet", weights="finetune"):
     return SimpleNamespace(pretrained=name, model=model, transfer=SimpleNamespace(weights=weights))
-
-
-def test_the_network_to_start_from_must_exist_and_have_the_models_architecture(folder):
-    add_network(folder)
-    check_pretrained(parameters("small", weights="initial"))
-    check_pretrained(parameters(None))
-    with pytest.raises(UserError, match="params.yaml: pretrained should be one of small, but is 'large'"):
-        check_pretrained(parameters("large"))
-    with pytest.raises(UserError, match="pretrained is small, which is a lenet, but model is resnet: set model to len"):
-        check_pretrained(parameters("small", model="resnet"))
-    with pytest.raises(UserError, match="transfer.weights is initial, but pretrained is null"):
-        check_pretrained(parameters(None, weights="initial"))
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

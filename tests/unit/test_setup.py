@@ -212,3 +212,13 @@ def test_the_package_its_citation_and_the_changelog_name_one_version():
 def test_a_clone_has_a_folder_for_data():
     listed = subprocess.run(["git", "ls-files", "data"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert listed.stdout == "data/.gitignore\n"
+
+
+def test_a_clone_by_git_for_windows_has_the_same_bytes(tmp_path):
+    clone = [*"git -c core.autocrlf=true clone --quiet --config core.autocrlf=true".split(), str(REPOSITORY), "clone"]
+    subprocess.run(clone, cwd=tmp_path, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--eol"], cwd=tmp_path / "clone", capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[1] for line in listed.splitlines()} == {"w/lf", "w/-text", "w/none"}
+    assert not subprocess.run(["git", "status", "--short"], cwd=tmp_path / "clone", capture_output=True).stdout

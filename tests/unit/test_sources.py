@@ -6,7 +6,7 @@ from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from joblib import parallel_config
 
 from emnist.data.datasets import load_emnist
-from emnist.sources import check_sources, join_titles, obtain
+from emnist.sources import join_titles, load_source, obtain
 from emnist.utils.errors import UserError
 
 SAMPLE = {"train": 100, "test": 62, "seed": 1}
@@ -19,7 +19,7 @@ def in_this_process():
 
 
 def sources(**options):
-    return check_sources(options, "sources.json")
+    return {name: load_source(name).Options(**values) for name, values in options.items()}
 
 
 def mine(folder):
@@ -64,19 +64,3 @@ def test_nothing_is_left_if_a_source_fails(tmp_path):
 
 def test_titles_are_joined():
     assert join_titles(["folder", "sample"]) == "images from a folder and the rendered sample"
-
-
-@pytest.mark.parametrize(
-    "value, expected",
-    [
-        ([], "should hold the options of emnist, folder, sample"),
-        ({}, "should hold the options of emnist, folder, sample"),
-        ({"smaple": SAMPLE}, "delete it and run `dvc repro`"),
-        ({"sample": 3}, "sample should be a valid dictionary"),
-        ({"sample": {"train": 1, "test": 1}}, "sample.seed is missing"),
-    ],
-)
-def test_a_damaged_list_of_sources_is_refused(value, expected):
-    with pytest.raises(UserError, match="^sources.json") as error:
-        check_sources(value, "sources.json")
-    assert expected in str(error.value) and "\n" not in str(error.value)

@@ -1,5 +1,7 @@
 """The training loop: what it computes, when it stops, and that continuing changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,8 @@ from emnist.training.batches import ImageBatches
 from emnist.training.hardware import Hardware, setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import Diverged, fit, seed_torch, train_epoch
+from emnist.training.optimizers import SGD, Adam
+from emnist.training.recipe import Recipe
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.checkpoint import Checkpoint
 
@@ -27,9 +31,16 @@ for picture, label in zip(PICTURES, LABELS):
     picture[4 + label % 8 * 3] = picture[:, 4 + label // 8 * 3] = 255
 
 
+RECIPE = Recipe(SGD(momentum=0.9, weight_decay=0.0), 0.02, 4, 32, augmentations=AUGMENTATIONS, clip_norm=1.0)
+
+
+def batches_of(hardware=CPU, augmentations=AUGMENTATIONS):
+    return ImageBatches(PICTURES, LABELS, hardware, STATISTICS, augmentations=augmentations)
+
+
 @pytest.fixture
 def images():
-    return ImageBatches(PICTURES, LABELS, CPU, STATISTICS)
+    return batches_of()
 
 
 def test_batches_are_normalised_and_in_order(images):
@@ -40,10 +51,10 @@ def test_batches_are_normalised_and_in_order(images):
     torch.testing.assert_close(together[:, 0], expected)
 
 
-def test_shuffled_batches_hold_each_image_once_with_its_label(images):
+def test_shuffled_batches_hold_each_image_once_with_its_label():
     still = Affine(degrees=0, translate=0, scale=(1, 1), shear=0)
     seen = []
-    for batch, labels in images.train_batches(50, [still], torch.Generator().manual_seed(0)):
+    for batch, labels in batches_of(augmentations=[still]).train_batches(50, torch.Generator().manual_seed(0)):
         for image, label in zip(batch[:, 0], labels):
             original = ((image * 0.3 + 0.2) * 255).round().to(torch.uint8).numpy()
             index = np.flatnonzero((PICTURES == original).all((1, 2))).item()
@@ -53,7 +64,7 @@ def test_shuffled_batches_hold_each_image_once_with_its_label(images):
 
 
 def test_what_does_not_fill_a_batch_is_left_out(images):
-    sizes = [len(labels) for _, labels in images.train_batches(64, AUGMENTATIONS, torch.Generator().manual_seed(0))]
+    sizes = [len(labels) for _, labels in images.train_batches(64, torch.Generator().manual_seed(0))]
     assert sizes == [64, 64, 64]
 
 
@@ -91,25 +102,11 @@ def test_an_epoch_is_sgd_on_the_mean_cross_entropy_with_the_gradient_clipped():
     torch.testing.assert_close(dict(model.state_dict()), weights, atol=1e-6, rtol=1e-4)
 
 
-def train(images, checkpoint=None, epochs=4, rate=0.02, augmentations=AUGMENTATIONS, quiet=True, **options):
+def train(images, checkpoint=None, validation=None, report=None, quiet=True, **changes):
     seed_torch(1, "weights")
-    model = build_model("lenet")
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, fused=True)
-    history = fit(
-        "test",
-        model,
-        optimizer,
-        images,
-        epochs=epochs,
-        batch_size=32,
-        augmentations=augmentations,
-        clip_norm=1.0,
-        seed=1,
-        checkpoint=checkpoint,
-        quiet=quiet,
-        **options,
-    )
-    return model, history
+    model = CPU.to_device(build_model("lenet"))  # in the memory format in which the stages train
+    options = {"seed": 1, "validation": validation, "checkpoint": checkpoint, "report": report, "quiet": quiet}
+    return model, fit("test", model, replace(RECIPE, **changes), images, **options)
 
 
 def same(first, second):
@@ -129,26 +126,15 @@ def test_training_repeats_bit_for_bit(images):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
-    compute = Compute(device="cuda", precision="auto", threads="auto")
+    compute = Compute(device="cuda", precision="auto", threads="auto", workers=1)
 
     def epochs(choice):
         seed_torch(1, "weights")
         model = build_model(name)
         hardware = setup_hardware(choice, model)
         model = hardware.to_device(model)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
-        history = fit(
-            "test",
-            model,
-            optimizer,
-            ImageBatches(PICTURES, LABELS, hardware, STATISTICS),
-            epochs=2,
-            batch_size=50,
-            augmentations=AUGMENTATIONS,
-            clip_norm=1.0,
-            seed=1,
-            quiet=True,
-        )
+        recipe = replace(RECIPE, learning_rate=0.01, epochs=2, batch_size=50)
+        history = fit("test", model, recipe, batches_of(hardware), seed=1, quiet=True)
         return model, history
 
     (first, history), (second, again) = epochs(compute), epochs(compute)
@@ -159,7 +145,7 @@ def test_training_on_a_gpu_repeats_bit_for_bit_and_ends_near_a_cpus(name):
 
 def test_the_best_weights_are_kept_and_patience_ends_training(images):
     validation = ImageBatches(PICTURES, (LABELS.astype(int) + 1).astype(np.uint8) % 62, CPU, STATISTICS)
-    model, history = train(images, epochs=30, rate=0.1, validation=validation, patience=2)
+    model, history = train(images, validation=validation, epochs=30, learning_rate=0.1, patience=2)
     losses = [row["validation_loss"] for row in history]
     best = int(np.argmin(losses))
     assert len(losses) == best + 3 < 30
@@ -171,37 +157,14 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(
-    "make_optimizer",
-    [
-        lambda parameters: torch.optim.SGD(parameters, lr=0.02, momentum=0.9, fused=True),
-        lambda parameters: torch.optim.Adam(parameters, lr=0.001, fused=True),
-    ],
-    ids=["sgd", "adam"],
-)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
 @pytest.mark.parametrize("killed_after", [1, 3, 4])
-def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_path, make_optimizer, killed_after):
+def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_path, name, killed_after):
     validation = ImageBatches(PICTURES[:50], LABELS[:50], CPU, STATISTICS)
+    chosen = {} if name == "sgd" else {"optimizer": Adam(weight_decay=0.0), "learning_rate": 0.001}
 
     def run(checkpoint):
-        seed_torch(1, "weights")
-        model = CPU.to_device(build_model("lenet"))  # in the memory format in which the stages train
-        history = fit(
-            "test",
-            model,
-            make_optimizer(model.parameters()),
-            images,
-            epochs=4,
-            batch_size=32,
-            augmentations=AUGMENTATIONS,
-            clip_norm=1.0,
-            seed=1,
-            validation=validation,
-            patience=9,
-            checkpoint=checkpoint,
-            quiet=True,
-        )
-        return model, history
+        return train(images, checkpoint, validation, patience=9, **chosen)
 
     class Fragile(Checkpoint):
         def save(self, tensors, info):
@@ -224,7 +187,7 @@ def test_checkpoints_and_progress_change_no_bit_of_a_training(images, tmp_path):
 
 def test_divergence_ends_training_with_the_epoch_and_a_remedy(images):
     with pytest.raises(Diverged, match="epoch 1.*lower the learning rate"):
-        train(images, rate=1e30)
+        train(images, learning_rate=1e30)
 
 
 def test_the_three_most_probable_classes_and_their_scores(images):
@@ -255,33 +218,30 @@ def test_each_step_has_the_rate_of_its_place_in_the_whole_training(images):
             rates.append(self.param_groups[0]["lr"])
             return super().step(closure)
 
-    model = build_model("lenet")
-    fit(
-        "test",
-        model,
-        Recorded(model.parameters(), lr=0.5),
-        images,
-        epochs=3,
-        batch_size=50,
-        augmentations=AUGMENTATIONS,
-        clip_norm=1.0,
-        schedule="cosine",
-        seed=1,
-        quiet=True,
-    )
+    def recorded(parameters, learning_rate):
+        return Recorded(parameters, lr=learning_rate)
+
+    train(images, optimizer=recorded, learning_rate=0.5, epochs=3, batch_size=50, schedule="cosine")
     assert rates == pytest.approx([0.5 * (1 + np.cos(np.pi * step / 12)) / 2 for step in range(12)])
 
 
-@pytest.mark.parametrize("unaugmented, augmented", [(0.0, 4), (0.25, 3), (1.0, 0)])
-def test_the_last_epochs_train_on_the_images_as_they_are(images, unaugmented, augmented):
+@pytest.mark.parametrize("without, augmented", [(0.0, 4), (0.25, 3), (1.0, 0)])
+def test_the_last_epochs_train_on_the_images_as_they_are(without, augmented):
     calls, epochs = [], []
 
     def augment(chunk, generator):
         calls.append(len(epochs))
         return chunk
 
-    train(images, epochs=4, augmentations=[augment], unaugmented=unaugmented, report=epochs.append)
+    train(batches_of(augmentations=[augment]), epochs=4, without_augmentation=without, report=epochs.append)
     assert sorted(set(calls)) == list(range(augmented))
+
+
+def test_the_dropout_of_the_recipe_takes_the_place_of_the_layers_own(images):
+    model, _ = train(images, epochs=1, dropout=0.3)
+    assert {layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)} == {0.3}
+    model, _ = train(images, epochs=1)
+    assert {layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)} == {0.5}
 
 
 @pytest.mark.parametrize("capability, chosen", [("AVX512_BF16", True), ("AVX2", False)])
@@ -289,5 +249,5 @@ def test_bfloat16_is_chosen_only_where_wide_instructions_are_not_hidden(monkeypa
     """As ATEN_CPU_CAPABILITY hides them, though the processor has them."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    compute = Compute(device="cpu", precision="auto", threads=1)
+    compute = Compute(device="cpu", precision="auto", threads=1, workers=1)
     assert (setup_hardware(compute, nn.Conv2d(1, 32, 3)).precision == torch.bfloat16) == chosen

@@ -1,0 +1,32 @@
+"""The pipeline on other people's machines: environments, file systems and limits as they have them."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from pipeline_helpers import checkout, run
+
+
+@pytest.fixture
+def not_activated(tmp_path, monkeypatch):
+    """Have a `python3` come first that lacks the pipeline's packages, as where no environment is activated."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").symlink_to(Path(sys._base_executable).resolve())
+    monkeypatch.setenv("FORKED_PYTHON", "")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    return f"env --unset=CONDA_PREFIX PATH={tmp_path}/bin:/usr/bin:/bin"
+
+
+@pytest.mark.slow
+def test_stages_run_in_the_environment_of_dvc_or_of_the_project(not_activated, tmp_path):
+    (tmp_path / "copy").mkdir()
+    folder = checkout(tmp_path / "copy")
+    said = run(f"{not_activated} .venv/bin/dvc exp run --temp -S model=spinalnt check", folder, check=False).stdout
+    assert "but is 'spinalnt' (did you mean spinalnet?)" in said and "No module named" not in said
+    # Below a shell, which is no Python, as where DVC is started by another program.
+    stage = f"cd .dvc/tmp && PYTHONPATH=../.. DVC_STAGE=nothing {not_activated} python3 -m stages.nothing; exit $?"
+    assert "No module named stages.nothing" in run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
+    (folder / ".venv").rename(tmp_path / "moved")
+    said = run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
+    assert said.startswith("error: python3 should be that of the environment that has PyTorch, but is ")

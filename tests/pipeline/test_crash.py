@@ -91,18 +91,6 @@ def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_fail
     assert run("emnist repair", pipeline).stdout == ""
 
 
-def test_a_killed_experiment_continues_when_it_is_run_again(pipeline):
-    experiment = "dvc exp run -S sizes.small.pretrain_epochs=3 pretrain"
-    killed = interrupted(experiment, pipeline, after("pretrain: epoch 2/3"))
-    assert killed.returncode == -signal.SIGKILL
-    continued = interrupted(experiment, pipeline, never)
-    assert continued.returncode == 0 and re.search("pretrain: continues after epoch [12]\n", continued.stdout)
-    assert max(repeated([killed.stdout, continued.stdout])) <= 1
-    recorded = (pipeline / "dvc.lock").read_bytes()
-    run("rm -rf .dvc/cache/runs && dvc repro --force --single-item pretrain", pipeline)
-    assert (pipeline / "dvc.lock").read_bytes() == recorded
-
-
 def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
@@ -139,12 +127,6 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
     done = interrupted(command, pipeline, moment, number, whole_group=group)
     assert (done.returncode, one_sentence(done, word)) == (code, True), done.stdout
     assert done.seconds < SOON
-
-
-def test_a_terminal_that_is_closed_ends_the_search_in_one_sentence(pipeline):
-    set_params(pipeline, **{"sizes.small.trials": 36, "sizes.small.trial_epochs": 50, "compute.workers": 2})
-    done = interrupted("python -m stages.search", pipeline, after("search: trial 1"), signal.SIGHUP)
-    assert (done.returncode, one_sentence(done, "hung up")) == (129, True), done.stdout
 
 
 def test_workers_never_hear_the_terminal_from_their_first_instruction_on(tmp_path):

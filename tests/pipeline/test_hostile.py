@@ -109,8 +109,6 @@ HOSTILE = [
     ),
     ("transfer", "data/raw/t10k-images-idx3-ubyte.gz", cut, "cut short"),
     ("pretrain", "data/split/train-images.npy", cut, "damaged"),
-    ("pretrain", "data/split/train-images.npy", replaced(b"{", b"("), "damaged"),
-    ("pretrain", "data/split/train-images.npy", array(lambda a: a.astype(float)), "3-dimensional uint8"),
     (
         "pretrain",
         "data/split/train-labels.npy",
@@ -125,9 +123,7 @@ HOSTILE = [
     ),
     ("pretrain", "data/split/train-images.npy", npy_header("-" * 9000 + "1"), "damaged"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a + 62), "don't belong together"),
-    ("pretrain", "data/split/pretrain.npy", array(lambda a: a + 400), "don't belong together"),
     ("search", "data/split/mini-train.npy", array(lambda a: a[:0]), "don't belong together"),
-    ("finetune", "data/split/statistics.json", always(b"{"), "should be JSON"),
     ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": NaN}'), "number std"),
     ("pretrain", "data/search/best.json", always(b"[]"), "number learning_rate"),
     ("pretrain", "data/search/best.json", always(b"[" * 100_000), "should be JSON"),
@@ -164,7 +160,6 @@ HOSTILE = [
     ("check", "params.yaml", lambda content: content + b'"a\\nb": 1', r"a\nb is not a parameter"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: .nan"), "seed should be a valid integer, but is nan"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 1e999"), "seed should be a valid integer"),
-    ("check", "params.yaml", replaced(b"seed: 42", b"seed: 9" + b"9" * 30), "seed should be less than"),
 ]
 
 

@@ -88,16 +88,6 @@ def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipel
     assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
 
 
-def test_prediction_reads_a_picture_with_the_trained_model(finished_pipeline, tmp_path):
-    Image.new("L", (60, 90), 255).save(tmp_path / "one.png")
-    picture = Image.open(tmp_path / "one.png")
-    picture.paste(0, (25, 10, 33, 80))
-    picture.save(tmp_path / "one.png")
-    said = run(f"emnist predict --json {tmp_path}/one.png", finished_pipeline).stdout
-    (answer,) = json.loads(said)
-    assert len(answer["predictions"]) == 3
-
-
 def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path):
     """The sample's own files, in a folder, give the results of the sample."""
     theirs = checkout(tmp_path / "checkout", source="folder", download__folder__emnist="../theirs")

@@ -1,6 +1,5 @@
 """params.yaml is checked before any work, and what is wrong is said in one sentence."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,6 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
     path.write_text(TEXT)
     params = load_params(path)
     assert params.model == "resnet" and params.sizes[params.size].train == 40000
-    assert json.loads(params.model_dump_json()) == yaml.safe_load(TEXT)
 
 
 @pytest.mark.parametrize(

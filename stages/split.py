@@ -4,7 +4,7 @@ import numpy as np
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, SPLIT, load_emnist
-from emnist.data.files import load_json, write_array, write_json
+from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.data.subsets import partition, statistics
 from emnist.utils.stage import run_stage
 
@@ -25,9 +25,10 @@ def main(params):
             "source": load_json(RAW / "source.json")["title"].removeprefix("the "),
             "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
             **pixel_stats,
-            "classes": dict(zip(CHARACTERS, np.bincount(labels, minlength=len(CHARACTERS)).tolist())),
         },
     )
+    counts = np.bincount(labels, minlength=len(CHARACTERS))
+    write_csv("plots/classes.csv", ["character", "images"], zip(CHARACTERS, counts))
 
 
 if __name__ == "__main__":

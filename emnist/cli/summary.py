@@ -17,11 +17,11 @@ def main(options):
     split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
     test = scores["test"]
     print(f"""
-{scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]}), reads of the test images
-  {test["accuracy"]:7.2%}  exactly, among 62 characters
+{scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]})
+  {test["accuracy"]:7.2%}  test accuracy, 62 characters
   {test["bymerge_accuracy"]:7.2%}  where letters whose cases look alike count as one (ByMerge)
-  {test["top3_accuracy"]:7.2%}  within its first three guesses
-  {transfer["test"]["accuracy"]:7.2%}  of the transfer's test digits, with a new head
+  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
+  {transfer["test"]["accuracy"]:7.2%}  test accuracy of the transfer to digits, with a new head
 
 Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture

@@ -1,33 +1,11 @@
 """Classification metrics."""
 
 import numpy as np
-from sklearn.metrics import (
-    confusion_matrix,
-    f1_score,
-    precision_recall_fscore_support,
-    precision_score,
-    recall_score,
-)
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from emnist.data.classes import BYMERGE
 
 DECIMALS = 6  # enough to resolve one of EMNIST's 814,255 images
-
-
-def accuracy(labels, top3):
-    return np.mean(top3[:, 0] == labels)
-
-
-def precision(labels, top3):
-    return precision_score(labels, top3[:, 0], average="weighted", zero_division=0)
-
-
-def recall(labels, top3):
-    return recall_score(labels, top3[:, 0], average="weighted", zero_division=0)
-
-
-def f1(labels, top3):
-    return f1_score(labels, top3[:, 0], average="weighted", zero_division=0)
 
 
 def macro_f1(labels, top3):
@@ -42,11 +20,9 @@ def bymerge_accuracy(labels, top3):
     return np.mean(BYMERGE[top3[:, 0]] == BYMERGE[labels])
 
 
-# By their names in the metrics' files, in their order. Each is called with the true classes, (N,) array of int, and the
+# By their names in the metrics' files, after accuracy and the weighted means. Each is called with the true classes, (N,) array of int, and the
 # three most probable classes of each image, (N, 3), the most probable first; it returns a number from 0 to 1.
-METRICS = {
-    metric.__name__: metric for metric in (accuracy, precision, recall, f1, macro_f1, top3_accuracy, bymerge_accuracy)
-}
+METRICS = {metric.__name__: metric for metric in (macro_f1, top3_accuracy, bymerge_accuracy)}
 
 
 def classification_metrics(labels, top3, bymerge=True):
@@ -79,8 +55,10 @@ def classification_metrics(labels, top3, bymerge=True):
     >>> metrics["accuracy"], metrics["top3_accuracy"]
     (0.5, 1.0)
     """
-    names = [name for name in METRICS if bymerge or name != "bymerge_accuracy"]
-    return {name: round(float(METRICS[name](labels, top3)), DECIMALS) for name in names}
+    weighted = precision_recall_fscore_support(labels, top3[:, 0], average="weighted", zero_division=0)
+    values = {"accuracy": np.mean(top3[:, 0] == labels), **dict(zip(("precision", "recall", "f1"), weighted))}
+    values |= {name: metric(labels, top3) for name, metric in METRICS.items() if bymerge or name != "bymerge_accuracy"}
+    return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
 def per_class_table(labels, predictions, characters):

@@ -63,7 +63,7 @@ def stage_key(stage, params, *extra):
     str
     """
     values = params.model_dump(mode="json")
-    declared = read_stage(stage, values)
+    declared = load_stage(stage, values)
 
     digest = hashlib.sha256()
     for name in declared.get("params", []):
@@ -76,7 +76,7 @@ def stage_key(stage, params, *extra):
     return f"{stage}-{digest.hexdigest()[:32]}"
 
 
-def read_stage(stage, values):
+def load_stage(stage, values):
     """Read what ``dvc.yaml`` declares for a stage.
 
     Parameters
@@ -211,13 +211,14 @@ def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metri
     dvc = Path(folder).parents[1] if folder else repo_root() / ".dvc"
     folder = Path(folder or checkpoint_dir())
     for leftover in folder.rglob(".*.tmp"):
-        if (
-            max(_stat_values("st_mtime", leftover), default=0) < time.time() - 3600
-        ):  # another run may still write a younger one
+        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
+        if age > 3600:  # another run may still write a younger one
             leftover.unlink(missing_ok=True)
-    records = _read_texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
-    total_bytes = 0
-    for checkpoint in sorted(folder.glob("*-*"), key=_last_used, reverse=True):
+    checkpoints = sorted(folder.glob("*-*"), key=_last_used, reverse=True)
+    records, total_bytes = "", 0
+    if any((checkpoint / "outputs.json").exists() for checkpoint in checkpoints):
+        records = _read_texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
+    for checkpoint in checkpoints:
         total_bytes += sum(_stat_values("st_size", *checkpoint.rglob("*")))
         if total_bytes > max_bytes or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
             shutil.rmtree(checkpoint, ignore_errors=True)

@@ -81,12 +81,12 @@ def check_inputs(stage):
     """
     import yaml  # imported here, so that a stage handles signals first
 
-    from emnist.utils.checkpoint import read_stage
+    from emnist.utils.checkpoint import load_stage
     from emnist.utils.yaml import load_own_yaml, load_yaml
 
     declared, recorded = [], {}
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
-        declared = read_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
+        declared = load_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
         stages = load_own_yaml(Path("dvc.lock").read_bytes())["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
     for path in declared:

@@ -243,7 +243,7 @@ def test_every_output_is_written_once_and_lies_in_its_folder():
     assert all(path.startswith(("data/", "metrics/", "plots/")) for path in written)
 
 
-@pytest.mark.parametrize("stage", sorted(set(STAGES) - {"split"}))
+@pytest.mark.parametrize("stage", sorted(STAGES))
 def test_dvc_keeps_the_results_of_a_stage_in_its_run_cache(stage):
     # It keeps none of a stage with an uncached output that is neither metric nor plot.
     assert all(isinstance(output, str) for output in STAGES[stage].get("outs", []))

@@ -18,7 +18,7 @@ def unusable_gpu(monkeypatch):
 
 
 def choose(device):
-    return setup_hardware(Compute(device=device, precision="float32", threads=1), build_model("lenet"))
+    return setup_hardware(Compute(device=device, precision="float32", threads=1, workers=1), build_model("lenet"))
 
 
 def test_auto_takes_the_cpu_with_a_warning(unusable_gpu, capsys):

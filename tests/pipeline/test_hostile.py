@@ -23,8 +23,7 @@ from pipeline_helpers import outputs
 
 from emnist.models import build_model
 from emnist.models.weights import save_weights
-from emnist.utils import errors
-from emnist.utils.stage import check_inputs
+from emnist.utils.stage import check_inputs, run_stage
 
 RAW = "data/raw/emnist-byclass-train-images-idx3-ubyte.gz"
 LABELS = "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz"
@@ -102,7 +101,7 @@ HOSTILE = [
     ("split", LABELS, idx_file(0x801, 499, body=bytes(499)), "it has 499 for the 500 images"),
     ("evaluate", RAW.replace("train", "test"), plain(cut), "cut short"),
     (
-        "transfer_train",
+        "transfer",
         "data/raw/train-labels-idx1-ubyte.gz",
         plain(lambda content: content[:-1] + b"\x0a"),
         "it holds 10, not only 0 to 9",
@@ -132,7 +131,7 @@ HOSTILE = [
     ("pretrain", "data/search/best.json", replaced(b"momentum", b"momentun"), "number momentum, but has None"),
     ("evaluate", WEIGHTS, cut, "damaged"),
     ("evaluate", WEIGHTS, pickled_weights, "damaged"),
-    ("transfer_train", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
+    ("transfer", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
     ("pretrain", "data/weights/initial.safetensors", cut, "damaged"),
     ("finetune", "data/weights/pretrain.safetensors", replaced(b"lenet", b"lenat"), "should say which model"),
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),
@@ -180,7 +179,7 @@ def fails(copy, monkeypatch, capsys):
         before = outputs(copy)
         try:
             with pytest.raises(SystemExit) as ended:
-                errors.run_cli(importlib.import_module(f"stages.{stage}").main)
+                run_stage(importlib.import_module(f"stages.{stage}").main)
             assert outputs(copy) == before
         finally:
             Path(name).write_bytes(sound)

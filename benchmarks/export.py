@@ -60,7 +60,7 @@ def main():
                     kind,
                     f"{size:,}",
                     f"{100 * compared['accuracy']:.2f}",
-                    compared["differing_readings"],
+                    compared["differing_predictions"],
                     f"{compared['largest_difference']:.1g}",
                     *(f"{images_per_second(predict, images[:batch], options.seconds):,.0f}" for batch in BATCHES),
                 )

@@ -6,7 +6,7 @@ from emnist.evaluation.metrics import DECIMALS
 
 
 def parity(probabilities, expected, labels):
-    """Compare a network's probabilities with those of another, and score its readings.
+    """Compare a network's probabilities with those of another, and score its predictions.
 
     Parameters
     ----------
@@ -17,12 +17,12 @@ def parity(probabilities, expected, labels):
     Returns
     -------
     dict
-        ``accuracy`` (0 to 1), ``differing_readings``, the number of images of which the most probable class differs,
+        ``accuracy`` (0 to 1), ``differing_predictions``, the number of images of which the most probable class differs,
         and ``largest_difference`` of a probability.
     """
-    readings = probabilities.argmax(1)
+    predictions = probabilities.argmax(1)
     return {
-        "accuracy": round(float(np.mean(readings == labels)), DECIMALS),
-        "differing_readings": int(np.sum(readings != expected.argmax(1))),
+        "accuracy": round(float(np.mean(predictions == labels)), DECIMALS),
+        "differing_predictions": int(np.sum(predictions != expected.argmax(1))),
         "largest_difference": float(np.max(np.abs(probabilities - expected))),
     }

@@ -57,6 +57,11 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
     "The folder is not a git repository": "rm -rf .git; dvc repro",
     "A wrong name or value": "dvc exp run -S model=spinalnt",
     "A wrong parameter": "dvc exp run -S sizes.small.pretrain_epoch=5",
+    "A path or text that `-S` refuses": """
+        dvc exp run -S 'download.folder.emnist=~/mine'
+        dvc exp run -S 'download.folder.emnist=../mine (2)'
+        dvc exp run -S 'download.folder.emnist=a,b'
+    """,
     "DVC cannot read its own files": """
         cp -r dvc.lock .dvc/cache/runs .. && rm dvc.lock .dvc/cache/runs/*/*/*
         dvc repro check
@@ -98,6 +103,8 @@ CAUSES_ELSEWHERE = {
     "A stage takes another Python": "test_machines.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "The disk is full": "test_crash.py",
+    "A GPU that cannot be used, or whose memory is full": "test_hardware.py, test_errors.py",
+    "A container, a network drive": "test_machines.py, test_errors.py, test_setup.py",
     "A killed experiment still counts as running": "test_crash.py",
     "Results differ slightly from the committed ones": "no test: it takes another machine",
 }

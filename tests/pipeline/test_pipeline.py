@@ -40,7 +40,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
         assert {"accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"} < set(
             scores[part]
         )
-        assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "loss")
+        assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "negative_log_likelihood")
     with open(finished_pipeline / "plots/classes.csv") as file:
         counts = [int(row["images"]) for row in csv.DictReader(file)]
     assert len(counts) == 62 and sum(counts) == 400 and min(counts) > 0
@@ -55,6 +55,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
         "confused-pairs",
         "predictions",
         "augmentation",
+        "reliability",
         "curves",
         "search",
     ):
@@ -64,7 +65,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
 def test_the_exported_networks_read_the_test_images_as_the_model_does(finished_pipeline):
     scores = metrics(finished_pipeline, "export")
     assert scores["images"] == 100
-    assert scores["float32"]["differing_readings"] == 0 and scores["float32"]["largest_difference"] < 1e-4
+    assert scores["float32"]["differing_predictions"] == 0 and scores["float32"]["largest_difference"] < 1e-4
     assert scores["int8"]["bytes"] < scores["float32"]["bytes"] / 2
     loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
     assert scores["int8"]["recommended"] == (loss < 0.0025)

@@ -140,6 +140,16 @@ def test_a_python_that_is_not_there_is_named(folder):
     assert has_one_sentence(make("PYTHON=python9"), "python9", "not found")
 
 
+def test_a_user_without_a_name_is_told_what_dvc_needs(folder, monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    check = [sys.executable, "tools/check_setup.py", "project", "repro"]
+    done = subprocess.run(["unshare", "--user", "--map-user=12345", *check], capture_output=True, text=True)
+    if "unshare" in done.stderr:
+        pytest.skip("this machine allows no user of one's own")
+    assert done.returncode == 1 and "number 12345 has none: run `export LOGNAME=me`" in done.stderr
+
+
 def test_git_that_is_not_installed_is_named(folder, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     assert check_setup.check_project().startswith("git should be installed")

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import fuse
 from pipeline_helpers import checkout, outputs, run
@@ -151,7 +152,7 @@ def reproduce(output):
     os.dup2(descriptor, 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, os.getcwd())
-    repair.main(argparse.Namespace(all=False))
+    repair.main(SimpleNamespace(all=False))
     dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
     sys.exit(dvc.cli.main(["repro"]))
 

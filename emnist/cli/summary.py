@@ -1,6 +1,7 @@
 """Summary of the last run."""
 
 from emnist.utils.errors import UserError
+from emnist.utils.git import git
 
 EXAMPLE = "emnist summary"
 
@@ -24,7 +25,11 @@ def main(options):
 Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
-          emnist predict IMAGE              read characters from your own pictures""")
+          emnist predict IMAGE              predict the characters of your own pictures""")
+    if git("status", "--porcelain", "dvc.lock", "metrics", "plots"):
+        print("""
+This run differs from the committed one, as on another processor. To compare experiments with it, commit it:
+          git commit -am "My run"           from then on, `main` is this run""")
 
 
 def scored_model():

@@ -18,11 +18,11 @@ repro: .venv/installed  ## Rebuild all results, from nothing or from where a run
 	dvc repro
 	@emnist summary
 
-test: lint  ## Run lint and all tests: 10 to 15 minutes on two cores
+test: lint  ## Run lint and all tests
 	OMP_NUM_THREADS=1 python -m pytest
 
-test-fast: .venv/installed  ## Run the tests that need no run of the pipeline: about a minute
-	OMP_NUM_THREADS=1 python -m pytest tests/unit --numprocesses logical --maxprocesses 8
+test-fast: .venv/installed  ## Run the tests that need no run of the pipeline
+	OMP_NUM_THREADS=1 python -m pytest tests/unit -m "not slow" --numprocesses logical --maxprocesses 8
 
 lint: .venv/installed  ## Check the code's style
 	ruff check .

@@ -123,7 +123,7 @@ class Project:
         return Ended(code, report.read_text(), log.read_text() if strace else "")
 
     def _stage(self, stage, report, before, after):
-        from emnist.utils.errors import run_cli
+        from emnist.utils.stage import run_stage
 
         os.chdir(self.folder)
         os.environ["TMPDIR"] = tempfile.tempdir = str(self.scratch)
@@ -135,7 +135,7 @@ class Project:
         try:
             if before:
                 before()
-            run_cli(module.main)
+            run_stage(module.main)
         finally:
             if after:
                 after()

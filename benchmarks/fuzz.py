@@ -27,10 +27,9 @@ import traceback
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections import namedtuple
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -60,14 +59,9 @@ BATCH = 5000  # files that a process parses before the next one takes over
 PROJECT = Path(__file__).parents[1]
 
 
-class Parser(NamedTuple):
-    """A parser that is fuzzed."""
-
-    share: float  # percentage of all files
-    path: str  # path of the file, which an error must name
-    sound: list  # sound files, as bytes
-    parse: Callable  # called with the path, in the folder of the file
-    make: Callable | None = None  # makes a file up, from a random.Random
+# A parser that is fuzzed: its percentage of all files, the path that an error must name, sound files (bytes), the parser,
+# called with the path in the folder of the file, and what makes a file up from a random.Random, if anything.
+Parser = namedtuple("Parser", "share path sound parse make")
 
 
 def parsers():

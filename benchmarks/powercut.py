@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import fuse
 from pipeline_helpers import checkout, outputs, run
@@ -128,10 +129,10 @@ class StageProcess:
     """Takes the place of `subprocess.Popen` in DVC: a stage in a forked process."""
 
     def __init__(self, command, **options):
-        from emnist.utils.errors import run_cli
+        from emnist.utils.stage import run_stage
 
         name = command[-1].split(".")[-1]
-        self.pid = forked(lambda: run_cli(importlib.import_module(f"stages.{name}").main))
+        self.pid = forked(lambda: run_stage(importlib.import_module(f"stages.{name}").main))
 
     def communicate(self):
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -150,7 +151,7 @@ def reproduce(project, output):
     os.dup2(descriptor, 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, str(project))
-    repair.main(None)
+    repair.main(SimpleNamespace(all=False))
     dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
     sys.exit(dvc.cli.main(["repro"]))
 

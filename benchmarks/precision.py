@@ -29,10 +29,7 @@ def main():
     images, labels, pixel_stats, pretrain = load_split("pretrain")
     test_images, test_labels = load_emnist("test", params.sizes[params.size].test, params.seed)
     config = load_json("metrics/search.json")["best"]
-    print(
-        f"{len(pretrain):,} images, {options.epochs} epochs of SGD with {config}, "
-        f"test accuracy on {len(test_labels):,}\n"
-    )
+    print(f"{len(pretrain):,} images, {options.epochs} epochs, {config}, test accuracy on {len(test_labels):,}\n")
     seeds = [f"seed {seed}" for seed in options.seeds]
     print_header("model", "precision", *seeds, "mean", "standard deviation", "s an epoch")
 

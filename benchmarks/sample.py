@@ -79,16 +79,8 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
 # Constants of `fit`.
 SEED = 42
 IMAGES_PER_FORM = 80  # number of images from which the network learns a form
-EPOCHS = 8
-RECIPE = Recipe(
-    SGD(momentum=0.9, weight_decay=5e-4),
-    learning_rate=0.1,
-    epochs=EPOCHS,
-    batch_size=128,
-    schedule="one_cycle",
-    augmentations=(Affine(degrees=8, translate=0.05, scale=(0.95, 1.05), shear=3),),
-    clip_norm=1.0,
-)
+AFFINE = Affine(degrees=8, translate=0.05, scale=(0.95, 1.05), shear=3)
+RECIPE = Recipe(SGD(momentum=0.9, weight_decay=5e-4), 0.1, 8, 128, "one_cycle", (AFFINE,), clip_norm=1.0)
 ROUNDS = 40  # rounds of expectation maximisation
 MIN_SHARE = 0.01  # a smaller share counts as none
 ANY_FORM = 0.2  # share of the writers who use any form of the character itself, so that the sample stays diverse
@@ -124,13 +116,8 @@ def probabilities_of_forms(images, labels, pool):
     model = build_model("resnet", len(pool))
     hardware = setup_hardware(load_params().compute, model)
     model = hardware.to_device(model)
-    fit(
-        "forms",
-        model,
-        RECIPE,
-        ImageBatches(rendered, numbers, hardware, pixel_stats, augmentations=RECIPE.augmentations),
-        seed=SEED,
-    )
+    batches = ImageBatches(rendered, numbers, hardware, pixel_stats, augmentations=RECIPE.augmentations)
+    fit("forms", model, RECIPE, batches, seed=SEED)
     exact = replace(hardware, precision=torch.float32)
     return predict_probabilities(model, ImageBatches(images, labels, exact, pixel_stats), batch_size=500)
 

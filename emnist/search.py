@@ -135,7 +135,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}
     if cluster:
         with requires_cluster_extra("EMNIST_SEARCH_CLUSTER"):
-            from emnist.cluster.calls import run_on_cluster
+            from emnist.cluster.trials import run_on_cluster
         results = run_on_cluster("search", run_trial, missing, cluster)
     else:
         results = run_in_workers("search", run_trial, missing, workers, "lower compute.workers in params.yaml")

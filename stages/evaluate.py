@@ -5,7 +5,8 @@ from pathlib import Path
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
-from emnist.evaluation.metrics import classification_metrics, per_class_table
+from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
+from emnist.evaluation.metrics import DECIMALS, classification_metrics, per_class_table
 from emnist.evaluation.parity import parity
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
@@ -49,8 +50,14 @@ def score(model, batches, labels, part):
             for label, classes, probability in zip(labels, top3, confidence)
         ),
     )
-    scores = classification_metrics(labels, top3) | {"loss": round(float(losses.mean(dtype=float)), 6)}
-    return scores, top3[:, 0]
+    correct = top3[:, 0] == labels
+    probabilistic = {
+        "negative_log_likelihood": losses.mean(dtype=float),
+        "expected_calibration_error": expected_calibration_error(confidence, correct),
+        "share_at_99_accuracy": share_at_accuracy(confidence, correct),
+    }
+    rounded = {name: round(float(value), DECIMALS) for name, value in probabilistic.items()}
+    return classification_metrics(labels, top3) | rounded, top3[:, 0]
 
 
 def score_exported(compute, model, metadata, images, labels):

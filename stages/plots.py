@@ -9,7 +9,7 @@ import torch
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, load_emnist, load_split
 from emnist.data.files import load_json
-from emnist.figures import characters, confusion, training
+from emnist.figures import calibration, characters, confusion, training
 from emnist.training.recipe import augmentations
 from emnist.utils.errors import UserError
 from emnist.utils.stage import run_stage
@@ -31,6 +31,13 @@ def main(params):
     draw_confusion(title)
     draw_predictions(title, *load_emnist("test", params.sizes[params.size].test, params.seed), rng)
     draw_augmentation(params, rng)
+    table = load_predictions("test")
+    calibration.reliability_diagram(
+        "plots/reliability.png",
+        table["confidence"].to_numpy(),
+        (table["actual"] == table["predicted"]).to_numpy(),
+        f"{title}: probability and accuracy of {len(table):,} test images",
+    )
     training.training_curves(
         "plots/curves.png",
         load_table("plots/pretrain.csv", **TRAINING, **VALIDATION),

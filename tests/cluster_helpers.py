@@ -21,11 +21,12 @@ OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]  # 
 # A stage that marks in a folder outside of the project that it and its epochs begin, and works for a while.
 WORK = """
 import os, pathlib, sys, tempfile, time, yaml
+from collections import defaultdict
 
 stage, *outs = sys.argv[1:]
 params = yaml.safe_load(open("params.yaml"))
 mark, _ = tempfile.mkstemp(prefix=f"{stage}-{params['seed']}-", dir=params["marks"])
-os.write(mark, f"{os.environ.get('CUDA_VISIBLE_DEVICES')}\\n".encode())
+os.write(mark, "{CUDA_VISIBLE_DEVICES} {LOKY_MAX_CPU_COUNT}\\n".format_map(defaultdict(str, os.environ)).encode())
 if params["model"] == stage:
     sys.exit(f"error: the model should not be {stage}")
 kept = pathlib.Path(os.environ.get("EMNIST_CHECKPOINTS", "."), f"{stage}-{params['seed']}")
@@ -117,7 +118,7 @@ class Cluster:
         return None
 
     def remains(self):
-        """List the folders of runs, and the processes of runs and calls."""
+        """List the folders and the processes of runs."""
         processes = [process for process in psutil.process_iter(["cwd"]) if "/emnist/" in str(process.info["cwd"])]
         return [
             *self.folder.glob("*/dask-scratch-space/*/emnist/run-*"),
@@ -126,16 +127,25 @@ class Cluster:
 
     def count_coordinators(self):
         """Count the clients that follow the progress of runs."""
+        return self._ask_scheduler(
+            lambda dask_scheduler: sum(
+                len(topic.subscribers)
+                for name, topic in dask_scheduler._broker._topics.items()
+                if name.startswith("emnist ")
+            )
+        )
+
+    def count_tasks(self):
+        return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+
+    def count_workers(self):
+        return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.workers))
+
+    def _ask_scheduler(self, function):
         from distributed import Client
 
         with Client(scheduler_file=str(self.file), set_as_default=False) as client:
-            return client.run_on_scheduler(
-                lambda dask_scheduler: sum(
-                    len(topic.subscribers)
-                    for name, topic in dask_scheduler._broker._topics.items()
-                    if name.startswith("emnist ")
-                )
-            )
+            return client.run_on_scheduler(function)
 
     def _start(self, name, command, max_file_bytes=None, python=(sys.executable,), **variables):
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))

@@ -9,17 +9,9 @@ import pytest
 from filelock import FileLock
 from pipeline_helpers import checkout, commit, run
 
-LONG = (
-    "test_contributing.py",
-    "all_stages[ensnet]",
-    "README.md-dvc queue status",
-    "runs_are_killed_continues",
-    "killed_queued_experiment",
-    "five_kills",
-)
-
 
 def pytest_configure(config):
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # several tests run side by side
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs by `&`
     if not hasattr(config, "workerinput"):  # in the process that starts those in which test files run side by side
         os.environ["FORKED_PYTHON"] = str(forked_python.start())
@@ -28,18 +20,14 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Spread tests/pipeline over the workers test by test, and the rest file by file.
 
-    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. Of both, what
-    takes a minute or more comes first, so that nothing long is left for the end.
+    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. Of both, the
+    slow tests come first, so that nothing long is left for the end.
     """
     for item in items:
         if "pipeline" not in item.path.parts or not needs_pipeline(item):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
     first = next(filter(needs_pipeline, items), None)
-    items.sort(key=lambda item: (item is not first, needs_pipeline(item), not is_long(item)))
-
-
-def is_long(item):
-    return any(name in item.nodeid for name in LONG)
+    items.sort(key=lambda item: (item is not first, needs_pipeline(item), not item.get_closest_marker("slow")))
 
 
 def needs_pipeline(item):
@@ -57,9 +45,9 @@ def signal_handlers():
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory, worker_id):
-    """A checkout in which `make repro` has run from nothing and the results are committed. Not to be changed.
+    """A checkout in which the pipeline has run from nothing and the results are committed. Not to be changed.
 
-    Its folder has such a name as a person's may have.
+    Its folder has such a name as a person's may have. Its stages were forks; test_crash.py has a run of real processes.
     """
     shared = tmp_path_factory.getbasetemp()
     if worker_id != "master":
@@ -69,7 +57,7 @@ def finished_pipeline(tmp_path_factory, worker_id):
         if not done.exists():
             folder.mkdir()
             checkout(folder)
-            run("make repro", folder)
+            run("dvc repro", folder)
             run("git add dvc.lock metrics plots", folder)
             commit(folder, "The results of the tiny experiment")
             done.touch()

@@ -1,9 +1,13 @@
-"""Checks of an architecture that more than one test file makes."""
+"""Networks, and checks of an architecture, that more than one test file needs."""
+
+import hashlib
 
 import torch
 import torch.nn.functional as F
 
+from emnist.data.classes import CHARACTERS
 from emnist.models import build_model
+from emnist.models.weights import save_weights
 
 
 def check_bfloat16(name):
@@ -17,3 +21,15 @@ def check_bfloat16(name):
     model.eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(model(images), model.classify(model.embed(images)))
+
+
+def add_network(folder, name="small", architecture="lenet", card_architecture=None, sha256=None):
+    """Write a network of random weights and its card into a folder, as the package has them."""
+    torch.manual_seed(0)
+    model = build_model(architecture)
+    path = folder / f"{name}.safetensors"
+    save_weights(path, model.half(), model=architecture, classes=CHARACTERS, mean=0.17, std=0.33)
+    sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+    text = f"---\nname: {name}\narchitecture: {card_architecture or architecture}\nsha256: {sha256}\n---\n\n# {name}\n"
+    (folder / f"{name}.md").write_text(text)
+    return path

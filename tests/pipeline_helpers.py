@@ -19,8 +19,6 @@ TINY = {
         **{"train": 400, "test": 100, "trials": 2},
         **{"trial_epochs": 1, "pretrain_epochs": 2, "finetune_epochs": 1},
     },
-    "compute.workers": 1,  # more change no result, and start slowly
-    "compute.threads": 1,  # several tests run side by side
     "transfer.epochs": 1,
 }
 
@@ -134,3 +132,9 @@ def outputs(folder):
 def stages_run(output):
     """Name the stages that DVC says it runs."""
     return set(re.findall(r"Running stage '(\w+)'", output))
+
+
+def commands(block):
+    """List the commands of a block of a document."""
+    lines = [line.split("   #")[0].split("  #")[0].strip() for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]

@@ -4,6 +4,7 @@
 sentence if something is missing for ``make repro``. Any Python from 3.7 on can run this; nothing need be installed.
 """
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -17,6 +18,10 @@ def check_project():
     """Say what keeps DVC from working in this folder, and what to do, or give None."""
     if not shutil.which("git"):
         return "git should be installed, but is not found: install it"
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        return f"DVC needs a name for this user, but number {os.getuid()} has none: run `export LOGNAME=me`"
     git = subprocess.run(["git", "rev-parse"], capture_output=True)
     if b"dubious ownership" in git.stderr:
         return (

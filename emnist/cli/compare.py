@@ -84,7 +84,7 @@ def main(options):
     if options.checkpoints and not options.cluster:
         raise UserError("--checkpoints is for --cluster: runs on this machine keep theirs in .dvc/tmp/continue")
 
-    from emnist.comparison.runs import describe_runs, plan_runs, run_missing
+    from emnist.comparison.runs import describe_runs, plan_runs, run_in_queue, run_missing
 
     plan = plan_runs(options.models, options.seeds, options.set)
     if options.cluster:
@@ -94,10 +94,13 @@ def main(options):
         progress = compare.read_progress(options.cluster) if options.cluster else {}
         print("\n".join(describe_runs(plan, progress)))
         return
-    if options.cluster:
-        found = compare.run_missing(plan, options.cluster, options.jobs, options.checkpoints)
-    else:
-        found = run_missing(plan, options.jobs)
+
+    def execute(runs):
+        if options.cluster:
+            return compare.run_on_cluster(plan, runs, options.cluster, options.jobs, options.checkpoints)
+        return run_in_queue(plan, runs, options.jobs)
+
+    found = run_missing(plan, execute)
 
     from emnist.comparison.report import write_report  # brings pandas and Seaborn, which take seconds
 

@@ -46,7 +46,6 @@ def main(options):
     if options.top < 1:
         raise UserError(f"--top should be at least 1, but is {options.top}")
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
-    sys.stdout.reconfigure(errors="backslashreplace")  # for names that the terminal's encoding lacks
     readers, errors = load_readers(options.model), []
     predictions = predict(readers, options.images, options.top, errors)
     if options.format == "text":

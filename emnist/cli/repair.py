@@ -12,10 +12,12 @@ from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
 
 EXAMPLE = "emnist repair && dvc repro"
+SURE_SECONDS = 3600  # in which a system writes all to the disk that it was given
+CHECKED = Path(".dvc/tmp/cache-checked")  # its time is that of the last check
 
 
 def add_arguments(parser):
-    pass
+    parser.add_argument("--all", action="store_true", help="check all of DVC's cache, also what was checked before")
 
 
 def main(options):
@@ -25,13 +27,13 @@ def main(options):
     DVC makes its files again, and finds in its run cache what is already computed.
     """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
-        if not is_json(lock) and not settled(lambda: is_json(lock)):
+        if not is_json(lock) and not is_sound_later(lambda: is_json(lock)):
             move_aside(lock)
     lock = Path("dvc.lock")
-    if not can_read(lock) and not settled(lambda: can_read(lock)) and is_cut_short(lock):
+    if not can_read(lock) and not is_sound_later(lambda: can_read(lock)) and is_cut_short(lock):
         move_aside(lock)
     remove_empty(Path(".dvc/cache/runs"))
-    remove_damaged(Path(".dvc/cache/files/md5"))
+    remove_damaged(Path(".dvc/cache/files/md5"), options.all)
     if Path(".dvc/tmp/exps/celery").exists():
         fail_dead_runs()
     if Path(".git").exists() and git.configure_identity():
@@ -56,45 +58,53 @@ def remove_empty(runs):
     DVC leaves one if it is killed between making the folder and recording a run in it.
     """
     empty = [folder for folder in runs.glob("??/*") if is_empty(folder)]
-    if empty and not settled(lambda: not any(map(is_empty, empty))):
+    if empty and not is_sound_later(lambda: not any(map(is_empty, empty))):
         for folder in filter(is_empty, empty):
             folder.rmdir()
         log("DVC was killed while it recorded a run, which left an empty folder in its run cache, removed now")
 
 
 def is_empty(folder):
-    """Whether a folder is there and holds nothing."""
+    """Tell whether a folder is there and holds nothing."""
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def remove_damaged(cache):
-    """Remove the files of DVC's cache (pathlib.Path) whose content is not what their names say.
+def remove_damaged(cache, check_all=False):
+    """Remove the files of DVC's cache whose content is not what their names say.
 
     DVC does not flush what it copies there, so a power cut can leave empty files under the right names, which it trusts.
+
+    Parameters
+    ----------
+    cache : pathlib.Path
+    check_all : bool
+        Whether to check files again that were written more than `SURE_SECONDS` before the last check.
     """
-    damaged = [
-        path for path in cache.glob("??/*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name) and not is_sound(path)
-    ]
+    sure = CHECKED.stat().st_mtime - SURE_SECONDS if CHECKED.exists() and not check_all else 0
+    files = [path for path in cache.glob("??/*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name)]
+    damaged = [path for path in files if path.stat().st_ctime > sure and not is_sound(path)]
     for path in damaged:
         path.unlink()
     if damaged:
-        files = "1 damaged file" if len(damaged) == 1 else f"{len(damaged)} damaged files"
-        log(f"DVC's cache had {files}, as a power cut leaves them, removed now: DVC makes them again")
+        count = "1 damaged file" if len(damaged) == 1 else f"{len(damaged)} damaged files"
+        log(f"DVC's cache had {count}, as a power cut leaves them, removed now: DVC makes them again")
+    if CHECKED.parent.exists():
+        CHECKED.touch()
 
 
 def is_sound(path):
-    """Whether a file of DVC's cache has the checksum that is its name."""
+    """Tell whether a file of DVC's cache has the checksum that is its name."""
     return path.parent.name + path.name.removesuffix(".dir") == file_checksum(path)
 
 
-def settled(is_sound):
-    """Whether a file is sound after all a second later: a run that lives may just have been writing it."""
+def is_sound_later(is_sound):
+    """Tell whether a file is sound a second later: a run that lives may just have been writing it."""
     time.sleep(1)
     return is_sound()
 
 
 def can_read(lock):
-    """Whether DVC reads its lock file."""
+    """Tell whether DVC reads its lock file."""
     listed = subprocess.run(
         [sys.executable, "-m", "dvc", "stage", "list"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -102,7 +112,7 @@ def can_read(lock):
 
 
 def is_json(path):
-    """Whether a file holds JSON, or is gone."""
+    """Tell whether a file holds JSON, or is gone."""
     try:
         json.loads(path.read_bytes())
     except FileNotFoundError:  # a run that lives has removed it
@@ -113,7 +123,7 @@ def is_json(path):
 
 
 def is_cut_short(path):
-    """Whether DVC's own beginning is there and no mark of a merge, which is a person's to resolve."""
+    """Tell whether DVC's own beginning is there and no mark of a merge, which is a person's to resolve."""
     content, beginning = path.read_bytes(), b"schema: '2.0'\n"
     return (content.startswith(beginning) or beginning.startswith(content)) and b"\n<<<<<<<" not in content
 

@@ -12,12 +12,12 @@ def add_arguments(parser):
 
 
 def main(options):
-    from emnist.comparison.experiments import match_experiments
+    from emnist.comparison.experiments import finished_experiments
     from emnist.comparison.report import write_report
     from emnist.comparison.runs import name_runs, plan_runs
 
     plan = plan_runs(options.models, options.seeds, options.set)
-    found = {key: each for key, each in match_experiments(plan.values).items() if each["state"] == "success"}
+    found = finished_experiments(plan.values)
     missing = [key for key in plan.values if key not in found]
     if not found:
         raise UserError(

@@ -1,8 +1,7 @@
 """Summary of the last run."""
 
-from pathlib import Path
-
 from emnist.utils.errors import UserError
+from emnist.utils.git import git
 
 EXAMPLE = "emnist summary"
 
@@ -26,7 +25,11 @@ def main(options):
 Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
-          emnist predict IMAGE              read characters from your own pictures""")
+          emnist predict IMAGE              predict the characters of your own pictures""")
+    if git("status", "--porcelain", "dvc.lock", "metrics", "plots"):
+        print("""
+This run differs from the committed one, as on another processor. To compare experiments with it, commit it:
+          git commit -am "My run"           from then on, `main` is this run""")
 
 
 def scored_model():
@@ -34,7 +37,6 @@ def scored_model():
     from emnist.utils.schema import load_mapping
 
     try:
-        deps = load_mapping("dvc.lock")["stages"]["evaluate"]["deps"]
-        return next(Path(dep["path"]).stem for dep in deps if dep["path"].startswith("emnist/architectures/"))
-    except (KeyError, TypeError, AttributeError, StopIteration):
+        return load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]["model"]
+    except (KeyError, TypeError):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

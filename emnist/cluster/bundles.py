@@ -3,14 +3,10 @@
 import subprocess
 
 from emnist.utils.errors import UserError
+from emnist.utils.git import git, head_commit
 
 # What an experiment may change of its commit. Nothing in it is ever run or unpickled.
 RESULTS = ("params.yaml", "dvc.lock", "metrics/", "plots/")
-
-
-def git(*arguments, folder=".", stdin=b""):
-    """Run git on some bytes and return what it printed (bytes); `subprocess.CalledProcessError` if it fails."""
-    return subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True, input=stdin).stdout
 
 
 def commit_to_run():
@@ -19,26 +15,27 @@ def commit_to_run():
     Raises
     ------
     UserError
-        If tracked files have changes that are not committed, other than a comparison's report.
+        If tracked files of this folder have changes that are not committed, other than a comparison's report.
     """
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!plots/comparison").decode().splitlines()
+    report = ":!plots/comparison"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", report).decode().splitlines()
     if changed:
         raise UserError(
             f"a cluster runs what is committed, but {changed[0][3:]} has changes that are not: commit them, or restore "
             "the file with `git checkout`"
         )
-    return git("rev-parse", "HEAD").decode().strip()
+    return head_commit()
 
 
 def pack_commit(commit, known=None):
-    """Pack a commit with its history, without what the receiver has.
+    """Pack a commit without its history, and without what the receiver has.
 
     Parameters
     ----------
     commit : str
         A hash.
     known : str, optional
-        The hash of a commit that the receiver has, with its history.
+        The hash of a commit that the receiver has.
 
     Returns
     -------
@@ -51,8 +48,13 @@ def pack_commit(commit, known=None):
         git("cat-file", "-e", f"{known or ''}^{{commit}}")
     except subprocess.CalledProcessError:
         known = None
-    wanted = f"{commit}\n^{known}\n" if known else f"{commit}\n"
-    return git("pack-objects", "--quiet", "--revs", "--thin", "--stdout", stdin=wanted.encode()), known
+    wanted = f"--shallow {commit}\n{commit}\n" + (f"^{known}\n" if known else "")
+    return git("pack-objects", "--quiet", "--revs", "--thin", "--shallow", "--stdout", stdin=wanted.encode()), known
+
+
+def project_folder():
+    """Return where this folder is in its repository (str), empty if it is all of it."""
+    return git("rev-parse", "--show-prefix").decode().strip()
 
 
 def experiment_ref(commit, name):
@@ -99,8 +101,8 @@ def add_experiment(bundle, commit, name):
         parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")
     except (subprocess.CalledProcessError, ValueError):
         raise UserError(f"the bundle of {name} is damaged") from None
-    changed = list(filter(None, changed))
-    foreign = [path for path in changed if not path.startswith(RESULTS)]
+    results = tuple(project_folder() + path for path in RESULTS)
+    foreign = [path for path in changed if path and not path.startswith(results)]
     if foreign or parents != commit:
         raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
     try:

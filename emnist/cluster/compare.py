@@ -1,26 +1,25 @@
 """A comparison whose runs a Dask cluster does."""
 
-import json
+from contextlib import ExitStack
 
-import yaml
 from dvc.repo import Repo
-from dvc_data.hashfile.hash_info import HashInfo
 
-from emnist.cluster.bundles import commit_to_run, git
+from emnist.cluster.bundles import commit_to_run
 from emnist.cluster.connection import QUEUES, connect
 from emnist.cluster.coordinator import STEP, Run, progress_topic, run_all
-from emnist.comparison.experiments import match_experiments
-from emnist.comparison.runs import auto_threads, free_names, name_runs
+from emnist.comparison.runs import free_names
 from emnist.utils.errors import UserError
-from emnist.utils.progress import log
+from emnist.utils.git import head_commit
 
 
-def run_missing(plan, address, jobs=None, checkpoints=None):
-    """Run on a cluster what is missing of a comparison, and wait until all has ended.
+def run_on_cluster(plan, unfinished, address, jobs=None, checkpoints=None):
+    """Run experiments on a cluster.
 
     Parameters
     ----------
     plan : emnist.comparison.runs.Plan
+    unfinished : list of (str, int)
+        The model and seed of each run.
     address : str
         As `emnist.cluster.connection.connect` takes it.
     jobs : int, optional
@@ -28,66 +27,42 @@ def run_missing(plan, address, jobs=None, checkpoints=None):
     checkpoints : str, optional
         A folder that all workers reach, in which a run continues after its last epoch on another worker.
 
-    Returns
-    -------
-    dict of (str, int) to dict
-        The experiment of each run, by model and seed.
+    Yields
+    ------
+    tuple
+        As `emnist.comparison.runs.run_missing` takes it.
 
     Raises
     ------
     UserError
-        If a run fails, no worker can be used, or the scheduler ends.
+        If anything is missing, no worker can be used, or the scheduler ends.
     """
-    found = _finished(plan)
-    names = free_names([key for key in plan.values if key not in found])
-    if not names:
-        return found
-    remote = default_remote()
-    commit_to_run()
-    runs = {Run(name, plan.settings[key], auto_threads(plan.values[key])): key for key, name in names.items()}
-    log(f"compare: {len(found)} of {len(plan.values)} runs are done; the others run on {address}")
-    failed = {}
-    with connect(address) as (client, cluster):
+    found, problems = [], []
+    with ExitStack() as stack:
+        for find in (default_remote, commit_to_run, lambda: stack.enter_context(connect(address))):
+            try:
+                found.append(find())
+            except UserError as error:
+                problems.append(str(error))
+        if problems:
+            raise UserError("; and ".join(problems))
+        remote, _, (client, cluster) = found
+        runs = {Run(name, plan.settings[key]): key for key, name in free_names(unfinished).items()}
         for run, rev, error in run_all(client, runs, remote, checkpoints, cluster, jobs):
-            if error:
-                failed[runs[run]] = error
-                log(f"compare: {run.name} failed: {error}")
-            else:
-                accuracy = json.loads(git("show", f"{rev}:metrics/evaluate.json"))["test"]["accuracy"]
-                log(f"compare: {run.name} is done, its test accuracy is {accuracy:.2%}")
-    if failed:
-        raise UserError(
-            f"{name_runs(failed)} failed, the first because {next(iter(failed.values()))}; "
-            "the same command runs what is missing"
-        )
-    found = _finished(plan)
-    fetch_predictions(found.values())
-    return found
-
-
-def fetch_predictions(experiments):
-    """Fetch from the remote what the report reads of experiments and git does not have."""
-    wanted = set()
-    for experiment in experiments:
-        stages = yaml.safe_load(git("show", f"{experiment['rev']}:dvc.lock"))["stages"].values()
-        outs = [out for stage in stages for out in stage.get("outs", [])]
-        wanted |= {HashInfo("md5", out["md5"]) for out in outs if out["path"] == "data/predictions/test.csv"}
-    with Repo() as repo:
-        repo.cloud.pull(wanted)
-
-
-def _finished(plan):
-    return {key: each for key, each in match_experiments(plan.values).items() if each["state"] == "success"}
+            yield runs[run], run.name, rev, error
 
 
 def read_progress(address):
-    """Return what the runs of this commit printed last on a cluster (dict of str to str, by name)."""
+    """Return what the runs of this commit printed last on a cluster (dict of str to str), by their settings."""
     if address in QUEUES:
         raise UserError(f"--status needs the scheduler's address, which `emnist compare --cluster {address}` prints")
-    topic = progress_topic(git("rev-parse", "HEAD").decode().strip())
     with connect(address) as (client, _):
-        messages = [message for _, message in client.get_events(topic)]
-    return {each["run"]: f"{each['line']} (worker {each['on']})" for each in messages if STEP.match(each["line"])}
+        messages = [message for _, message in client.get_events(progress_topic(head_commit()))]
+    return {
+        "\n".join(each["settings"]): f"{each['line']} (worker {each['on']})"
+        for each in messages
+        if STEP.match(each["line"])
+    }
 
 
 def default_remote():

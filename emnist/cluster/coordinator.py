@@ -1,4 +1,4 @@
-"""Sharing work out over the workers of a Dask cluster."""
+"""Runs of experiments on the workers of a Dask cluster."""
 
 import hashlib
 import json
@@ -6,9 +6,8 @@ import queue
 import re
 import sys
 import time
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import cloudpickle
@@ -16,29 +15,38 @@ from distributed.comm import CommClosedError
 from tqdm import tqdm
 
 from emnist.cluster import worker
-from emnist.cluster.bundles import add_experiment, commit_to_run, pack_commit
+from emnist.cluster.bundles import add_experiment, commit_to_run, pack_commit, project_folder
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
-LOSSES = 4  # workers that a run may lose, one after the other, without one more epoch, trial or stage
+MAX_LOST = 4  # workers that a run may lose, one after the other, without one more epoch, trial or stage
 LOOK_SECONDS = 1  # between two looks at which workers there are
 PATIENCE_SECONDS = 30  # to wait for another worker, where all so far are refused
 NEEDED = ("Python", "dvc", "numpy", "torch")  # of the packages of requirements.lock, those that no worker may lack
 STEP = re.compile(r"\w+: (?:epoch|trial) \d+|Running stage '\w+'|Stage '\w+' (?:is cached|didn't change)")
+CONNECTION_ERRORS = (CommClosedError, ConnectionError, TimeoutError)
 
 cloudpickle.register_pickle_by_value(worker)
 
 
 @dataclass(eq=False)
 class Run:
-    """One run: its name, settings as `dvc exp run -S` takes them, and those that get a worker's number of threads."""
+    """One run: its name, its settings as `dvc exp run -S` takes them, and how it goes."""
 
     name: str
     settings: list
-    threads: list = field(default_factory=list)
-    losses: int = 0
-    attempts: int = 0
-    steps: set = field(default_factory=set)
+    attempts: int = 1
+    lost: int = 0  # workers, since the last step
+    steps: set = field(default_factory=set)  # epochs, trials and stages
+    address: str | None = None  # of its worker
+    looks: int = 0  # at which its worker had it
+    missed: int = 0  # looks in succession at which no worker had it
+
+    def specify(self, **common):
+        """Return its key in Dask and what its worker needs; another coordinator's same run has the same key."""
+        spec = {"name": self.name, "settings": self.settings, **common}
+        digest = hashlib.sha256(json.dumps([spec, self.attempts]).encode()).hexdigest()
+        return f"{self.name}-{digest[:16]}", spec
 
 
 def progress_topic(commit):
@@ -69,12 +77,23 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         The experiment, which is now in this checkout.
     error : str or None
         Why there is none.
+
+    Raises
+    ------
+    UserError
+        If no worker can be used, or the scheduler ends.
     """
     commit = commit_to_run()
-    pool = Workers(client, partial(send_commit, commit))
-    waiting = deque(runs)
-    by_name = {run.name: run for run in waiting}
     topic = progress_topic(commit)
+    common = {
+        "commit": commit,
+        "project": project_folder(),
+        "remote": remote,
+        "checkpoints": checkpoints,
+        "topic": topic,
+    }
+    workers, waiting, running, ended = Workers(client, commit), deque(runs), {}, queue.Queue()
+    by_name = {run.name: run for run in waiting}
     bar = tqdm(total=len(waiting), unit="run", leave=False, disable=not sys.stderr.isatty())
 
     def follow(event):
@@ -84,137 +103,96 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
             bar.set_postfix_str(f"{run.name}: {message['line'][:60]}")
             if step[0] not in run.steps:
                 run.steps.add(step[0])
-                run.losses = 0
+                run.lost = 0
                 if step[0].startswith("Running"):
                     log(f"compare: {run.name} on {message['on']}: {step[0][8:]}")
 
     def submit(run, address):
-        run.attempts += 1
-        settings = [f"{name}={pool.usable[address]['nthreads']}" for name in run.threads] + run.settings
-        spec = {"name": run.name, "commit": commit, "settings": settings, "remote": remote}
-        spec |= {"checkpoints": checkpoints, "topic": topic}
-        # Another coordinator's same run has the same key: the scheduler runs it once and gives both its result.
-        digest = hashlib.sha256(json.dumps([spec, run.attempts]).encode()).hexdigest()
-        return client.submit(by_value(worker.run_experiment), spec, key=f"{run.name}-{digest[:16]}", workers=[address])
+        waiting.remove(run)
+        run.address, run.looks, run.missed = address, 0, 0
+        key, spec = run.specify(**common)
+        # A lambda, since Dask would send the function by reference.
+        future = client.submit(lambda spec: worker.run_experiment(spec), spec, key=key, workers=[address])
+        running[future] = run
+        future.add_done_callback(ended.put)
 
-    def scale(unfinished):
-        if cluster:
-            cluster.scale(jobs=min(jobs or len(by_name), unfinished))
+    def place():
+        """Take back what is lost or doubled, and give waiting runs to free workers."""
+        for future, run in list(running.items()):
+            run.address, others = workers.find(future.key) or (None, set())
+            run.looks, run.missed = (run.looks + 1, 0) if run.address else (0, run.missed + 1)
+            # Two coordinators that look at the same moment choose the same worker; the later key goes elsewhere.
+            doubled = run.looks == 1 and workers.free() and any(other < future.key for other in others)
+            if future.status == "pending" and (run.missed == 2 or doubled):
+                ended.put(future)
+        theirs = set().union(*workers.tasks.values()) - {future.key for future in running}  # other coordinators' tasks
+        for run in list(waiting) if theirs else []:
+            if (key := run.specify(**common)[0]) in theirs:
+                submit(run, workers.find(key)[0])
+        for run, address in list(zip(waiting, workers.free())):
+            submit(run, address)
 
     client.subscribe_topic(topic, follow)
-    try:
-        for run, address, result, lost in share_out(client, pool, waiting, submit, on_look=scale):
-            rev, error = None, None
-            if "bundle" in result:
-                try:
-                    rev = add_experiment(result["bundle"], commit, run.name)
-                except UserError as damaged:
-                    lost = str(damaged)
-            elif "error" in result:
-                error = f"{result['error']} (worker {pool.name(address)})"
-            if lost:
-                run.losses += 1
-                if run.losses < LOSSES:
-                    log(f"compare: {run.name} is given to another worker, because {lost}")
-                    waiting.appendleft(run)
-                    continue
-                error = f"{run.losses} workers in succession were lost with it, the last one {address}"
-            bar.update()
-            yield run, rev, error
-    finally:
-        bar.close()
-
-
-def by_value(function):
-    """Wrap a function of `worker` for `Client.submit`, which sends by reference whatever pickle can name."""
-    return lambda *arguments: function(*arguments)
-
-
-def send_commit(commit, run, addresses):
-    """Send a commit to workers, each only what it lacks; `run` is `Workers.run`. Returns what this gives, by address."""
-    sharing, sent = defaultdict(list), {}
-    for address, known in run(worker.known_commit, commit, workers=addresses).items():
-        sharing[known if isinstance(known, str) else None].append(address)
-    for known, these in sharing.items():
-        pack, known = pack_commit(commit, known)
-        sent |= run(worker.keep_commit, commit, known, pack, workers=these)
-    return sent
-
-
-def share_out(client, pool, waiting, submit, slots=lambda worker: 1, on_look=lambda unfinished: None):
-    """Share work out over the workers of a cluster until none is left.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    pool : Workers
-    waiting : collections.deque
-        Pieces of work, to which the caller may add those that were lost.
-    submit : callable
-        Gets a piece and the address of a worker, and submits it there; returns a `distributed.Future` of a dict.
-    slots : callable, optional
-        Gets what the scheduler says about a worker, and returns how many pieces it may have at a time.
-    on_look : callable, optional
-        Called with the number of pieces that are not finished, whenever the workers were looked at.
-
-    Yields
-    ------
-    piece
-    address : str
-        Of its worker.
-    result : dict
-        What the future gave, or ``error``; empty if it was lost.
-    lost : str or None
-        Why it was lost.
-
-    Raises
-    ------
-    UserError
-        If no worker can be used, or the scheduler ends.
-    """
-    running, ended = {}, queue.Queue()
     try:
         while waiting or running:
             if client.status != "running":
                 raise UserError("the scheduler has ended: start it again, then run the same command to continue")
-            if pool.look():
-                on_look(len(waiting) + len(running))
-                if pool.refused and not running and pool.idle_seconds() > PATIENCE_SECONDS:
-                    raise UserError(f"no worker can be used: {'; '.join(pool.refused.values())}")
-                for future in [future for future, (_, address) in running.items() if address not in pool.usable]:
-                    ended.put(future)
-            busy = Counter(address for _, address in running.values())
-            free = [address for address, each in sorted(pool.usable.items()) if busy[address] < slots(each)]
-            while waiting and free:
-                address = free.pop(0)
-                piece = waiting.popleft()
-                future = submit(piece, address)
-                running[future] = piece, address
-                future.add_done_callback(ended.put)
-                busy[address] += 1
-                if busy[address] < slots(pool.usable[address]):
-                    free.append(address)
+            if workers.look():
+                if cluster:
+                    cluster.scale(jobs=min(jobs or len(by_name), len(waiting) + len(running)))
+                if workers.refused and not running and workers.idle_seconds() > PATIENCE_SECONDS:
+                    raise UserError(f"no worker can be used: {'; '.join(workers.refused.values())}")
+                place()
             try:
                 future = ended.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 continue
-            if future not in running:
+            run = running.pop(future, None)
+            if run is None:
                 continue
-            piece, address = running.pop(future)
-            result, lost = {}, None
-            if future.status == "finished":
-                try:
-                    result = future.result(timeout=60)
-                except Exception as error:  # the worker ended before the result was fetched
-                    lost = f"its result was lost with {address} ({type(error).__name__})"
-            elif future.status == "error":
-                result = {"error": f"{future.exception()!r:.200}"}
-            else:
-                lost = f"{address} is gone"
+            rev, error, lost = fetch_result(future, commit, run, workers)
             future.cancel()
-            yield piece, address, result, lost
+            if lost:
+                run.lost += 1
+                run.attempts += 1
+                error = run.lost == MAX_LOST and f"{run.lost} workers in succession were lost with it: {lost}"
+                if not error:
+                    log(f"compare: {run.name} is given to another worker, because {lost}")
+            if rev or error:
+                bar.update()
+                yield run, rev, error
+            else:
+                waiting.appendleft(run)
     finally:
         client.cancel(list(running))
+        bar.close()
+
+
+def fetch_result(future, commit, run, workers):
+    """Fetch what a run gave.
+
+    Returns
+    -------
+    rev : str or None
+        The experiment, which is now in this checkout.
+    error : str or None
+        Why the run failed.
+    lost : str or None
+        Why its result is lost. All three are None if the run was only taken back.
+    """
+    if future.status == "finished":
+        try:
+            result = future.result(timeout=60)
+            if "bundle" in result:
+                return add_experiment(result["bundle"], commit, run.name), None, None
+            return None, f"{result['error']} (worker {result['worker']})", None
+        except UserError as damaged:
+            return None, None, str(damaged)
+        except Exception as error:  # the worker ended before the result was fetched
+            return None, None, f"its result was lost with its worker ({type(error).__name__})"
+    if future.status == "error":
+        return None, f"{future.exception()!r:.200}", None
+    return None, None, "its worker is gone" if run.missed else None
 
 
 class Workers:
@@ -223,71 +201,82 @@ class Workers:
     Parameters
     ----------
     client : distributed.Client
-    prepare : callable
-        Prepares workers before they are used: gets the method `run` and their addresses, and returns what this gives.
+    commit : str
+        Which each worker gets before it is used.
 
     Attributes
     ----------
-    usable : dict of str to dict
-        What the scheduler says about each, by address.
+    tasks : dict of str to set of str
+        The keys of the tasks that each usable worker has, by address.
     refused : dict of str to str
         Why the others are not used, a sentence each, by address.
     """
 
-    def __init__(self, client, prepare):
-        self.client, self.prepare = client, prepare
+    def __init__(self, client, commit):
+        self.client, self.commit = client, commit
         lock = Path("requirements.lock")
         names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
         self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
-        self.usable, self.refused, self.looked, self.useful = {}, {}, 0, time.monotonic()
+        self.tasks, self.refused, self.looked, self.useful = {}, {}, 0, time.monotonic()
 
     def look(self):
-        """Look, at most once in `LOOK_SECONDS`, which workers there are, and check new ones; tell whether it did."""
+        """Ask the scheduler, at most once in `LOOK_SECONDS`, for its workers, and prepare new ones; tell whether it did."""
         if time.monotonic() < self.looked + LOOK_SECONDS:
             return False
-        known = self.client.scheduler_info(n_workers=-1)["workers"]  # some versions of Dask list five by default
-        self.usable = {address: self.usable[address] for address in self.usable if address in known}
-        new = [address for address in known if address not in self.usable and address not in self.refused]
-        if new:
-            there = self.run(worker.installed_versions, [name for name in self.here if name != "Python"], workers=new)
-            for address, versions in there.items():
-                if different := self._differences(versions):
-                    self.refused[address] = f"worker {known[address]['name']} has {', '.join(different[:3])}"
-                    log(f"cluster: {self.refused[address]}, so it is not used")
-            same = [address for address in there if address not in self.refused]
-            for address, error in self.prepare(self.run, same).items():
-                if error:
-                    self.refused[address] = f"worker {known[address]['name']} cannot be prepared: {error}"
-                    log(f"cluster: {self.refused[address]}, so it is not used")
-                else:
-                    self.usable[address] = known[address]
+        try:
+            # `Client.scheduler_info` would give a copy that the client itself replaces by one without workers.
+            new = [each for each in self.client.processing() if each not in self.tasks and each not in self.refused]
+            prepared = self._prepare(new)
+            tasks = self.client.processing()
+        except CONNECTION_ERRORS:  # of the scheduler
+            return False
+        self.tasks = {each: set(keys) for each, keys in tasks.items() if each in self.tasks or each in prepared}
         self.looked = time.monotonic()
-        if new or self.usable:
+        if new or self.tasks:
             self.useful = self.looked
         return True
+
+    def find(self, key):
+        """Return the address of the worker that has a task, and its other tasks; None if none has it."""
+        return next(((address, keys - {key}) for address, keys in self.tasks.items() if key in keys), None)
+
+    def free(self):
+        """List the addresses of the workers that have no task."""
+        return sorted(address for address, keys in self.tasks.items() if not keys)
 
     def idle_seconds(self):
         """Return for how many seconds there has been no usable and no new worker."""
         return self.looked - self.useful
 
-    def name(self, address):
-        """Return the name of a worker, or its address if it is gone."""
-        return self.usable.get(address, {"name": address})["name"]
+    def _prepare(self, new):
+        """Check workers and send each what it lacks of the commit; return the addresses of those that may be used."""
+        names, sharing, prepared = [name for name in self.here if name != "Python"], defaultdict(list), []
+        for address, there in self._run(worker.describe_worker, names, self.commit, workers=new).items():
+            if isinstance(there, Exception):
+                self._refuse(address, f"worker {address} gives no answer: {there}")
+            elif different := self._differences(there["versions"]):
+                self._refuse(address, f"worker {there['name']} has {', '.join(different[:3])}")
+            else:
+                sharing[there["known"]].append(address)
+        for known, addresses in sharing.items():
+            pack, known = pack_commit(self.commit, known)
+            for address, error in self._run(worker.keep_commit, self.commit, known, pack, workers=addresses).items():
+                if error:
+                    self._refuse(address, f"worker {address} cannot be prepared: {error}")
+                else:
+                    prepared.append(address)
+        return prepared
 
-    def run(self, function, *arguments, workers):
+    def _run(self, function, *arguments, workers):
         """Run a function on workers; return what it gives (or its exception), by address, without those that have ended."""
-        if not workers:
-            return {}
-        ended = (CommClosedError, ConnectionError, TimeoutError)
-        try:
-            results = self.client.run(function, *arguments, workers=workers, on_error="return")
-        except ended:  # the scheduler
-            return {}
-        return {address: result for address, result in results.items() if not isinstance(result, ended)}
+        results = self.client.run(function, *arguments, workers=workers, on_error="return") if workers else {}
+        return {address: result for address, result in results.items() if not isinstance(result, CONNECTION_ERRORS)}
+
+    def _refuse(self, address, why):
+        self.refused[address] = why
+        log(f"cluster: {why}, so it is not used")
 
     def _differences(self, there):
-        if isinstance(there, Exception):
-            return [f"no answer: {there}"]
         return [
             f"{name} {there[name] or 'missing'} where this machine has {version}"
             for name, version in self.here.items()

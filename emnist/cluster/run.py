@@ -24,9 +24,9 @@ from dvc.stage.cache import _can_hash, _get_stage_hash
 from dvc.utils.hydra import apply_overrides
 
 from emnist.cluster.bundles import pack_experiment
-from emnist.utils import git
 from emnist.utils.checkpoint import remove_stale_files
 from emnist.utils.errors import UserError, run_cli
+from emnist.utils.git import environment_with_identity
 
 _granted = queue.Queue()
 _ends = threading.Event()
@@ -34,8 +34,8 @@ _ends = threading.Event()
 
 def main():
     run = json.loads(sys.stdin.readline())
-    threading.Thread(target=_read_answers, daemon=True).start()
-    os.environ |= git.environment_with_identity()
+    threading.Thread(target=_read_answers, args=[run["folder"]], daemon=True).start()
+    os.environ |= environment_with_identity()
     os.environ.pop("EMNIST_SEARCH_CLUSTER", None)  # its trials would wait for workers that wait for them
     if run["checkpoints"]:
         os.environ["EMNIST_CHECKPOINTS"] = run["checkpoints"]
@@ -50,7 +50,7 @@ def main():
                 run_stage(repo, name)
             # Finds nothing to run. `dvc exp save` would leave a pickle of DVC's own in the commit.
             repo.experiments.run(name=run["name"])
-        Path(".dvc/tmp/experiment.bundle").write_bytes(pack_experiment(run["commit"], run["name"]))
+        Path(run["folder"], "experiment.bundle").write_bytes(pack_experiment(run["commit"], run["name"]))
         if run["checkpoints"]:
             remove_stale_files()
     except ReproductionError:
@@ -144,7 +144,7 @@ def used_objects(repo, key):
     return set().union(*repo.stage_cache.get_used_objs(entries).values())
 
 
-def _read_answers():
+def _read_answers(folder):
     """Pass on the worker's answers until it closes standard input or is gone; then end all that runs here."""
     for _ in sys.stdin:
         _granted.put(None)
@@ -155,7 +155,7 @@ def _read_answers():
             if process.is_running():
                 signal_them(process)
         _, stages = psutil.wait_procs(stages, timeout=10)
-    shutil.rmtree(Path.cwd().parent, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

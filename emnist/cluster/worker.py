@@ -1,4 +1,4 @@
-"""What a Dask worker does: name its versions, keep what it needs, and run experiments and calls in other processes.
+"""What a Dask worker does: name its versions, keep a commit, and run experiments in other processes.
 
 Travels by value, so a worker needs no `emnist` of its own. Each function therefore imports what it uses.
 """
@@ -18,19 +18,20 @@ def installed_versions(names):
     return versions
 
 
-def known_commit(commit, dask_worker):
-    """Return which commit (str) this worker knows: this one, or that of the clone in which its Python is; or None."""
+def describe_worker(names, commit, dask_worker):
+    """Return a worker's name, the versions of packages, and which commit it knows.
+
+    That is the commit asked for, or else that of the clone in which its Python is, or None.
+    """
     import subprocess
     import sys
     from pathlib import Path
 
-    if (Path(dask_worker.local_directory) / "emnist" / f"{commit}.git").exists():
-        return commit
-    done = subprocess.run(
-        ["git", "-C", sys.prefix, "rev-parse", "--is-shallow-repository", "HEAD"], capture_output=True, text=True
-    )
-    shallow, _, head = done.stdout.strip().partition("\n")
-    return head if done.returncode == 0 and shallow == "false" else None
+    known = commit
+    if not (Path(dask_worker.local_directory) / "emnist" / f"{commit}.git").exists():
+        done = subprocess.run(["git", "-C", sys.prefix, "rev-parse", "HEAD"], capture_output=True, text=True)
+        known = done.stdout.strip() if done.returncode == 0 else None
+    return {"name": str(dask_worker.name), "versions": installed_versions(names), "known": known}
 
 
 def keep_commit(commit, known, pack, dask_worker):
@@ -52,43 +53,52 @@ def keep_commit(commit, known, pack, dask_worker):
         subprocess.run([*git, "init", "--quiet", "--bare"], check=True)
         if known:
             clone = subprocess.check_output(["git", "-C", sys.prefix, "rev-parse", "--show-toplevel"], text=True)
-            subprocess.run([*git, "fetch", "--quiet", clone.rstrip("\n"), known], check=True)
+            subprocess.run([*git, "fetch", "--quiet", "--depth", "1", clone.rstrip("\n"), known], check=True)
         subprocess.run([*git, "index-pack", "--stdin", "--fix-thin"], input=pack, check=True, capture_output=True)
+        with open(Path(made) / "shallow", "a") as shallow:  # the commits whose history is not here
+            print(commit, file=shallow)
         subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
         os.rename(made, folder / f"{commit}.git")
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def keep_calls(key, code, calls, dask_worker):
-    """Keep a package (bytes of a ZIP file) in the folder of a worker, and calls (base64) in its memory."""
-    import shutil
-    from pathlib import Path
+def run_experiment(run):
+    """Run one experiment in a clone of its commit. One at a time in this worker: it gets all its threads or its GPU.
 
-    folder = Path(dask_worker.local_directory) / "emnist"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{key}.zip").write_bytes(code)
-    shutil.unpack_archive(folder / f"{key}.zip", folder / key)
-    dask_worker.__dict__["emnist_calls"] = {key: calls}
+    The process that runs it, `emnist.cluster.run`, ends when its standard input is closed: when this task is no longer
+    wanted, and when this worker ends.
 
+    Parameters
+    ----------
+    run : dict
+        ``name``, ``commit``, ``project`` (its folder in the commit), ``settings`` (as `dvc exp run -S` takes them),
+        ``remote`` (its settings), ``checkpoints`` (a folder or None) and ``topic``, under which progress is logged.
 
-def start_process(module, folder, first_line):
-    """Start a module of a folder's `emnist`, which ends when its standard input is closed.
-
-    That happens when this worker's present task is no longer wanted, and when this worker ends. The first line (JSON)
-    that the process reads says what to do. Returns a `subprocess.Popen`, and a function that says whether the task is
-    still wanted.
+    Returns
+    -------
+    dict
+        ``bundle`` (bytes) with the experiment, or ``error`` (str), a sentence; ``worker`` (str), the name of this one.
     """
     import json
+    import os
+    import shutil
     import subprocess
     import sys
+    import tempfile
     import threading
     import time
+    from collections import deque
+    from pathlib import Path
 
-    from distributed import Status, get_worker
+    from distributed import Lock, Status, get_worker
 
     worker = get_worker()
-    key = worker.get_current_task()
+    key, name, lock, tail = worker.get_current_task(), str(worker.name), None, deque(maxlen=50)
+    kept = Path(worker.local_directory) / "emnist"
+
+    def report(line):
+        worker.log_event(run["topic"], {"run": run["name"], "settings": run["settings"], "on": name, "line": line})
 
     def wanted():
         task = worker.state.tasks.get(key)
@@ -99,90 +109,34 @@ def start_process(module, folder, first_line):
             time.sleep(0.2)
         process.stdin.close()
 
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", module],
-        cwd=folder,
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
-    )
-    try:
-        print(json.dumps(first_line), file=process.stdin, flush=True)
-    except BrokenPipeError:
-        pass  # it has ended, and says why
-    threading.Thread(target=watch, daemon=True).start()
-    return process, wanted
-
-
-def error_in(lines):
-    """Return the error (str) in what a process printed last."""
-    for start in ("error: ", "ERROR: ", ""):  # a stage's or ours, else DVC's, else the last line
-        if found := [line for line in lines if line.startswith(start)]:
-            return found[0 if start else -1].removeprefix(start)
-    return "it was killed"
-
-
-def run_call(key, number):
-    """Make one of the calls that `keep_calls` kept, in a process of its own.
-
-    Returns
-    -------
-    dict
-        ``result`` (JSON value), or ``error`` (str), a sentence.
-    """
-    import json
-    from pathlib import Path
-
-    from distributed import get_worker
-
-    worker = get_worker()
-    folder = Path(worker.local_directory) / "emnist" / key
-    process, _ = start_process("emnist.cluster.call", folder, {"calls": worker.emnist_calls[key], "number": number})
-    lines = process.stdout.read().splitlines()
-    return {"error": error_in(lines[-50:])} if process.wait() else json.loads(lines[-1])
-
-
-def run_experiment(run):
-    """Run one experiment in a clone of its commit. One at a time in this worker: it gets all its threads or its GPU.
-
-    Parameters
-    ----------
-    run : dict
-        ``name``, ``commit``, ``settings`` (as `dvc exp run -S` takes them), ``remote`` (its settings), ``checkpoints``
-        (a folder or None) and ``topic``, under which progress is logged.
-
-    Returns
-    -------
-    dict
-        ``bundle`` (bytes) with the experiment, or ``error`` (str), a sentence.
-    """
-    import shutil
-    import subprocess
-    import tempfile
-    import threading
-    from collections import deque
-    from pathlib import Path
-
-    from distributed import Lock, get_worker
-
-    worker = get_worker()
-    turn = worker.__dict__.setdefault("emnist_turn", threading.Lock())
-
-    def report(line):
-        worker.log_event(run["topic"], {"run": run["name"], "on": str(worker.name), "line": line})
-
-    kept = Path(worker.local_directory) / "emnist"
-    with turn:
+    with worker.__dict__.setdefault("emnist_turn", threading.Lock()):
         folder = Path(tempfile.mkdtemp(dir=kept, prefix="run-")) / "checkout"
+        git = ["git", "-C", str(folder)]
         try:
-            git = ["git", "-C", str(folder)]
             subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
-            subprocess.run([*git, "fetch", "--quiet", str(kept / f"{run['commit']}.git"), "main"], check=True)
+            subprocess.run(
+                [*git, "fetch", "--quiet", "--depth", "1", kept / f"{run['commit']}.git", "main"], check=True
+            )
             subprocess.run([*git, "reset", "--quiet", "--hard", "FETCH_HEAD"], check=True)
-            process, wanted = start_process("emnist.cluster.run", folder, run | {"cache": str(kept / "cache")})
-            lock, tail = None, deque(maxlen=50)
+            process = subprocess.Popen(
+                [sys.executable, "-u", "-m", "emnist.cluster.run"],
+                cwd=folder / run["project"],
+                env=os.environ | {"LOKY_MAX_CPU_COUNT": str(worker.state.nthreads)},
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
+            )
+            try:
+                print(
+                    json.dumps(run | {"cache": str(kept / "cache"), "folder": str(folder.parent)}),
+                    file=process.stdin,
+                    flush=True,
+                )
+            except BrokenPipeError:
+                pass  # it has ended, and says why
+            threading.Thread(target=watch, daemon=True).start()
             for line in process.stdout:
                 line = line.rstrip()
                 if line.startswith("\0lock "):
@@ -196,12 +150,15 @@ def run_experiment(run):
                 elif line:
                     tail.append(line)
                     report(line)
+            if process.wait() == 0:
+                return {"worker": name, "bundle": (folder.parent / "experiment.bundle").read_bytes()}
+            for start in ("error: ", "ERROR: ", ""):  # a stage's error or ours, else DVC's, else the last line
+                if found := [line for line in tail if line.startswith(start)]:
+                    return {"worker": name, "error": found[0 if start else -1].removeprefix(start)}
+            return {"worker": name, "error": "it was killed"}
+        except (OSError, subprocess.CalledProcessError) as error:
+            return {"worker": name, "error": f"{type(error).__name__}: {error}"}
+        finally:
             if lock:
                 lock.release()
-            if process.wait():
-                return {"error": error_in(tail)}
-            return {"bundle": (folder / ".dvc/tmp/experiment.bundle").read_bytes()}
-        except (OSError, subprocess.CalledProcessError) as error:
-            return {"error": f"{type(error).__name__}: {error}"}
-        finally:
             shutil.rmtree(folder.parent, ignore_errors=True)

@@ -1,68 +1,56 @@
 """DVC's records of experiments."""
 
 import copy
-import hashlib
 import io
 import json
-import re
 import subprocess
 import sys
 import tempfile
-import time
-from functools import reduce
-from pathlib import Path
+from contextlib import suppress
+from functools import cache, reduce
 
 import psutil
 import yaml
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
 
-from emnist.utils import git
 from emnist.utils.errors import UserError
+from emnist.utils.git import environment_with_identity, git, head_commit, read_committed
+from emnist.utils.yaml import load_own_yaml, load_yaml
 
 STATES = ["failed", "queued", "running", "success"]  # a later one counts for more
-SECONDS = 60  # that DVC may take to list its experiments
-ATTEMPTS = 5  # to list them, where it fails
 
 
 def list_experiments():
-    """List the experiments that start from this commit, as `dvc exp show` knows them.
+    """List the experiments that start from this commit, those of DVC's queue before those that are finished.
+
+    `dvc exp show` lists them too, but it can fail or wait for ever where a run ends or was killed.
 
     Yields
     ------
     dict
-        ``name``, ``rev``, ``state`` (one of `STATES`), ``metrics`` and ``params``.
+        ``name``, ``rev``, ``state`` (one of `STATES`) and ``params``, the content of its `params.yaml`.
     """
-    for shown in read_records()[1]["experiments"] or []:
-        revision, executor = shown["revs"][0], shown["executor"] or {"state": "success"}
-        data, state = revision["data"] or {}, executor["state"]
-        # What ends is still said to run until a worker has fetched its results, and for ever if no worker is left.
-        gone = state == "running" and executor["local"] and not is_process_alive(executor["local"]["pid"])
-        if gone and not count_workers():
-            state = "failed"
-        yield {
-            "name": shown["name"],
-            "rev": revision["rev"],
-            "state": state,
-            "metrics": data.get("metrics"),
-            "params": data["params"]["params.yaml"]["data"] if data.get("params") else {},
-        }
+    head = head_commit()
+    fail_dead_runs()
+    with Repo() as repo:
+        queue = repo.experiments.celery_queue
+        entries = [("failed", entry) for entry, _ in queue.iter_failed()]
+        entries += [("queued", entry) for entry in queue.iter_queued()]
+        entries += [("running", entry) for entry in queue.iter_active()]
+    found = [(each.name, each.stash_rev, state) for state, each in entries if each.baseline_rev == head]
+    refs = git("for-each-ref", "--format=%(objectname) %(refname:lstrip=4)", f"refs/exps/{head[:2]}/{head[2:]}")
+    found += [(name, rev, "success") for rev, name in map(str.split, refs.decode().splitlines())]
+    for name, rev, state in found:
+        yield {"name": name, "rev": rev, "state": state, "params": committed_params(rev)}
 
 
-def read_records():
-    """Read what `dvc exp show` prints. It is asked again where a run that ends, or was killed, keeps it from answering."""
-    failures = 0
-    while True:
-        try:
-            return json.loads(run_dvc("exp", "show", "--json", seconds=SECONDS))
-        except subprocess.TimeoutExpired:  # it can wait for ever for a file of that run
-            pass
-        except UserError as error:  # that run's folder was taken away
-            failures += 1
-            if ".dvc/tmp/exps" not in str(error) or failures == ATTEMPTS:
-                raise
-            fail_dead_runs()
-            time.sleep(1)
+@cache
+def committed_params(rev):
+    """Return the parameters (dict) in an experiment's `params.yaml`; empty if it has none that can be read."""
+    with suppress(subprocess.CalledProcessError, ValueError, TypeError):
+        return dict(load_yaml(read_committed(rev, "params.yaml")))
+    return {}
 
 
 def match_experiments(wanted):
@@ -89,6 +77,11 @@ def match_experiments(wanted):
     return {key: found[key] for key in wanted if key in found}
 
 
+def finished_experiments(wanted):
+    """Find the experiment of each run that is finished, as `match_experiments` does."""
+    return {key: each for key, each in match_experiments(wanted).items() if each["state"] == "success"}
+
+
 def drop_compute_params(values):
     """Copy parameters without those that change only how numbers are rounded."""
     values = copy.deepcopy(values)
@@ -98,23 +91,16 @@ def drop_compute_params(values):
 
 def is_complete(rev, values):
     """Tell whether every stage of an experiment ran with these parameters, and on what the stage before it wrote."""
-
-    def committed(path):
-        return subprocess.run(["git", "show", f"{rev}:{path}"], stdout=subprocess.PIPE, check=True).stdout
-
-    stages = yaml.safe_load(committed("dvc.lock"))["stages"].values()
-    made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
-    # No stage has a source's options as parameters: `check` writes them to a file.
-    made["params.yaml"] = hashlib.md5(committed("params.yaml"), usedforsecurity=False).hexdigest()
-    ran_with = {
-        name: value
-        for stage in stages
-        for name, value in stage.get("params", {}).get("params.yaml", {}).items()
-        if name != "compute"
-    }
-    return all(value == reduce(dict.get, name.split("."), values) for name, value in ran_with.items()) and all(
-        dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"]
-    )
+    try:
+        stages = load_own_yaml(read_committed(rev, "dvc.lock"))["stages"].values()
+        made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+        ran_with = [drop_compute_params(stage.get("params", {}).get("params.yaml", {})) for stage in stages]
+        values = drop_compute_params(values)
+        return all(
+            value == reduce(dict.get, name.split("."), values) for stage in ran_with for name, value in stage.items()
+        ) and all(dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"])
+    except (subprocess.CalledProcessError, yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
+        return False  # a dvc.lock that is missing, damaged, or of a run that was not of this pipeline
 
 
 def read_results(experiment):
@@ -129,27 +115,23 @@ def read_results(experiment):
     """
     import pandas as pd
 
-    files = DVCFileSystem(rev=experiment["rev"])
-
-    def table(path, **types):
-        return pd.read_csv(io.StringIO(files.read_text(path)), dtype=types)
-
+    rev = experiment["rev"]
+    predictions = DVCFileSystem(rev=rev).read_bytes("data/predictions/test.csv")
     return (
-        {Path(path).stem: each["data"] for path, each in experiment["metrics"].items()},
-        table("plots/pretrain.csv"),
-        table("plots/trials.csv"),
-        table("data/predictions/test.csv", actual=str, predicted=str),
+        {name: read_metrics(rev, name) for name in ("evaluate", "transfer", "search", "pretrain")},
+        *(pd.read_csv(io.BytesIO(read_committed(rev, f"plots/{name}.csv"))) for name in ("pretrain", "trials")),
+        pd.read_csv(io.BytesIO(predictions), dtype={"actual": str, "predicted": str}),
     )
 
 
-def experiment_refs():
-    """Give git's references to finished experiments, as git prints them: they change when a run ends."""
-    return subprocess.run(["git", "for-each-ref", "refs/exps"], stdout=subprocess.PIPE, check=True).stdout
+def read_metrics(rev, name):
+    """Read the metrics of an experiment's stage from git."""
+    return json.loads(read_committed(rev, f"metrics/{name}.json"))
 
 
-def count_workers():
-    """Count the workers of DVC's queue."""
-    return sum(map(int, re.search(r"Worker status: (\d+) active, (\d+) idle", run_dvc("queue", "status")).groups()))
+def describe_accuracy(rev):
+    """Say that an experiment is done, and its test accuracy."""
+    return f"done, its test accuracy is {read_metrics(rev, 'evaluate')['test']['accuracy']:.2%}"
 
 
 def fail_dead_runs():
@@ -164,13 +146,12 @@ def fail_dead_runs():
     """
     with Repo() as repo:
         queue = repo.experiments.celery_queue
-        revisions = [entry.stash_rev for entry in queue.iter_active()]
-        processes = {revision: queue.proc.get(revision) for revision in revisions}
+        processes = {entry.stash_rev: queue.proc.get(entry.stash_rev) for entry in queue.iter_active()}
         dead = [revision for revision, info in processes.items() if not (info and is_process_alive(info.pid))]
-    if not dead or count_workers():
-        return 0
-    run_dvc("queue", "kill", *dead)
-    return len(dead)
+        if not dead or queue.worker_status():  # a worker that lives notes the end of its runs itself
+            return 0
+        queue.kill(dead)
+        return len(dead)
 
 
 def is_process_alive(pid):
@@ -183,38 +164,16 @@ def is_process_alive(pid):
         return True
 
 
-def run_dvc(*command, seconds=None, **environment):
-    """Run DVC.
-
-    Parameters
-    ----------
-    *command : str
-    seconds : float, optional
-        How long it may take, before `subprocess.TimeoutExpired` is raised.
-    **environment : str
-        Variables to set for it.
-
-    Returns
-    -------
-    str
-        What it printed.
-
-    Raises
-    ------
-    UserError
-        If it fails.
-    """
-    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
-        # Not pipes, which the workers that `dvc queue start` leaves behind would hold open.
-        code = subprocess.run(
+def run_dvc(*command, **environment):
+    """Run a command of DVC with some environment variables; raise `UserError` if it fails."""
+    # Its output goes to a file, since the workers that `dvc queue start` leaves behind would hold a pipe open.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(
             [sys.executable, "-m", "dvc", *command],
-            stdout=printed,
-            stderr=said,
-            timeout=seconds,
-            env=git.environment_with_identity() | environment,
-        ).returncode
-        for file in (printed, said):
-            file.seek(0)
-        if code:
-            raise UserError(f"`dvc {' '.join(command)}` failed: {' '.join(said.read().split())[-500:]}")
-        return printed.read()
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment_with_identity() | environment,
+        )
+        output.seek(0)
+        if done.returncode:
+            raise UserError(f"`dvc {' '.join(command)}` failed: {' '.join(output.read().split())[-500:]}")

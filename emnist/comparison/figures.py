@@ -3,7 +3,6 @@
 from itertools import cycle
 
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
@@ -25,21 +24,20 @@ def accuracy_by_cost(path, accuracies, costs, title):
         What each model costs: what is counted, and how much.
     title : str
     """
-    names = list(next(iter(costs.values())))
+    names, colours = list(next(iter(costs.values()))), sns.color_palette("colorblind").as_hex()
     figure = Figure(figsize=(6 * len(names), 5.4), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False).flat, names):
-        for model, colour, _, marker in model_styles(accuracies):
-            runs = np.asarray(accuracies[model])
+        for (model, runs), colour, marker in zip(accuracies.items(), cycle(colours), cycle("os^DvPX")):
+            error = np.std(runs, ddof=1) if len(runs) > 1 else None
             ax.errorbar(
                 costs[model][name],
-                runs.mean(),
-                runs.std(ddof=1) if len(runs) > 1 else None,
-                marker=marker,
+                np.mean(runs),
+                error,
+                fmt=marker,
                 markersize=9,
                 color=colour,
                 alpha=0.8,
                 capsize=4,
-                linestyle="none",
                 label=model,
             )
         ax.set(xscale="log", xlabel=name)
@@ -70,8 +68,8 @@ def curves_of_models(path, curves, title):
 
     Parameters
     ----------
-    curves : dict of str to list of pandas.DataFrame
-        For each model its runs, with ``epoch``, ``validation_loss`` in nats and ``validation_accuracy`` (0 to 1).
+    curves : pandas.DataFrame
+        The epochs of all runs: ``model``, ``epoch``, ``validation_loss`` in nats and ``validation_accuracy`` (0 to 1).
     title : str
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained")
@@ -80,18 +78,8 @@ def curves_of_models(path, curves, title):
         ("validation_accuracy", "accuracy on validation images (%)", 100),
     ]
     for ax, (column, label, unit) in zip(figure.subplots(1, 2), panels):
-        for model, colour, line, marker in model_styles(curves):
-            values = unit * pd.concat([run.set_index("epoch")[column] for run in curves[model]], axis=1)
-            ax.plot(
-                values.index,
-                values.mean(axis=1),
-                linestyle=line,
-                marker=marker,
-                markersize=5,
-                color=colour,
-                label=model,
-            )
-            ax.fill_between(values.index, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+        sns.lineplot(x=curves["epoch"], y=unit * curves[column], errorbar=("pi", 100), ax=ax, **styles(curves["model"]))
+        ax.get_legend().remove()
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="epoch of pre-training", ylabel=label)
         ax.grid(alpha=0.3)
@@ -99,7 +87,7 @@ def curves_of_models(path, curves, title):
     figure.axes[0].yaxis.set_major_locator(LogLocator(subs=[1, 2, 5]))
     figure.axes[0].yaxis.set_minor_locator(NullLocator())
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
-    legend(figure, ax, len(curves), "the mean of each model's runs; the band is their range")
+    legend(figure, ax, curves["model"].nunique(), "the mean of each model's runs; the band is their range")
     figure.suptitle(title)
     save(path, figure)
 
@@ -174,8 +162,8 @@ def searches_of_models(path, trials, title):
 
     Parameters
     ----------
-    trials : dict of str to pandas.DataFrame
-        For each model the trials of all its runs, as `search_trials` takes them.
+    trials : pandas.DataFrame
+        Those of all runs, as `search_trials` takes them, with ``model``.
     title : str
 
     Notes
@@ -183,25 +171,23 @@ def searches_of_models(path, trials, title):
     What matters is the share of the variance of the loss's rank that is between a hyperparameter's values: the
     correlation ratio, eta squared. The rank, since one trial that all but diverged would outweigh the rest.
     """
-    names = [name for name in next(iter(trials.values())).columns if name not in ("trial", "validation_loss")]
+    names = [name for name in trials.columns if name not in ("model", "trial", "validation_loss")]
+    ranks = 100 * trials.groupby("model")["validation_loss"].rank(pct=True, na_option="bottom")
     figure = Figure(figsize=(3.6 * len(names), 5.2), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), sharey=True), names):
-        values = np.unique(np.concatenate([table[name] for table in trials.values()]))
-        explained = []
-        for model, colour, line, marker in model_styles(trials):
-            table = trials[model]
-            ranks = table["validation_loss"].rank(pct=True, na_option="bottom") * 100
-            means = ranks.groupby(table[name]).mean()
-            explained.append(correlation_ratio(ranks, table[name]))
-            ax.plot(
-                np.searchsorted(values, means.index), means, linestyle=line, marker=marker, color=colour, label=model
-            )
+        values = np.unique(trials[name])
+        places = np.searchsorted(values, trials[name])
+        sns.lineplot(x=places, y=ranks, errorbar=None, ax=ax, **styles(trials["model"]))
+        ax.get_legend().remove()
+        explained = [
+            correlation_ratio(ranks[rows], trials[name][rows]) for rows in trials.groupby("model").groups.values()
+        ]
         ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         ax.set(xlabel=name.replace("_", " "), ylim=(100, 0))
         ax.set_title(f"explains {100 * np.median(explained):.0f} %\nof how trials rank", fontsize=11)
         ax.grid(alpha=0.3)
     figure.axes[0].set_ylabel("mean rank of the trials (%), 0 is the lowest loss")
-    legend(figure, ax, len(trials))
+    legend(figure, ax, trials["model"].nunique())
     figure.suptitle(title)
     save(path, figure)
 
@@ -217,9 +203,10 @@ def _label_sparsely(axis):
     axis.set_major_formatter(EngFormatter())
 
 
-def model_styles(models):
-    """Give each model a colour, a line and a marker of its own."""
-    return zip(models, cycle(sns.color_palette("colorblind").as_hex()), cycle(["-", "--", "-.", ":"]), cycle("os^DvPX"))
+def styles(models):
+    """Give each model, named in each row of a table (pandas.Series), its colour, line and marker, as Seaborn takes them."""
+    palette = dict(zip(models.unique(), cycle(sns.color_palette("colorblind").as_hex())))
+    return {"hue": models, "style": models, "markers": True, "palette": palette}
 
 
 def _name_groups(ax, characters):

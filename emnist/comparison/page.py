@@ -7,7 +7,7 @@ from pathlib import Path
 from emnist.utils.atomic import write_bytes
 
 
-def write_page(path, title, sentences, markdown, pictures, settings):
+def write_page(path, title, sentences, table, pictures, settings):
     """Write one HTML page that needs nothing else.
 
     Parameters
@@ -15,14 +15,13 @@ def write_page(path, title, sentences, markdown, pictures, settings):
     path : path-like
     title : str
     sentences : list of str
-    markdown : str
-        The table, as `table` gives it.
+    table : pandas.DataFrame
+        Of str, a column a model.
     pictures : dict of path-like to str
         PNG files, and what each shows.
     settings : pandas.DataFrame
         The parameters, a column a run.
     """
-    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.strip().split("\n")]
     values = settings.map(str)
     alike = values.nunique(axis=1) == 1
     figures = "".join(
@@ -40,9 +39,9 @@ def write_page(path, title, sentences, markdown, pictures, settings):
 <style>
 body {{ font: 16px/1.5 sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em }}
 table {{ border-collapse: collapse }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .2em .7em; text-align: right; white-space: nowrap }}
-th:first-child, td:first-child {{ text-align: left }}
-.dataframe td {{ white-space: normal }}
+th, td {{ border-bottom: 1px solid #ccc; padding: .2em .7em; text-align: right }}
+thead th, .scores td {{ white-space: nowrap }}
+tbody th {{ text-align: left; white-space: nowrap }}
 figure {{ margin: 2em 0 }}
 img {{ max-width: 100% }}
 div {{ overflow-x: auto }}
@@ -51,8 +50,7 @@ div {{ overflow-x: auto }}
 <body>
 <h1>{html.escape(title)}</h1>
 {"".join(f"<p>{html.escape(sentence)}</p>" for sentence in sentences)}
-<div><table><thead><tr>{_cells("th", header)}</tr></thead>
-<tbody>{"".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)}</tbody></table></div>
+<div>{table.to_html(border=0, classes="scores")}</div>
 {figures}
 <h2>Parameters in which the runs differ</h2>
 <div>{values[~alike].T.to_html(border=0)}</div>
@@ -62,7 +60,3 @@ div {{ overflow-x: auto }}
 </html>
 """.encode(),
     )
-
-
-def _cells(tag, row):
-    return "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)

@@ -46,16 +46,20 @@ def table(runs, costs):
 
     Returns
     -------
-    str
-        Markdown. Scores in percent, with the standard deviation where a model has several runs.
+    pandas.DataFrame
+        Of str. Scores in percent, with the standard deviation where a model has several runs.
     """
-    by_model = dict(list(runs.groupby("model", sort=False)))
-    rows = [["", *by_model], ["---"] * (1 + len(by_model))]
-    for name, column in SCORES.items():
-        rows.append([f"{name} (%)", *(_mean(100 * group[column]) for group in by_model.values())])
-    for cost in next(iter(costs.values())):
-        rows.append([cost, *(f"{costs[model][cost]:,.0f}" for model in by_model)])
-    rows.append(["runs", *(str(len(group)) for group in by_model.values())])
+    columns = {}
+    for model, group in runs.groupby("model", sort=False):
+        columns[model] = {f"{name} (%)": _mean(100 * group[column]) for name, column in SCORES.items()}
+        columns[model] |= {name: f"{cost:,.0f}" for name, cost in costs[model].items()}
+        columns[model]["runs"] = str(len(group))
+    return pd.DataFrame(columns)
+
+
+def to_markdown(table):
+    """Write a table of str in Markdown, without the blanks of `DataFrame.to_markdown`."""
+    rows = [["", *table.columns], ["---"] * (1 + len(table.columns)), *table.reset_index().to_numpy()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -96,6 +100,68 @@ def summarize(runs, costs):
     )
 
 
+def read_runs(found):
+    """Read what the runs of a comparison wrote.
+
+    Parameters
+    ----------
+    found : dict of (str, int) to dict
+        The experiment of each run, by model and seed.
+
+    Returns
+    -------
+    runs, parameters : pandas.DataFrame
+        A row a run: ``model``, ``seed``, and its metrics by dotted names; a column an experiment.
+    curves, trials, predictions : pandas.DataFrame
+        What `read_results` gives, of all runs, each row with its ``model``.
+    """
+    runs, parameters, tables = [], [], []
+    for (model, seed), experiment in found.items():
+        metrics, *results = read_results(experiment)
+        best = metrics["search"]["best"]
+        scores = {part: metrics["evaluate"][part] for part in ("train", "test")}
+        scores |= {"transfer": metrics["transfer"]["test"], "search": best, "pretrain": metrics["pretrain"]}
+        runs.append({"model": model, "seed": seed, **scores})
+        parameters.append(experiment["params"] | {"found by the search": best})
+        tables.append([table.assign(model=model) for table in results])
+    names = [experiment["name"] for experiment in found.values()]
+    parameters = pd.json_normalize(parameters).set_axis(names).T
+    return pd.json_normalize(runs), parameters, *(pd.concat(each, ignore_index=True) for each in zip(*tables))
+
+
+def list_pictures(accuracies, costs, curves, trials, predictions, best):
+    """List the pictures by their names: what draws each, from what, and its caption.
+
+    Parameters
+    ----------
+    accuracies : dict of str to pandas.Series
+        The test accuracies of each model's runs, in percent.
+    costs
+        As `table` takes it.
+    curves, trials, predictions
+        As `read_runs` returns them.
+    best : list of str
+        The most accurate models that can be compared; where it is two, their difference is drawn.
+    """
+    labels = {
+        model: [table[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
+        for model, table in predictions.groupby("model", sort=False)
+    }
+    pictures = {
+        "cost": (figures.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
+        "curves": (figures.curves_of_models, (curves,), "Validation while the models were pre-trained"),
+        "search": (figures.searches_of_models, (trials,), "What mattered in the search for SGD's hyperparameters"),
+        "confusion": (figures.confusions_of_models, (labels, CHARACTERS), "What each model takes for what"),
+    }
+    if len(best) == 2:
+        pictures["difference"] = (
+            figures.confusion_difference,
+            (*(labels[model] for model in best), CHARACTERS, best),
+            f"Where {best[1]} and {best[0]}, the best two, differ",
+        )
+    return pictures
+
+
 def write_report(plan, found, speed=False):
     """Write the table, the pictures and the page of a comparison into `FOLDER`.
 
@@ -113,93 +179,39 @@ def write_report(plan, found, speed=False):
     str
         The table and the sentences, to be printed.
     """
-    runs, curves, trials, predictions, parameters = [], {}, {}, {}, {}
-    for (model, seed), experiment in found.items():
-        metrics, curve, searched, predicted = read_results(experiment)
-        scores = {
-            "train": metrics["evaluate"]["train"],
-            "test": metrics["evaluate"]["test"],
-            "transfer": metrics["transfer"]["test"],
-            "search": metrics["search"]["best"],
-            "pretrain": metrics["pretrain"],
-        }
-        runs.append(flatten({"model": model, "seed": seed, **scores}))
-        parameters[experiment["name"]] = flatten(
-            experiment["params"] | {"found by the search": metrics["search"]["best"]}
-        )
-        curves.setdefault(model, []).append(curve)
-        trials.setdefault(model, []).append(searched)
-        predictions.setdefault(model, []).append(predicted)
-    runs = pd.DataFrame(runs)
-    trials = {model: pd.concat(tables) for model, tables in trials.items()}
-    predictions = {
-        model: [pd.concat(tables)[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
-        for model, tables in predictions.items()
-    }
-    models = {model: build_model(model) for model in predictions}
+    runs, parameters, *results = read_runs(found)
+    accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
+    models = {model: build_model(model) for model in accuracies}
     costs = {
         model: {"parameters": count_parameters(built), "multiply-adds an image": multiply_adds(built)}
         for model, built in models.items()
     }
-    accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
     comparable = [model for model in accuracies if not plan.special[model]]
     best = sorted(comparable, key=lambda model: -accuracies[model].mean())[:2]
-
     title = _title(accuracies, join_titles(plan.params.source))
+    heading = title[0].upper() + title[1:]
     sentences = [summarize(runs[runs["model"].isin(comparable)], costs)] if len(best) == 2 else []
     sentences += [
         f"{model} cannot be compared with the others, because it ran with {', '.join(plan.special[model])}."
         for model in accuracies
         if plan.special[model]
     ]
-    pictures = {
-        "cost": (figures.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
-        "curves": (figures.curves_of_models, (curves,), "Validation while the models were pre-trained"),
-        "search": (figures.searches_of_models, (trials,), "What mattered in the search for SGD's hyperparameters"),
-        "confusion": (figures.confusions_of_models, (predictions, CHARACTERS), "What each model takes for what"),
-    }
-    if len(best) == 2:
-        pictures["difference"] = (
-            figures.confusion_difference,
-            (*(predictions[model] for model in best), CHARACTERS, best),
-            f"Where {best[1]} and {best[0]}, the best two, differ",
-        )
-    else:
-        (FOLDER / "difference.png").unlink(missing_ok=True)
-    for name, (draw, what_to_draw, caption) in pictures.items():
-        draw(FOLDER / f"{name}.png", *what_to_draw, f"{caption}: {title}")
-    heading = title[0].upper() + title[1:]
-    markdown = table(runs, costs)
+    (FOLDER / "difference.png").unlink(missing_ok=True)
+    pictures = list_pictures(accuracies, costs, *results, best)
+    for name, (draw, content, caption) in pictures.items():
+        draw(FOLDER / f"{name}.png", *content, f"{caption}: {title}")
+    markdown = to_markdown(table(runs, costs))
     write_bytes(FOLDER / "table.md", "\n\n".join([f"**{heading}**", markdown, *sentences, ""]).encode())
     write_bytes(FOLDER / "runs.csv", runs.to_csv(index=False, lineterminator="\n").encode())
     if speed:
         _measure_speed(models, plan.params, costs)
-        markdown = table(runs, costs)
-    write_page(
-        FOLDER / "report.html",
-        heading,
-        sentences,
-        markdown,
-        {FOLDER / f"{name}.png": caption for name, (_, _, caption) in pictures.items()},
-        pd.DataFrame(parameters),
+    shown, captions = table(runs, costs), {FOLDER / f"{name}.png": caption for name, (*_, caption) in pictures.items()}
+    write_page(FOLDER / "report.html", heading, sentences, shown, captions, parameters)
+    where = (
+        f"The table, the pictures and the parameters of all runs are in {FOLDER}/report.html, one file to send; "
+        f"commit the rest of {FOLDER}."
     )
-    return "\n".join(
-        [
-            "",
-            markdown,
-            *sentences,
-            f"The table, the pictures and the parameters of all runs are in {FOLDER}/report.html, one file to send; "
-            f"commit the rest of {FOLDER}.",
-        ]
-    )
-
-
-def flatten(values, prefix=""):
-    """Give nested values under dotted names."""
-    flattened = {}
-    for name, value in values.items():
-        flattened |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flattened
+    return "\n".join(["", to_markdown(shown), *sentences, where])
 
 
 def _title(accuracies, source):

@@ -1,5 +1,6 @@
 """Queueing of experiments, and waiting for them."""
 
+import math
 import os
 import time
 from functools import reduce
@@ -7,11 +8,10 @@ from itertools import count
 from typing import NamedTuple
 
 import torch
-import yaml
 
 from emnist.comparison.experiments import (
-    experiment_refs,
-    fail_dead_runs,
+    describe_accuracy,
+    finished_experiments,
     list_experiments,
     match_experiments,
     run_dvc,
@@ -22,8 +22,10 @@ from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.progress import log
 from emnist.utils.schema import load_mapping
+from emnist.utils.yaml import load_yaml
 
-POLL_SECONDS = 60  # at most, between two looks at the queue
+POLL_SECONDS = 3  # between two looks at the queue
+START_SECONDS = 60  # in which the workers of DVC's queue begin with what is queued
 
 
 class Plan(NamedTuple):
@@ -88,27 +90,28 @@ def with_settings(settings):
     """Read `params.yaml`, set some of its values, and check the result."""
     values = load_mapping()
     for each in settings:
-        name, _, value = each.partition("=")
+        name, _, text = each.partition("=")
         *sections, last = name.split(".")
-        section = reduce(
-            lambda section, part: section.get(part) if isinstance(section, dict) else None, sections, values
-        )
+        section = reduce(lambda found, part: found.get(part) if isinstance(found, dict) else None, sections, values)
         if not isinstance(section, dict):
             raise UserError(f"params.yaml has no {'.'.join(sections)} in which {last} could be set")
-        section[last] = yaml.safe_load(value)
+        try:
+            section[last] = load_yaml(text)
+        except ValueError as error:
+            raise UserError(f"the value of {name} should be YAML, but is {text!r}: {error}") from None
     check_params(values)
     return values
 
 
-def run_missing(plan, jobs=None):
-    """Queue the runs that are missing, and wait until all have ended.
+def run_missing(plan, execute):
+    """Run what is missing of a comparison, and wait until all has ended.
 
     Parameters
     ----------
     plan : Plan
-    jobs : int, optional
-        Runs side by side; by default one on each core, or one on each GPU. Each has a GPU of its own while there are
-        enough.
+    execute : callable
+        Gets the model and seed of each run that is not finished. Yields, for each that has ended, these two, the name of
+        its experiment, the experiment's hash, and None or why it failed.
 
     Returns
     -------
@@ -120,62 +123,83 @@ def run_missing(plan, jobs=None):
     UserError
         If a run fails.
     """
-    found = {}
+    found, failed = finished_experiments(plan.values), {}
+    unfinished = [key for key in plan.values if key not in found]
+    if not unfinished:
+        return found
+    log(f"compare: {len(found)} of {len(plan.values)} runs are done")
+    for key, name, rev, error in execute(unfinished):
+        if error:
+            failed[key] = error
+        log(f"compare: {name} {f'failed, because {error}' if error else f'is {describe_accuracy(rev)}'}")
+    if failed:
+        raise UserError(
+            f"{name_runs(failed)} failed, the first because {next(iter(failed.values()))}; "
+            "the same command runs what is missing"
+        )
+    return finished_experiments(plan.values)
+
+
+def run_in_queue(plan, unfinished, jobs=None):
+    """Run experiments in DVC's queue, those that are not in it yet or failed.
+
+    Parameters
+    ----------
+    plan : Plan
+    unfinished : list of (str, int)
+    jobs : int, optional
+        Runs side by side; by default one on each core, or one on each GPU. Each has a GPU of its own while there are
+        enough.
+
+    Yields
+    ------
+    tuple
+        As `run_missing` takes it.
+    """
+    found, started = {}, -math.inf
 
     def state(key):
         return found[key]["state"] if key in found else "failed"
 
+    jobs = jobs or min(len(gpus()) or cores(), len(unfinished))
     with exclusive_lock(".dvc/tmp/compare", "another comparison that queues its runs"):
-        fail_dead_runs()
         found = match_experiments(plan.values)
         for experiment in found.values():
             if experiment["state"] == "failed":
                 run_dvc("queue", "remove", experiment["name"])
-        missing = [key for key in plan.values if state(key) == "failed"]
-        unfinished = [key for key in plan.values if state(key) != "success"]
-        if not unfinished:
-            return found
-        jobs = jobs or min(len(gpus()) or cores(), len(unfinished))
         log(
-            f"compare: {len(plan.values) - len(unfinished)} of {len(plan.values)} runs are done; the others run in the "
-            f"background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs NAME` shows the output of one, "
-            "`dvc queue stop --kill` ends them"
+            f"compare: the others run in the background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs "
+            "NAME` shows the output of one, `dvc queue stop --kill` ends them"
         )
-        for key, name in free_names(missing).items():
-            settings = [*threads_per_run(plan.values[key], jobs), *plan.settings[key]]
-            run_dvc("exp", "run", "--queue", "--name", name, *(part for each in settings for part in ("-S", each)))
-    while unfinished:
-        before, found = experiment_refs(), match_experiments(plan.values)
+        for key, name in free_names([key for key in unfinished if state(key) == "failed"]).items():
+            settings = (part for each in plan.settings[key] for part in ("-S", each))
+            run_dvc("exp", "run", "--queue", "--name", name, *settings)
+    while True:
+        found = match_experiments(plan.values)
         for key in [key for key in unfinished if state(key) == "success"]:
             unfinished.remove(key)
-            log(f"compare: {found[key]['name']} is {describe_accuracy(found[key])}")
+            yield key, found[key]["name"], found[key]["rev"], None
         states = {state(key) for key in unfinished}
         if not states & {"queued", "running"}:
             break
-        if "running" not in states:
+        if "running" not in states and time.monotonic() > started + START_SECONDS:
             start_workers(jobs)
-        for _ in range(
-            POLL_SECONDS
-        ):  # DVC takes seconds to look at a queue, git hardly any time to see that a run ended
-            if experiment_refs() != before:
-                time.sleep(3)  # while the run's folder is taken away
-                break
-            time.sleep(1)
-    if unfinished:
-        raise UserError(
-            f"{name_runs(unfinished)} failed: `dvc queue status` names them, `dvc queue logs NAME` says why, and the "
-            "same command runs them again"
-        )
-    return found
+            started = time.monotonic()
+        time.sleep(POLL_SECONDS)
+    for key in unfinished:
+        name = found[key]["name"] if key in found else "its name"
+        yield key, name, None, f"of what `dvc queue logs {name}` shows"
 
 
 def start_workers(jobs):
-    """Start the workers of DVC's queue, each with one of the GPUs in turn, where there are several."""
+    """Start the workers of DVC's queue, each with its share of the cores and, of several GPUs, one in turn."""
     devices = gpus()
+    environment = {"LOKY_MAX_CPU_COUNT": str(max(cores() // jobs, 1))}
     for number in range(1, jobs + 1) if len(devices) > 1 else [jobs]:
-        # `--jobs 2` starts the second one, if the first one runs.
-        device = {"CUDA_VISIBLE_DEVICES": devices[(number - 1) % len(devices)]} if len(devices) > 1 else {}
-        run_dvc("queue", "start", "--jobs", str(number), **device)
+        # `--jobs 2` starts the second worker, if the first one runs.
+        if len(devices) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[(number - 1) % len(devices)]
+        run_dvc("queue", "start", "--jobs", str(number), **environment)
 
 
 def gpus():
@@ -188,25 +212,13 @@ def gpus():
 
 def free_names(runs):
     """Choose a name for the experiment of each run, given by model and seed, that no other experiment has."""
-    taken = {experiment["name"] for experiment in list_experiments()} if runs else set()
+    taken = {experiment["name"] for experiment in list_experiments()}
     return {
         (model, seed): next(
             name for name in (f"{model}-{seed}" + f"-{n}" * (n > 1) for n in count(1)) if name not in taken
         )
         for model, seed in runs
     }
-
-
-def threads_per_run(values, jobs):
-    """Give the settings by which runs side by side share the cores, where a person left that to be chosen."""
-    threads = max(cores() // jobs, 1)
-    return [f"{name}={threads}" for name in auto_threads(values) if jobs > 1]
-
-
-def auto_threads(values):
-    """Name the parameters that count threads, where a person left the number to be chosen."""
-    chosen = {"compute.threads": values["compute"]["threads"], "compute.workers": values["compute"]["workers"]}
-    return [name for name, number in chosen.items() if number == "auto"]
 
 
 def name_runs(runs):
@@ -221,22 +233,18 @@ def describe_runs(plan, progress):
     ----------
     plan : Plan
     progress : dict of str to str
-        What a cluster's runs printed last, by the name of the experiment.
+        What a cluster's runs printed last, by their settings, each line one.
 
     Returns
     -------
     list of str
     """
     found, lines = match_experiments(plan.values), []
-    for key in plan.values:
+    for key, settings in plan.settings.items():
         name = "{}-{}".format(*key)
-        experiment = found.get(key, {"name": name, "state": progress.get(name, "not begun")})
-        state = describe_accuracy(experiment) if experiment["state"] == "success" else experiment["state"]
-        lines.append(f"{experiment['name']:<16} {state}")
+        experiment = found.get(key, {"name": name, "state": progress.get("\n".join(settings), "not begun")})
+        finished = experiment["state"] == "success"
+        lines.append(
+            f"{experiment['name']:<16} {describe_accuracy(experiment['rev']) if finished else experiment['state']}"
+        )
     return lines
-
-
-def describe_accuracy(experiment):
-    """Say that an experiment is done, and its test accuracy."""
-    accuracy = experiment["metrics"]["metrics/evaluate.json"]["data"]["test"]["accuracy"]
-    return f"done, its test accuracy is {accuracy:.2%}"

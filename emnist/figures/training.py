@@ -57,6 +57,7 @@ def search_trials(path, trials, title):
     title : str
     """
     names = [name for name in trials.columns if name not in ("trial", "validation_loss")]
+    names = [name for name in names if trials[name].nunique() > 1] or names
     loss = trials["validation_loss"]
     best, diverged = loss.idxmin(), loss.isna()
     figure = Figure(figsize=(3.4 * len(names), 4.8), layout="constrained")

@@ -1,5 +1,6 @@
 """Atomic file writes, and temporary folders."""
 
+import errno
 import os
 import tempfile
 from contextlib import contextmanager, suppress
@@ -23,7 +24,11 @@ def write_bytes(path, *chunks):
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        try:
+            os.chmod(temporary, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP):  # of file systems without permissions, such as CIFS
+                raise
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):  # the file may have been renamed, or the disk may refuse this, too

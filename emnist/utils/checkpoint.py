@@ -89,7 +89,9 @@ def load_stage(stage, values):
     -------
     dict
     """
-    text = re.sub(r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text())
+    text = re.sub(
+        r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text(encoding="utf-8")
+    )
     return yaml.safe_load(text)["stages"][stage]
 
 
@@ -112,7 +114,7 @@ def files_below(path):
     """
     if path.is_file():
         return [path]
-    lines = Path(".dvcignore").read_text().splitlines() if Path(".dvcignore").exists() else []
+    lines = Path(".dvcignore").read_text(encoding="utf-8").splitlines() if Path(".dvcignore").exists() else []
     patterns = [line.strip().rstrip("/") for line in lines if line.strip() and not line.startswith("#")]
     return sorted(
         file
@@ -251,7 +253,7 @@ def _read_texts(paths):
     texts = []
     for path in paths:
         with suppress(FileNotFoundError, IsADirectoryError):
-            texts.append(path.read_text())
+            texts.append(path.read_text(encoding="utf-8"))
     return "".join(texts)
 
 

@@ -9,9 +9,13 @@ from emnist.utils.errors import UserError
 
 
 def cores():
-    """Count the processor cores that this process may use: those that it may run on, or what its container's quota is worth."""
+    """Count the processor cores that this process may use.
+
+    That is the least of those that it may run on, of what its container's quota is worth, and of ``LOKY_MAX_CPU_COUNT``,
+    which joblib obeys, too.
+    """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return math.ceil(min(usable, cpu_quota()))
+    return math.ceil(min(usable, cpu_quota(), int(os.environ.get("LOKY_MAX_CPU_COUNT", usable))))
 
 
 def cpu_quota(membership="/proc/self/cgroup", root="/sys/fs/cgroup"):

@@ -56,8 +56,11 @@ def run_cli(main):
         raise Interrupted(number)
 
     _handle_signals(interrupt)
+    if hasattr(sys.stdout, "reconfigure"):  # it may be a string's, as in tests
+        sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding lacks
     try:
         main()
+        sys.stdout.flush()  # here, so that a reader that is gone, such as `head`, ends it without a traceback
     except (Exception, Interrupted) as error:
         if came:
             _exit(128 + came[0], _signal_message(came[0]))

@@ -1,14 +1,28 @@
-"""Git's identity, without which DVC refuses most experiments.
+"""Git: its commands, and the identity without which DVC refuses most experiments.
 
 Git guesses a name and an address where none is configured, if it can. DVC does not.
 """
 
 import os
 import subprocess
-from contextlib import suppress
 
 FALLBACK = {"name": "EMNIST pipeline", "email": "emnist@localhost"}
 ROLES = ("AUTHOR", "COMMITTER")
+
+
+def git(*arguments, stdin=b""):
+    """Run git on some bytes and return what it printed (bytes); `subprocess.CalledProcessError` if it fails."""
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, input=stdin).stdout
+
+
+def read_committed(rev, path):
+    """Return a file's content (bytes) in a commit; the path is relative to the current folder."""
+    return git("show", f"{rev}:./{path}")
+
+
+def head_commit():
+    """Return the hash (str) of the checkout's commit."""
+    return git("rev-parse", "HEAD").decode().strip()
 
 
 def missing_identity():
@@ -21,13 +35,11 @@ def missing_identity():
 
 
 def environment_with_identity():
-    """Give the environment for DVC: as it is, or with an identity where none is configured."""
+    """Return the environment for DVC: as it is, or with an identity where none is configured."""
     environment = dict(os.environ)
-    if missing_identity():
-        for part, fallback in FALLBACK.items():
-            for role in ROLES:
-                name = f"GIT_{role}_{part.upper()}"
-                environment[name] = environment.get(name) or config(f"user.{part}") or fallback
+    for part in missing_identity():
+        for name in (f"GIT_{role}_{part.upper()}" for role in ROLES):
+            environment[name] = environment.get(name) or FALLBACK[part]
     return environment
 
 
@@ -35,16 +47,13 @@ def configure_identity():
     """Configure in this checkout alone what is missing of an identity, and list it."""
     missing = missing_identity()
     for part in missing:
-        _git("config", "--local", f"user.{part}", FALLBACK[part])
+        git("config", "--local", f"user.{part}", FALLBACK[part])
     return missing
 
 
 def config(name):
-    """Give a value of git's configuration, empty if it has none."""
-    return _git("config", "--get", name).strip()
-
-
-def _git(*arguments):
-    with suppress(FileNotFoundError):
-        return subprocess.run(["git", *arguments], stdout=subprocess.PIPE, text=True).stdout
-    return ""
+    """Return a value of git's configuration, empty if it has none or git is missing."""
+    try:
+        return git("config", "--get", name).decode().strip()
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return ""

@@ -1,5 +1,6 @@
 """Locks between processes."""
 
+import errno
 import fcntl
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from emnist.utils.progress import log
 @contextmanager
 def exclusive_lock(folder, other):
     """Hold an exclusive lock on a folder, once no other process does; a process's lock ends with it.
+
+    Where the file system has no locks, as some of NFS, a warning takes the lock's place.
 
     Parameters
     ----------
@@ -31,4 +34,10 @@ def exclusive_lock(folder, other):
         except BlockingIOError:
             log(f"waiting for {other}")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+            log(
+                f"warning: {folder} is on a file system without locks ({error.strerror}): do not start {other} beside this"
+            )
         yield folder

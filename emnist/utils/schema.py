@@ -131,17 +131,7 @@ def _error_message(path, details):
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not name:
         return f"{path}: {message}"
-    return f"{path}: {name} {message}, but is {found}{_number_hint(details['input'])}"
-
-
-def _number_hint(value):
-    """Return how to write a number that YAML reads as text, such as 1e-3."""
-    try:
-        if isinstance(value, str) and "e" in value.lower():
-            return f" (YAML reads it as text: write {float(value)!r})"
-    except ValueError:
-        pass
-    return ""
+    return f"{path}: {name} {message}, but is {found}"
 
 
 def _siblings(section, location):

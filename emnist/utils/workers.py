@@ -46,18 +46,16 @@ def run_in_workers(name, function, tasks, workers, remedy):
         If more than `MAX_LOST` workers are ended.
     """
     missing, lost, workers = dict(tasks), 0, workers or cores()
+    initializer = {"initializer": end_with_parent, "initargs": (signal.SIGKILL, os.getpid())} if workers > 1 else {}
     while missing:
-        # As many as at first, so that one that works alone is still a process of its own.
-        busy = max(workers - lost, 1) if lost else "2 * n_jobs"
         with workers_ignore_terminal():
-            parallel = Parallel(
-                n_jobs=workers,
-                pre_dispatch=busy,
+            results = Parallel(
+                n_jobs=workers,  # as many as at first, so that one that works alone is still a process of its own
+                pre_dispatch=max(workers - lost, 1) if lost else "2 * n_jobs",
                 batch_size=1,
                 return_as="generator_unordered",
-                **({"initializer": end_with_parent, "initargs": (signal.SIGKILL, os.getpid())} if workers > 1 else {}),
-            )
-            results = parallel(delayed(_call)(function, number, task) for number, task in list(missing.items()))
+                **initializer,
+            )(delayed(_call)(function, number, task) for number, task in list(missing.items()))
         try:
             for number, result in results:
                 del missing[number]
@@ -66,19 +64,15 @@ def run_in_workers(name, function, tasks, workers, remedy):
             lost += 1
             happened = f"{name}: a worker process was ended, as the system does when memory is short"
             if lost > MAX_LOST:
+                memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
                 raise UserError(
-                    f"{happened}, {lost} times; the machine has {_memory() / 1e9:.1f} GB of memory: {remedy}"
+                    f"{happened}, {lost} times; the machine has {memory:.1f} GB of memory: {remedy}"
                 ) from None
             log(f"{happened}; {max(workers - lost, 1)} at a time do the rest")
 
 
 def _call(function, number, task):
     return number, function(*task)
-
-
-def _memory():
-    """Return the machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @contextmanager

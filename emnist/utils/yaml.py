@@ -1,5 +1,6 @@
 """Reading of YAML that anyone may have written."""
 
+import re
 from collections import Counter
 
 import yaml
@@ -7,6 +8,15 @@ import yaml
 MAX_BYTES = 40_000  # params.yaml has a seventh of that; PyYAML may take a second for 20 kB
 MAX_DEPTH = 50
 MAX_REFERENCES = 10  # with more, a short file could stand for a value of any size
+
+
+_EXPONENT = re.compile(
+    r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"
+)  # such as 1e-05, as DVC writes it: PyYAML takes it for a string
+
+
+class _OwnLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML's safe loader in C, where there is one."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -36,6 +46,10 @@ class _Loader(yaml.SafeLoader):
                 problem=f"the key '{repeated[0]}' is given twice", problem_mark=node.start_mark
             )
         return super().construct_mapping(node, deep)
+
+
+for _loader in (_Loader, _OwnLoader):
+    _loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
 
 
 def load_yaml(content):
@@ -83,7 +97,6 @@ def load_own_yaml(content):
     yaml.YAMLError
         If it is not YAML.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, _OwnLoader)):
         raise ValueError("it has references (*NAME)")
-    return yaml.load(content, loader)
+    return yaml.load(content, _OwnLoader)

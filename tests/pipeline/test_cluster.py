@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from cluster_helpers import OWN_MOUNTS, SHORT_LOCKS, Cluster, marks, small_project, wait_for
 from kill_helpers import after, interrupted
-from pipeline_helpers import REPOSITORY, commit, environment, run
+from pipeline_helpers import REPOSITORY, commit, environment, run, set_params
 from search_helpers import small_search
 
 pytest.importorskip("distributed")
@@ -21,10 +22,12 @@ pytest.importorskip("distributed")
 import dask  # noqa: E402
 
 from emnist.cluster import bundles, coordinator  # noqa: E402
+from emnist.cluster.compare import run_on_cluster  # noqa: E402
 from emnist.cluster.connection import connect, warn_without_tls  # noqa: E402
 from emnist.cluster.coordinator import Run, run_all  # noqa: E402
 from emnist.comparison import runs  # noqa: E402
 from emnist.search import mini_set, random_search  # noqa: E402
+from emnist.utils.checkpoint import Checkpoint  # noqa: E402
 from emnist.utils.errors import UserError  # noqa: E402
 
 
@@ -60,8 +63,7 @@ def run_on(cluster, wanted, remote="../remote", **options):
 
 def tree(project, name):
     """The files of an experiment, as git shows them."""
-    ref = bundles.experiment_ref(bundles.git("rev-parse", "HEAD", folder=project).decode().strip(), name)
-    return bundles.git("ls-tree", "-r", ref, folder=project)
+    return run(f"git ls-tree -r $(git for-each-ref --format='%(refname)' 'refs/exps/*/*/{name}')", project).stdout
 
 
 def test_workers_killed_at_each_stage_change_no_byte_and_leave_nothing_behind(cluster_with_short_locks, project):
@@ -104,6 +106,35 @@ def test_two_coordinators_run_each_stage_once_and_both_get_all(cluster, project)
     assert len(began) == len(set(began)) == 1 + 3 + 3
 
 
+def test_two_coordinators_each_tell_of_a_lost_worker_and_of_no_other(
+    cluster_with_short_locks, project, capsys, monkeypatch
+):
+    cluster = cluster_with_short_locks
+    for number in range(3):
+        cluster.start_worker(f"w{number}")
+    # Dask's client refreshes its own list of workers so often, and for a moment that is empty.
+    with dask.config.set({"distributed.client.scheduler-info-interval": "20ms"}), ThreadPoolExecutor() as pool:
+        wanted = {name: f"seed={seed} seconds=4" for name, seed in (("a", 1), ("b", 2), ("c", 3))}
+        results = [pool.submit(run_on, cluster, wanted) for _ in range(2)]
+        cluster.kill_worker(wait_for(lambda: cluster.worker_at("search")))
+        assert [result.result() for result in results] == 2 * [{"a": None, "b": None, "c": None}]
+    assert capsys.readouterr().out.count("is given to another worker, because its worker is gone") == 2
+
+
+def test_comparisons_at_once_use_all_workers(cluster, project):
+    for number in range(3):
+        cluster.start_worker(f"w{number}")
+    wait_for(lambda: cluster.count_workers() == 3)
+
+    def busy():
+        return {path.parts[-4] for path in cluster.folder.glob("w*/dask-scratch-space/*/emnist/run-*")}
+
+    with ThreadPoolExecutor() as pool:
+        results = [pool.submit(run_on, cluster, {f"run-{seed}": f"seed={seed} seconds=8"}) for seed in (1, 2, 3)]
+        wait_for(lambda: len(busy()) == 3)
+        assert [result.result() for result in results] == [{f"run-{seed}": None} for seed in (1, 2, 3)]
+
+
 def test_a_worker_in_a_clone_gets_only_what_its_clone_lacks(cluster, project, tmp_path, monkeypatch):
     (project / "pretrained").write_bytes(os.urandom(100_000))
     run("git add pretrained && git commit -qm Networks && git clone -q . ../clone", project)
@@ -143,7 +174,7 @@ def test_a_worker_that_comes_later_runs_the_commit_of_the_start(cluster, project
         run("git commit -q --amend -m Meanwhile", project)
         cluster.start_worker("w0")
         assert result.result() == {"a": None}
-    assert bundles.git("rev-parse", f"{bundles.experiment_ref(start, 'a')}^").decode().strip() == start
+    assert run(f"git rev-parse {bundles.experiment_ref(start, 'a')}^", project).stdout.strip() == start
 
 
 def test_a_stage_runs_whose_committed_results_are_nowhere(cluster, project):
@@ -188,7 +219,8 @@ def test_after_the_schedulers_end_the_same_command_repeats_no_stage_that_had_end
         cluster.scheduler.kill()
         with pytest.raises(UserError, match="the scheduler has ended: start it again"):
             result.result()
-    wait_for(lambda: not cluster.remains())
+    cluster.workers["w1"].wait(120)  # a worker ends with its scheduler
+    assert not cluster.remains()
     cluster.start_scheduler()
     cluster.start_worker("w2")
     arrived = []
@@ -224,19 +256,35 @@ def test_a_remote_that_is_full_or_read_only_is_one_sentence_with_the_worker_and_
     assert run("dvc exp list --name-only", project).stdout.split() == ["a"]
 
 
-def test_a_search_gives_what_it_gives_here_and_a_lost_worker_repeats_only_its_trial(cluster, capsys):
+def test_a_search_gives_what_it_gives_here_although_its_worker_is_lost(cluster, tmp_path):
     params, split = small_search(trials=3, images=1000)
     assert len(mini_set(*split)[0]) == 300
     cluster.start_worker("w0")
+    checkpoint = Checkpoint("search", tmp_path)
     with ThreadPoolExecutor() as pool:
-        result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
-        wait_for(cluster.remains)  # the first trial
+        result = pool.submit(random_search, params, split, 1, checkpoint, cluster=str(cluster.file))
+        wait_for(checkpoint.path.exists)  # the first trial has ended
         cluster.kill_worker("w0")
         cluster.start_worker("w1", threads=2)
         assert result.result() == random_search(params, split, workers=1)
-    said = capsys.readouterr().out
-    assert said.count("a call is given to another worker") == 1
-    wait_for(lambda: not cluster.remains())
+
+
+def test_a_search_refuses_a_worker_that_differs_and_ends_with_the_scheduler(cluster, tmp_path):
+    params, split = small_search(trials=3, images=1000)
+    (tmp_path / "other").mkdir()
+    shutil.copytree(REPOSITORY / "emnist", tmp_path / "other/emnist", ignore=shutil.ignore_patterns("pretrained"))
+    with open(tmp_path / "other/emnist/search.py", "a") as file:
+        file.write("# another thought\n")
+    cluster.start_worker("w0", PYTHONPATH=str(tmp_path / "other"))
+    with pytest.raises(UserError, match="worker w0 has emnist .* give it the same environment and code"):
+        random_search(params, split, workers=1, cluster=str(cluster.file))
+    cluster.kill_worker("w0")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
+        wait_for(cluster.count_tasks)
+        cluster.scheduler.kill()
+        with pytest.raises(UserError, match="the scheduler has ended: start it again"):
+            result.result()
 
 
 @pytest.fixture
@@ -284,10 +332,15 @@ def test_a_bundle_adds_one_experiment_and_nothing_else(project, experiment):
     assert run("git status --porcelain", project).stdout == ""
 
 
-def test_uncommitted_changes_are_refused(project):
+def test_all_that_is_missing_is_told_at_once(project):
+    run("dvc remote remove storage", project)
     (project / "work.py").write_text("")
-    with pytest.raises(UserError, match="a cluster runs what is committed, but work.py has changes"):
-        bundles.commit_to_run()
+    with pytest.raises(UserError) as told:
+        next(run_on_cluster(None, [("lenet", 42)], "tcp://127.0.0.1:1"))
+    remote, changed, scheduler = str(told.value).split("; and ")
+    assert remote.startswith("a cluster needs a default DVC remote, but there is none")
+    assert changed.startswith("a cluster runs what is committed, but .dvc/config has changes")
+    assert "'tcp://127.0.0.1:1' cannot be reached" in scheduler
 
 
 @pytest.mark.parametrize(
@@ -329,13 +382,14 @@ def test_a_scheduler_with_tls_is_used_by_dasks_own_settings(project, tmp_path, m
             assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
 
 
-def test_several_gpus_are_shared_by_the_queues_workers(project, monkeypatch):
+def test_gpus_and_cores_are_shared_by_the_queues_workers(project, monkeypatch):
     for seed in (1, 2):
         run(f"dvc exp run --queue -S seed={seed} -S seconds=60", project)
     monkeypatch.setattr(runs, "gpus", lambda: ["3", "5"])
+    monkeypatch.setattr(runs, "cores", lambda: 8)
     runs.start_workers(2)
     began = wait_for(lambda: len(marks(project, "download*")) == 2 and list(project.parent.glob("marks/download*")))
-    assert {path.read_text().splitlines()[0] for path in began} == {"3", "5"}
+    assert {path.read_text().splitlines()[0] for path in began} == {"3 4", "5 4"}
     run("dvc queue stop --kill", project)
 
 
@@ -343,6 +397,7 @@ def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run
     run("dvc remote add --quiet --default storage ../remote", pipeline)
     commit(pipeline, "Name the remote")
     run("dvc push --quiet --run-cache", pipeline)
+    run("dvc exp run --temp --quiet --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     for number in range(3):
         cluster.start_worker(f"w{number}")
     options = f"--cluster {cluster.file} --models lenet --seeds 42 -S evaluate.tta=1"
@@ -352,13 +407,21 @@ def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run
     assert first.returncode == 128 + signal.SIGINT
     _, rest = re.split("stage 'evaluate'\n", first.stdout, maxsplit=1)
     # Before the signal arrives, `evaluate` may end and the next stages begin.
-    assert re.fullmatch(r"(compare: lenet-42 .*\n)*interrupted: run the same command again to continue\n", rest)
+    assert re.fullmatch(r"(compare: lenet-42-2 .*\n)*interrupted: run the same command again to continue\n", rest)
     wait_for(lambda: not cluster.remains())
+    status = run(f"emnist compare --status {options}", pipeline).stdout
+    assert re.fullmatch(r"lenet-42 +(Stage|Running stage|\w+: epoch) .* \(worker w\d\)\n", status)
 
     said = run(f"emnist compare {options}", pipeline).stdout
-    assert re.findall(r"lenet-42 on w\d: stage '(\w+)'", said) == ["evaluate"]  # the commit has the others' results
+    assert re.findall(r"lenet-42-2 on w\d: stage '(\w+)'", said) == ["evaluate"]  # the commit has the others' results
     assert "| test accuracy (%) |" in said
-    assert re.fullmatch(r"lenet-42 +done, .*\n", run(f"emnist compare --status {options}", pipeline).stdout)
-    run("dvc exp run --temp --quiet --name here -S model=lenet -S seed=42 -S evaluate.tta=1", pipeline)
-    assert tree(pipeline, "lenet-42") == tree(pipeline, "here")
-    assert "test_tta" in run("dvc exp diff main lenet-42", pipeline).stdout
+    assert re.fullmatch(r"lenet-42-2 +done, .*\n", run(f"emnist compare --status {options}", pipeline).stdout)
+    assert "test_tta" in run("dvc exp diff main lenet-42-2", pipeline).stdout
+    set_params(pipeline, **{"evaluate.tta": 1})  # which leaves another layout
+    run("dvc repro --quiet && git commit -qam Here", pipeline)
+    results = "dvc.lock metrics plots"
+    there = "$(git for-each-ref --format='%(refname)' 'refs/exps/*/*/lenet-42-2')"
+    assert (
+        run(f"git ls-tree -r {there} {results}", pipeline).stdout
+        == run(f"git ls-tree -r HEAD {results}", pipeline).stdout
+    )

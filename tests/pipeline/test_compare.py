@@ -10,7 +10,7 @@ import psutil
 import pytest
 from kill_helpers import processes
 from PIL import Image
-from pipeline_helpers import REPOSITORY, commit, fast_environment, run, set_params
+from pipeline_helpers import REPOSITORY, fast_environment, run
 
 from emnist.comparison import runs
 
@@ -24,9 +24,6 @@ def experiments(folder):
 
 
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
-    # As they are by default: the comparison gives each run its share.
-    set_params(pipeline, **{"compute.workers": "auto", "compute.threads": "auto"})
-    commit(pipeline, "As many workers as there are cores")
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     first = subprocess.Popen(
         f"exec {COMMAND}",
@@ -83,6 +80,7 @@ def test_a_wrong_setting_ends_in_one_sentence_before_anything_is_queued(pipeline
         ("-S nothing.at.all=1", "params.yaml has no nothing.at in which all"),
         ("--models lenett", "did you mean lenet?"),
         ("-S lenet", "should be NAME=VALUE"),
+        ("-S 'seed=[1'", "the value of seed should be YAML, but is '[1'"),
     ]:
         done = run(f"emnist compare {settings}", pipeline, check=False)
         assert done.returncode and sentence in done.stdout and "Traceback" not in done.stdout, done.stdout
@@ -106,10 +104,3 @@ def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypat
     assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 40000
     assert plan.values["ensnet", 42]["split"]["small"]["train"] == images
     assert bool(plan.special["ensnet"]) == (images == 1000)
-
-
-def test_runs_side_by_side_share_the_cores(monkeypatch):
-    monkeypatch.setattr(runs, "cores", lambda: 8)
-    values = {"compute": {"threads": "auto"}, "search": {"workers": 3}}
-    assert runs.threads_per_run(values, jobs=2) == ["compute.threads=4"]  # workers were chosen by a person
-    assert runs.threads_per_run(values, jobs=1) == []

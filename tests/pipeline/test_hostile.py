@@ -1,6 +1,7 @@
-"""Hostile and damaged files, one a line: each ends the command that reads it in one sentence, and nothing is lost.
+"""Hostile and damaged files, one a line: each ends the stage that loads it in one sentence, and nothing is lost.
 
-How the single parsers take whatever bytes there are is tested with each of them, and by ``benchmarks/fuzz.py``.
+How each parser takes whatever bytes there are is tested in ``tests/unit`` and by ``benchmarks/fuzz.py``; the pictures
+that `emnist predict` refuses are in ``test_predict_command.py``.
 """
 
 import gzip
@@ -9,23 +10,21 @@ import importlib
 import io
 import json
 import re
+import shutil
 import struct
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from idx_fixtures import EMNIST_NAMES
+import yaml
 from loopback import files, serving
-from pipeline_helpers import outputs, set_params
+from pipeline_helpers import outputs
 
-from emnist import cli
 from emnist.models import build_model
 from emnist.models.weights import save_weights
-from emnist.utils import errors
-from emnist.utils.stage import check_inputs
+from emnist.utils.stage import check_inputs, run_stage
 
 RAW = "data/raw/emnist-byclass-train-images-idx3-ubyte.gz"
 LABELS = "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz"
@@ -92,30 +91,24 @@ HOSTILE = [
     # the stage that reads, the file, what is done to it, what the sentence says of it
     ("split", RAW, always(b""), "cut short"),
     ("split", RAW, always(b"<html>Not found</html>"), "gzip"),
-    ("split", RAW, cut, "cut short"),
-    ("split", RAW, plain(lambda content: content[:7]), "cut short"),
     ("split", RAW, plain(cut), "cut short"),
-    ("split", RAW, plain(lambda content: content + b"more"), "more bytes follow"),
     ("split", RAW, lambda content: content + b"more", "gzip"),
     ("split", RAW, plain(lambda content: b"\0\0\x0d\x03" + content[4:]), "magic number"),
     ("split", RAW, plain(lambda content: content[:8] + struct.pack(">2I", 14, 56) + content[16:]), "14x56"),
     ("split", RAW, idx_file(0x803, 0, 28, 28), "declares 0 items"),
-    ("split", RAW, idx_file(0x803, 2**32 - 1, 28, 28), "declares 4,294,967,295 items"),
     ("split", RAW, idx_file(0x803, 3, 28, 28, body=bytes(2**26)), "more bytes follow"),  # a bomb
     ("split", RAW, idx_file(0x803, 500, 28, 28, body=bytes(500 * 784)), "the images should show characters"),
     ("split", LABELS, plain(lambda content: content[:-1] + b"\x3e"), "it holds 62, not only 0 to 61"),
     ("split", LABELS, idx_file(0x801, 499, body=bytes(499)), "it has 499 for the 500 images"),
     ("evaluate", RAW.replace("train", "test"), plain(cut), "cut short"),
     (
-        "transfer_train",
+        "transfer",
         "data/raw/train-labels-idx1-ubyte.gz",
         plain(lambda content: content[:-1] + b"\x0a"),
         "it holds 10, not only 0 to 9",
     ),
     ("transfer", "data/raw/t10k-images-idx3-ubyte.gz", cut, "cut short"),
     ("pretrain", "data/split/train-images.npy", cut, "damaged"),
-    ("pretrain", "data/split/train-images.npy", replaced(b"{", b"("), "damaged"),
-    ("pretrain", "data/split/train-images.npy", array(lambda a: a.astype(float)), "3-dimensional uint8"),
     (
         "pretrain",
         "data/split/train-labels.npy",
@@ -130,27 +123,20 @@ HOSTILE = [
     ),
     ("pretrain", "data/split/train-images.npy", npy_header("-" * 9000 + "1"), "damaged"),
     ("pretrain", "data/split/train-labels.npy", array(lambda a: a + 62), "don't belong together"),
-    ("pretrain", "data/split/train-labels.npy", array(lambda a: a[1:]), "don't belong together"),
-    ("pretrain", "data/split/pretrain.npy", array(lambda a: a + 400), "don't belong together"),
     ("search", "data/split/mini-train.npy", array(lambda a: a[:0]), "don't belong together"),
-    ("finetune", "data/split/statistics.json", always(b"{"), "should be JSON"),
     ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": NaN}'), "number std"),
     ("pretrain", "data/search/best.json", always(b"[]"), "number learning_rate"),
     ("pretrain", "data/search/best.json", always(b"[" * 100_000), "should be JSON"),
     ("finetune", "data/split/statistics.json", always(b'{"mean": 0.1, "std": ' + b"9" * 400 + b"}"), "number std"),
-    ("download", "data/sources.json", always(b"[" * 600 + b"]" * 600), "should hold the options of"),
     ("pretrain", "data/search/best.json", replaced(b"momentum", b"momentun"), "number momentum, but has None"),
-    ("evaluate", WEIGHTS, always(b""), "damaged"),
     ("evaluate", WEIGHTS, cut, "damaged"),
     ("evaluate", WEIGHTS, pickled_weights, "damaged"),
-    ("transfer_train", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
+    ("transfer", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
     ("pretrain", "data/weights/initial.safetensors", cut, "damaged"),
     ("finetune", "data/weights/pretrain.safetensors", replaced(b"lenet", b"lenat"), "should say which model"),
     ("plots", "data/predictions/test.csv", always(b""), "should be a table"),
     ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
     ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
-    ("plots", "plots/trials.csv", replaced(b"\n1,", b"\n" + b"9" * 30 + b","), "should be a table"),
-    ("plots", "plots/pretrain.csv", replaced(b"1,", b"1,low"), "should be a table"),
     ("plots", "plots/pretrain.csv", lambda content: content + b"1,2,3,4,5,6,7,8,9,9\n", "should be a table"),
     ("evaluate", WEIGHTS, metadata(b"[" * 9999), "damaged"),
     (
@@ -159,145 +145,79 @@ HOSTILE = [
         metadata(b'{"model": "lenet", "classes": "0", "mean": 1' + b"0" * 400 + b"}"),
         "should say which model",
     ),
-    ("download", "data/sources.json", cut, "should be JSON"),
-    ("download", "data/sources.json", replaced(b"sample", b"smaple"), "should hold the options of"),
-    ("download", "data/sources.json", replaced(b"train", b"trian"), "sample.trian is not a parameter"),
     ("check", "params.yaml", always(b"model: ["), "should be YAML"),
-    ("check", "params.yaml", always(b"\xff\xfe\x00"), "should be YAML"),
-    ("check", "params.yaml", always(b"a: !!python/object/apply:os.system [exit]"), "should be YAML"),
-    ("check", "params.yaml", always(b"- 1"), "should be a mapping"),
     ("check", "params.yaml", always(doubled(30)), "more than 10 references"),
-    ("check", "params.yaml", always(doubled(4) + b"model: *a4\n"), "model should be a valid string"),
+    ("check", "params.yaml", always(doubled(4) + b"model: *a4\n"), "model should be alexnet"),
     ("check", "params.yaml", always(b"model: " + b"[" * 2000), "nested too deeply"),
     ("check", "params.yaml", always(b"x: 1\n" * 9000), "it has 45,000 bytes"),
     ("check", "params.yaml", always(b"".join(b"k%d: 1\n" % n for n in range(3000))), "more parameters are wrong"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 0x" + b"f" * 9000), "but is a large int"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: !!timestamp x"), "should be YAML"),
     ("check", "params.yaml", lambda content: content + b'"a\\nb": 1', r"a\nb is not a parameter"),
-    ("check", "params.yaml", lambda content: content + b"\nseed: 1\n", "'seed' is given twice"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: .nan"), "seed should be a valid integer, but is nan"),
     ("check", "params.yaml", replaced(b"seed: 42", b"seed: 1e999"), "seed should be a valid integer"),
-    ("check", "params.yaml", replaced(b"seed: 42", b"seed: -1"), "seed should be greater than or equal to 0"),
-    ("check", "params.yaml", replaced(b"seed: 42", b"seed: 9" + b"9" * 30), "seed should be less than"),
-    (
-        "check",
-        "params.yaml",
-        replaced(b"shear: 3", b"shear: .inf"),
-        "recipes.annealed.augmentation.affine.shear should be",
-    ),
-    ("check", "params.yaml", replaced(b"clip_norm: 1.0", b"clip_norm: -1.0"), "clip_norm should be greater than 0"),
 ]
 
 
+@pytest.fixture(scope="module")
+def copy(finished_pipeline, tmp_path_factory):
+    """One copy of the finished pipeline for all tests of this file, each of which restores what it damages."""
+    return shutil.copytree(finished_pipeline, tmp_path_factory.mktemp("hostile") / "copy", symlinks=True)
+
+
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Run a command as `errors.run` does for a user; gives its exit code and what it said on standard error."""
+def fails(copy, monkeypatch, capsys):
+    """Run a stage on a damaged file; it should end as a user sees it end, say one sentence, and change no result."""
 
-    def call(folder, main):
-        monkeypatch.chdir(folder)
-        with pytest.raises(SystemExit) as ended:
-            errors.run_cli(main)
-        return ended.value.code, capsys.readouterr().err
+    def check(stage, name, content, sentence):
+        monkeypatch.chdir(copy)
+        sound = Path(name).read_bytes()
+        Path(name).write_bytes(content)
+        before = outputs(copy)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                run_stage(importlib.import_module(f"stages.{stage}").main)
+            assert outputs(copy) == before
+        finally:
+            Path(name).write_bytes(sound)
+        said = capsys.readouterr().err
+        assert ended.value.code == 1 and re.fullmatch(f"error: {sentence}.*\n", said), said
+        return said
 
-    return call
-
-
-def stage(name):
-    return importlib.import_module(f"stages.{name}").main
+    return check
 
 
 @pytest.mark.parametrize(
-    "reader, name, damage, reason", HOSTILE, ids=[f"{reader}-{number}" for number, (reader, *_) in enumerate(HOSTILE)]
+    "stage, name, damage, reason", HOSTILE, ids=[f"{stage}-{number}" for number, (stage, *_) in enumerate(HOSTILE)]
 )
-def test_a_hostile_file_ends_its_reader_in_one_sentence_and_nothing_is_lost(
-    pipeline, command, reader, name, damage, reason
-):
-    path = pipeline / name
-    path.write_bytes(damage(path.read_bytes()))
-    before = outputs(pipeline)
-    code, said = command(pipeline, stage(reader))
-    assert code == 1
-    assert re.fullmatch(f"error: .*{re.escape(reason)}.*\n", said), said
+def test_a_hostile_file_ends_its_stage_in_one_sentence_and_nothing_is_lost(fails, copy, stage, name, damage, reason):
+    said = fails(stage, name, damage((copy / name).read_bytes()), f".*{re.escape(reason)}")
     assert name in said or "the images should show" in said or "data/split don't belong" in said
-    assert outputs(pipeline) == before
 
 
-def test_a_record_of_dvc_that_stands_for_a_mapping_without_end_is_not_followed(pipeline, monkeypatch):
-    monkeypatch.chdir(pipeline)
+def test_a_record_of_dvc_that_stands_for_a_mapping_without_end_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     lines = [b"stages: &a0 {x: 1}", *(b"a%d: &a%d {<<: [%s]}" % (n, n, b"*a%d," % (n - 1) * 10) for n in range(1, 30))]
     Path("dvc.lock").write_bytes(b"\n".join(lines))
     check_inputs("split")
 
 
-def test_weights_of_another_architecture_end_their_reader_in_one_sentence(pipeline, command):
-    save_weights(pipeline / WEIGHTS, build_model("spinalnet"), model="lenet", classes="x" * 62, mean=0.1, std=0.3)
-    before = outputs(pipeline)
-    code, said = command(pipeline, stage("evaluate"))
-    assert code == 1 and re.fullmatch(f"error: {WEIGHTS} should hold the weights of lenet.*\n", said), said
-    assert outputs(pipeline) == before
+def test_weights_of_another_architecture_end_their_stage_in_one_sentence(fails, tmp_path):
+    path = tmp_path / "weights"
+    save_weights(path, build_model("spinalnet"), model="lenet", classes="x" * 62, mean=0.1, std=0.3)
+    fails("evaluate", WEIGHTS, path.read_bytes(), f"{WEIGHTS} should hold the weights of lenet")
 
 
-def member(name, content=b"", link=False):
-    info = zipfile.ZipInfo(name)
-    info.external_attr = (0o120777 if link else 0o100644) << 16
-    return info, content
-
-
-ARCHIVES = {
-    "no archive": ([], lambda content: b"PK\3\4 and nothing more", "damaged"),
-    "upwards": ([member("../escape")], None, "'../escape' leads out of it"),
-    "absolute": ([member("/etc/escape")], None, "'/etc/escape' leads out of it"),
-    "a link": ([member("gzip/link", b"/etc/passwd", link=True)], None, "'gzip/link' leads out of it"),
-    "a member missing": ([], None, f"it has no member gzip/{EMNIST_NAMES[0]}"),
-    "cut": ([member(f"gzip/{EMNIST_NAMES[0]}", bytes(1000))], cut, "damaged"),
-}
-
-
-@pytest.mark.parametrize("members, damage, reason", ARCHIVES.values(), ids=ARCHIVES)
-def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost(
-    pipeline, command, monkeypatch, members, damage, reason
-):
+def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost(fails, copy, monkeypatch):
+    """One of them: tests/unit/test_emnist.py has the others."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        for info, content in members:
-            archive.writestr(info, content)
-    content = (damage or bytes)(file.getvalue())
-    with serving(files({"/gzip.zip": content})) as (address, _):
-        set_params(
-            pipeline,
-            **{
-                "source": "emnist",
-                "download.emnist.mirrors": [{"url": f"{address}/gzip.zip", "md5": hashlib.md5(content).hexdigest()}],
-            },
-        )
-        monkeypatch.chdir(pipeline)
-        stage("check")()
-        before = outputs(pipeline)
-        code, said = command(pipeline, stage("download"))
-    assert code == 1
-    assert re.fullmatch(rf"error: .*gzip\.zip should be EMNIST's archive, but .*{re.escape(reason)}.*\n", said), said
-    assert outputs(pipeline) == before
-    assert not list(pipeline.parent.rglob("*escape*"))
-
-
-PICTURES = {
-    "text": (b"I am not an image", "should be an image"),
-    "empty": (b"", "should be an image"),
-    "a program": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "should be an image"),
-    "cut": (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", "should be an image"),
-    "a bomb": (b"P5 60000 60000 255\n", "should have at most 89,478,485 pixels"),
-    "one colour": (b"P5 9 9 255\n" + bytes(81), "should show a character, but is all one colour"),
-}
-
-
-@pytest.mark.parametrize("content, reason", PICTURES.values(), ids=PICTURES)
-def test_a_hostile_picture_ends_predict_in_one_sentence(
-    finished_pipeline, tmp_path, command, monkeypatch, content, reason
-):
-    picture = tmp_path / "picture"
-    picture.write_bytes(content)
-    monkeypatch.setattr(sys, "argv", ["emnist", "predict", str(picture)])
-    code, said = command(finished_pipeline, cli.main)
-    assert code == 1
-    assert re.fullmatch(f"error: {picture} {re.escape(reason)}.*\n", said), said
+        archive.writestr("../escape", b"")
+    with serving(files({"/gzip.zip": file.getvalue()})) as (address, _):
+        mirror = {"url": f"{address}/gzip.zip", "md5": hashlib.md5(file.getvalue()).hexdigest()}
+        params = yaml.safe_load((copy / "params.yaml").read_text()) | {"source": "emnist"}
+        params["download"]["emnist"] = {"mirrors": [mirror], "mnist_mirrors": [address]}
+        reason = r".*gzip\.zip should be EMNIST's archive, but .*'\.\./escape' leads out of it"
+        fails("download", "params.yaml", yaml.safe_dump(params).encode(), reason)
+    assert not list(copy.parent.rglob("*escape*"))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pipeline_helpers import checkout, run
+from pipeline_helpers import REPOSITORY, checkout, run
 
 
 @pytest.fixture
@@ -30,3 +30,15 @@ def test_stages_run_in_the_environment_of_dvc_or_of_the_project(not_activated, t
     (folder / ".venv").rename(tmp_path / "moved")
     said = run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
     assert said.startswith("error: python3 should be that of the environment that has PyTorch, but is ")
+
+
+def test_work_is_shared_or_done_alone_where_nothing_in_shm_can_be_written_and_tmp_runs_no_programs(tmp_path):
+    mounts = f"mount -t tmpfs -o ro none /dev/shm && mount -t tmpfs -o noexec none {tmp_path}"
+    if run(f"unshare --mount sh -c {shlex.quote(mounts)}", REPOSITORY, check=False).returncode:
+        pytest.skip("only root can mount")
+    script = (
+        "from emnist.utils.workers import run_in_workers; "
+        "print(sorted(run_in_workers('test', abs, {1: (-1,), 2: (-2,)}, 2, 'free some memory')))"
+    )
+    command = f"{mounts} && TMPDIR={tmp_path} exec {sys.executable} -c {shlex.quote(script)}"
+    assert run(f"unshare --mount sh -c {shlex.quote(command)}", REPOSITORY).stdout.endswith("[(1, 1), (2, 2)]\n")

@@ -9,7 +9,6 @@ import shutil
 import numpy as np
 import onnx
 import pytest
-import yaml
 from dvc.repo import Repo
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
 from loopback import files, serving, status
@@ -24,14 +23,6 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 def metrics(folder, name):
     return json.loads((folder / f"metrics/{name}.json").read_text())
-
-
-def test_two_runs_from_nothing_give_the_same_bytes(finished_pipeline, tmp_path):
-    again = checkout(tmp_path)
-    run("dvc repro", again)
-    first, second = outputs(finished_pipeline), outputs(again)
-    assert first.keys() == second.keys()
-    assert [name for name in first if first[name] != second[name]] == []
 
 
 def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
@@ -49,7 +40,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
         assert {"accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"} < set(
             scores[part]
         )
-        assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "loss")
+        assert all(0 <= scores[part][name] <= 1 for name in scores[part] if name != "negative_log_likelihood")
     with open(finished_pipeline / "plots/classes.csv") as file:
         counts = [int(row["images"]) for row in csv.DictReader(file)]
     assert len(counts) == 62 and sum(counts) == 400 and min(counts) > 0
@@ -64,6 +55,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
         "confused-pairs",
         "predictions",
         "augmentation",
+        "reliability",
         "curves",
         "search",
     ):
@@ -96,16 +88,6 @@ def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipel
     said = run("emnist summary", finished_pipeline).stdout
     assert f"{metrics(finished_pipeline, 'evaluate')['test']['accuracy']:.2%}" in said
     assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
-
-
-def test_prediction_reads_a_picture_with_the_trained_model(finished_pipeline, tmp_path):
-    Image.new("L", (60, 90), 255).save(tmp_path / "one.png")
-    picture = Image.open(tmp_path / "one.png")
-    picture.paste(0, (25, 10, 33, 80))
-    picture.save(tmp_path / "one.png")
-    said = run(f"emnist predict --json {tmp_path}/one.png", finished_pipeline).stdout
-    (answer,) = json.loads(said)
-    assert len(answer["predictions"]) == 3
 
 
 def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path):
@@ -187,12 +169,3 @@ def test_real_handwriting_from_a_folder(tmp_path):
     )
     run("dvc repro split", theirs)
     assert metrics(theirs, "split")["images"]["train"] == 12_472
-
-
-def test_the_full_size_of_the_original_is_one_switch():
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    assert values["split"]["original"] == {"train": 100_000, "test": 20_000}
-    assert values["search"]["original"] == {"trials": 28, "epochs": 5}
-    assert values["pretrain"]["original"] == {"epochs": 200, "patience": 10}
-    assert values["finetune"]["original"] == {"epochs": 50}
-    assert values["split"]["full"] == {"train": None, "test": None}

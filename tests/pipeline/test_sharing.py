@@ -12,8 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from pipeline_helpers import REPOSITORY, outputs, run, stages_run
-from test_commands import commands
+from pipeline_helpers import REPOSITORY, commands, outputs, run, stages_run
 
 PAGE = (REPOSITORY / "docs/sharing.md").read_text()
 FOLDER, SSH, S3, SEND, RECEIVE = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from dvc.repo import Repo
+from dvc_data.hashfile.build import build
 
 from emnist.params import load_params
-from emnist.utils.checkpoint import Checkpoint, checkpoint_dir, remove_stale_files, stage_key
+from emnist.utils.checkpoint import Checkpoint, checkpoint_dir, files_below, remove_stale_files, stage_key
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -82,6 +84,28 @@ def test_the_key_changes_with_all_that_the_stage_declares_and_nothing_else(proje
     edit(project / "params.yaml", "small:    {train: 40000", "small:    {train: 40001")
     keys.add(key())
     assert len(keys) == 6
+
+
+LEFT_BEHIND = """__pycache__/code.cpython-312.pyc  deep/__pycache__/code.cpython-312.pyc  code.pyc  .code.py.swp  .code.py.swo
+    .DS_Store  deep/.DS_Store  code.py~  .#code.py  #code.py#  code.py.orig  code.py.rej  .ipynb_checkpoints/code.py
+    .pytest_cache/README.md  .ruff_cache/0/1  .mypy_cache/1  .idea/a.xml  .vscode/settings.json"""
+
+
+def test_the_key_of_a_stage_covers_the_files_that_dvc_sees(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True).close()
+    (tmp_path / ".dvcignore").write_bytes((REPOSITORY / ".dvcignore").read_bytes())
+    source = ["code.py", "deep/code.py", "deep/table.csv", ".hidden", "code.py.txt", "my code.py"]
+    for name in [*source, *LEFT_BEHIND.split()]:
+        path = tmp_path / "room" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with Repo() as repo:
+        _, _, tree = build(
+            repo.cache.local, str(tmp_path / "room"), repo.fs, "md5", ignore=repo.dvcignore, dry_run=True
+        )
+        seen = {"/".join(key) for key, _, _ in tree}
+    assert {path.relative_to("room").as_posix() for path in files_below(Path("room"))} == seen == set(source)
 
 
 def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path, monkeypatch):

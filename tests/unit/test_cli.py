@@ -94,7 +94,7 @@ def recorded(tmp_path, monkeypatch):
     split = {"images": {"train": 400}, "source": "rendered sample"}
     for name, values in [("split", split), ("evaluate", {"test": scores}), ("transfer", {"test": scores})]:
         write_json(f"metrics/{name}.json", values)
-    Path("dvc.lock").write_text("stages: {evaluate: {deps: [{path: emnist/architectures/spinalnet.py, md5: a}]}}\n")
+    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet}}}}\n")
     shutil.copy(REPOSITORY / "params.yaml", ".")
 
 
@@ -105,7 +105,7 @@ def test_the_summary_names_the_model_of_the_results_whatever_params_yaml_names_n
 
 
 @pytest.mark.parametrize(
-    "lock", ["schema: '2.0'\n", "stages: {evaluate: {deps: [{path: 1}]}}\n", "stages: {evaluate: {deps: []}}\n"]
+    "lock", ["schema: '2.0'\n", "stages: {pretrain: {deps: []}}\n", "stages: {pretrain: {params: [1]}}\n"]
 )
 def test_the_summary_of_results_without_a_record_is_refused(recorded, lock):
     Path("dvc.lock").write_text(lock)

@@ -1,10 +1,14 @@
-"""dvc.yaml declares what the stages read, and keeps test images away from all that learns."""
+"""dvc.yaml declares what the stages read, and keeps test images away from all that learns.
+
+What no stage depends on (emnist/cluster, emnist/utils, emnist/cli, emnist/params.py) decides no result.
+"""
 
 import ast
 import copy
 import re
+import sys
 from contextlib import suppress
-from functools import reduce
+from functools import cache, reduce
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -23,7 +27,7 @@ for _stage in STAGES.values():  # either may be the value of the parameter trans
     if "data/weights/${transfer.weights}.safetensors" in _stage["deps"]:
         _stage["deps"] += ["data/weights/finetune.safetensors", "data/weights/initial.safetensors"]
 
-# A change of these cannot change a result: test_exempt.py holds that.
+# A change of these cannot change a result: the last tests of this file hold that.
 EXEMPT = (
     "emnist/cluster/",
     "emnist/utils/",
@@ -45,6 +49,7 @@ def upstream(stage):
     return direct.union(*(upstream(name) for name in direct))
 
 
+@cache
 def imports(path):
     """List the project's files that a file imports itself, with the `__init__.py` of each package on the way."""
     found = set()
@@ -267,3 +272,25 @@ def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics(name, 
     assert params["model"] in model.labels
     assert model.meta.pop("source") == params["source"]
     assert set(model.meta.values()) <= outputs(metrics)
+
+
+UTILS = sorted((REPOSITORY / "emnist/utils").rglob("*.py"))
+
+# What utils may import of others does no arithmetic on results: safetensors copies bytes, joblib calls functions.
+OTHERS = {"joblib", "pydantic", "safetensors", "tqdm", "yaml"}
+
+
+def imported_modules(path):
+    """List the modules that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.name)
+def test_utils_import_only_the_standard_library_each_other_and_what_computes_nothing(path):
+    own = {name for name in imported_modules(path) if name.split(".")[0] == "emnist"}
+    others = {name.split(".")[0] for name in imported_modules(path)} - {"emnist"} - sys.stdlib_module_names
+    assert all(name.startswith(("emnist.utils.", "emnist.params")) for name in own) and others <= OTHERS

@@ -1,9 +1,14 @@
 """What the system refuses ends a command in one sentence. The long forms are benchmarks/faults.py and memory.py."""
 
 import errno
+import fcntl
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 
 import numpy as np
 import pytest
@@ -11,6 +16,7 @@ import torch
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError, run_cli
+from emnist.utils.locks import exclusive_lock
 
 
 @pytest.fixture
@@ -46,6 +52,52 @@ def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkey
     assert code == 1 and said.startswith("error: ") and said.count("\n") == 1 and str(path) in said
     assert path.read_bytes() == b"old"
     assert undeletable or os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_permissions_keeps_its_own(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "chmod", failing(number))
+    write_bytes(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys, number):
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    with exclusive_lock(tmp_path / "folder", "another download") as folder:
+        assert folder.is_dir()
+    said = capsys.readouterr().out
+    assert said.startswith(f"warning: {folder} is on a file system without locks (") and said.count("\n") == 1
+    assert said.endswith("do not start another download beside this\n")
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_terminal_that_lacks_a_character_shows_its_number(locale):
+    script = (
+        "from emnist.utils.errors import run_cli; from emnist.utils.progress import log; run_cli(lambda: log(chr(177)))"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"} if locale == "C" else {"LC_ALL": locale}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, env=os.environ | ascii_only)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"\\xb1\n" if locale == "C" else "±\n".encode())
+
+
+def test_a_bar_fits_a_narrow_terminal():
+    script = "from emnist.utils.progress import progress; list(progress(range(3), 'pretrain epoch 12/200', 3, 'batch'))"
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    subprocess.run([sys.executable, "-c", script], stderr=inside, check=True)
+    os.close(inside)
+    shown = re.split(r"[\r\n]+", os.read(terminal, 10_000).decode())
+    os.close(terminal)
+    assert any("pretrain epoch" in line for line in shown) and max(map(len, shown)) <= 40
+
+
+@pytest.mark.parametrize("arguments", ["--help", "predict --help", "summary"])
+def test_a_reader_that_is_gone_ends_a_command_without_a_traceback(arguments):
+    command = f"(sleep 0.1; {sys.executable} -m emnist {arguments}) | true"
+    assert "Error" not in subprocess.run(["sh", "-c", command], capture_output=True, text=True).stderr
 
 
 @pytest.mark.parametrize(

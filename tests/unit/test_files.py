@@ -9,9 +9,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emnist.data.files import load_json, write_array, write_csv, write_json
-from emnist.models import build_model, load_model
+from emnist.models import build_model
 from emnist.models.weights import load_weights, save_weights
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import remove_stale_files
@@ -32,6 +34,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         write_bytes(path, b"new", "no bytes")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(chunks=st.lists(st.binary(max_size=100), max_size=5))
+def test_files_hold_exactly_the_bytes_that_are_written(tmp_path_factory, chunks):
+    path = tmp_path_factory.getbasetemp() / "file"
+    write_bytes(path, *chunks)
+    assert path.read_bytes() == b"".join(chunks)
 
 
 def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path, monkeypatch):
@@ -113,17 +123,6 @@ def test_json_and_csv(tmp_path):
     assert (tmp_path / "file.csv").read_text() == 'actual,loss\n",",\n"""",0.5\n'
 
 
-def test_weights_come_back_and_are_the_same_bytes_each_time(tmp_path):
-    model = build_model("lenet")
-    about = {"model": "lenet", "classes": "x" * 62, "mean": 0.1, "std": 0.3}
-    for name in ("first", "second"):
-        save_weights(tmp_path / name, model, **about)
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
-    loaded, read = load_model(tmp_path / "first")
-    assert read == about
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values()))
-
-
 def test_weights_that_are_a_pickle_are_not_run(tmp_path):
     class Trap:
         def __reduce__(self):
@@ -143,19 +142,3 @@ def test_weights_that_cannot_be_mapped_into_memory_are_one_sentence(tmp_path, mo
     with pytest.raises(UserError, match="unable to mmap"):
         load_weights(tmp_path / "weights.safetensors")
     assert not (tmp_path / "trapped").exists()
-
-
-@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 100, 1000, 100_000])
-def test_truncated_weights_are_an_error_that_names_the_file(tmp_path, length):
-    path = tmp_path / "weights.safetensors"
-    save_weights(path, build_model("lenet"), model="lenet", classes="x" * 62, mean=0.1, std=0.3)
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(UserError, match="weights.safetensors"):
-        load_model(path)
-
-
-def test_weights_of_another_architecture_are_refused(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    save_weights(path, build_model("lenet"), model="spinalnet", classes="x" * 62, mean=0.1, std=0.3)
-    with pytest.raises(UserError, match="should hold the weights of spinalnet"):
-        load_model(path)

@@ -2,12 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvc.utils.hydra import apply_overrides
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 
 from emnist.data import idx
 from emnist.sources import folder as folder_source
 from emnist.sources.folder import Options, copy_folders, obtain
 from emnist.utils.errors import UserError
+from emnist.utils.yaml import load_yaml
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 
@@ -40,6 +42,18 @@ def test_a_home_folder_may_be_abbreviated(mine, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     obtain(Options(emnist="~/mine", mnist="~/mine"), tmp_path / "raw")
     assert contents(tmp_path / "raw") == contents(mine)
+
+
+@pytest.mark.parametrize("name", ["my emnist", "über (2)", "a#b&c=d,e", "it's [100%] {a}: $HOME", "123", "null"])
+@pytest.mark.parametrize("home", [True, False], ids=["home", "path"])
+def test_a_path_in_double_quotes_arrives_as_it_is(name, home, tmp_path, monkeypatch):
+    write_official(tmp_path / name, EMNIST_NAMES + MNIST_NAMES)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("folder: {emnist: null, mnist: null}\n")
+    apply_overrides("params.yaml", [f'folder.emnist="{"~" if home else tmp_path}/{name}"'])
+    obtain(Options(**load_yaml(Path("params.yaml").read_bytes())["folder"]), tmp_path / "raw")
+    assert contents(tmp_path / "raw") == contents(tmp_path / name)
 
 
 def test_missing_files_are_listed_and_nothing_is_copied(mine, tmp_path):

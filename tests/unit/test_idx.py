@@ -194,16 +194,3 @@ def assert_error_or_equal(path, content, read, expected):
     except UserError:
         return
     assert np.array_equal(array, expected)
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
-def test_real_files_are_read():
-    folder = SHARED / "handwriting62"
-    images, labels = idx.load_pair(
-        folder / "emnist-byclass-test-images-idx3-ubyte.gz",
-        folder / "emnist-byclass-test-labels-idx1-ubyte.gz",
-        62,
-        transposed=True,
-    )
-    assert images.shape == (2074, 28, 28)
-    assert np.bincount(labels, minlength=62).min() >= 19

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from model_helpers import add_network
 from pipeline_helpers import REPOSITORY, set_params
-from test_pretrained import add_network
 
 from emnist.data.classes import CHARACTERS
 from emnist.models import build_model, load_model, pretrained

@@ -68,7 +68,6 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
         ),
         ({"transfer": None}, ["transfer", "None"]),
         ({"recipe": "aneal"}, ["recipe should be one of annealed, baseline", "did you mean annealed?"]),
-        ({"transfer__learning_rate": "1e-3"}, ["transfer.learning_rate", "write 0.001"]),
         ({"sizes__small__train": 99}, ["sizes.small.train", "100"]),
         ({"architectures__lenet__dropout": {"annealed": 0.0}}, ["architectures.lenet.dropout should have", "baseline"]),
         ({"architectures__ensnet__compare_size": {"small": "tny"}}, ["ensnet.compare_size", "did you mean tiny?"]),

@@ -1,7 +1,6 @@
 import numpy as np
 
 from benchmarks import sample as fit
-from emnist.sources import sample
 
 
 def test_shares_of_forms_are_found_though_forms_look_alike():
@@ -13,11 +12,3 @@ def test_shares_of_forms_are_found_though_forms_look_alike():
     probabilities = (read_as / read_as.sum(axis=0)).T[seen]
     assert np.abs(np.bincount(seen) / len(seen) - truth).max() > 0.08
     np.testing.assert_allclose(fit.mixture_shares(probabilities), truth, atol=0.02)
-
-
-def test_each_form_is_rendered_as_often():
-    pool = [(character, form) for character in "7g" for character, form, _ in sample.FORMS[character]]
-    images, numbers = fit.render_forms(pool)
-    assert np.bincount(numbers).tolist() == [fit.IMAGES_PER_FORM] * len(pool)
-    assert len(images) == len(numbers)
-    assert sample.FORMS == sample.load_forms()

@@ -1,6 +1,5 @@
 """What is missing for `make` is said in one sentence, and the same command works once it is there."""
 
-import ast
 import re
 import shutil
 import subprocess
@@ -98,15 +97,6 @@ def test_an_interrupted_installation_starts_afresh(folder):
     assert sorted(path.name for path in (folder / ".venv").iterdir()) == ["bin", "installed", "pyvenv.cfg", "vega.js"]
 
 
-def test_an_interrupted_installation_into_an_own_virtual_environment_goes_on_there(folder):
-    subprocess.run(["./python-stub", "-m", "venv", ".venv"], check=True)
-    (folder / ".venv/mine").touch()
-    (folder / "no-network").touch()
-    assert make().returncode
-    (folder / "no-network").unlink()
-    assert make().returncode == 0 and (folder / ".venv/mine").exists()
-
-
 def test_a_virtual_environment_of_another_python_is_left_alone(folder):
     make()
     (folder / ".venv/installed").unlink()
@@ -134,12 +124,6 @@ def test_an_installation_of_another_folder_is_named(folder):
     )
 
 
-def test_an_installation_whose_python_is_gone_is_named(folder):
-    make()
-    (folder / ".venv/bin/python").unlink()
-    assert has_one_sentence(make(), ".venv should hold a Python that starts", "rm -r .venv")
-
-
 def test_a_folder_without_git_is_told_how_to_begin(folder):
     shutil.rmtree(folder / ".git")
     ceiling = {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
@@ -154,6 +138,16 @@ def test_a_folder_without_git_is_told_how_to_begin(folder):
 
 def test_a_python_that_is_not_there_is_named(folder):
     assert has_one_sentence(make("PYTHON=python9"), "python9", "not found")
+
+
+def test_a_user_without_a_name_is_told_what_dvc_needs(folder, monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    check = [sys.executable, "tools/check_setup.py", "project", "repro"]
+    done = subprocess.run(["unshare", "--user", "--map-user=12345", *check], capture_output=True, text=True)
+    if "unshare" in done.stderr:
+        pytest.skip("this machine allows no user of one's own")
+    assert done.returncode == 1 and "number 12345 has none: run `export LOGNAME=me`" in done.stderr
 
 
 def test_git_that_is_not_installed_is_named(folder, monkeypatch):
@@ -208,15 +202,6 @@ def test_the_package_its_citation_and_the_changelog_name_one_version():
     latest = re.search(r"^## .*?(\d+\.\d+\.\d+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
     assert citation["version"] == project["version"] == latest[1]
     assert citation["license"] == project["license"]
-
-
-def count_tests(folder):
-    trees = [ast.parse(path.read_text()) for path in folder.rglob("test_*.py")]
-    return sum(getattr(node, "name", "").startswith("test_") for tree in trees for node in tree.body)
-
-
-def test_two_thirds_of_the_tests_are_fast():
-    assert count_tests(REPOSITORY / "tests/unit") >= 2 / 3 * count_tests(REPOSITORY / "tests")
 
 
 def test_a_clone_has_a_folder_for_data():

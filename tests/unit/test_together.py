@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 
 import psutil
 import pytest
 
 from emnist.cli import repair
 from emnist.comparison.experiments import is_process_alive
-from emnist.utils.locks import exclusive_lock
 
 WORKING = """
 import os, time
@@ -85,14 +85,6 @@ def test_repair_leaves_a_file_alone_that_a_living_run_is_just_writing(tmp_path, 
     lock.write_bytes(b"")
     timer = threading.Timer(0.3, lock.write_bytes, [b"{}"])
     timer.start()
-    repair.main(None)
+    repair.main(Namespace(all=False))
     timer.join()
     assert lock.read_bytes() == b"{}" and capsys.readouterr().out == ""
-
-
-def test_who_comes_second_to_a_lock_says_for_what_it_waits(tmp_path):
-    code = f"from emnist.utils.locks import *\nwith exclusive_lock({str(tmp_path)!r}, 'the first'): print('has it')"
-    with exclusive_lock(tmp_path, "nobody"):
-        second = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        assert second.stdout.readline() == "waiting for the first\n"
-    assert second.communicate()[0] == "has it\n"

@@ -36,11 +36,6 @@ PREDICT = """async ([name, text]) => {
 }"""
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
 def main():
     parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
@@ -57,7 +52,8 @@ def main():
         for path in [*options.dist.glob("ort-wasm-simd-threaded.*"), options.dist / "ort.wasm.min.js", *paths]:
             shutil.copy(path, folder)
         (folder / "index.html").write_text(PAGE)
-        handler = functools.partial(Handler, directory=folder)
+        http.server.SimpleHTTPRequestHandler.log_message = lambda *arguments: None
+        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

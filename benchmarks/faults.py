@@ -233,7 +233,7 @@ def import_all(project, stages):
         # Rendering keeps the outlines of the characters in memory.
         with tempfile.TemporaryDirectory() as folder:
             sample.obtain(sample.Options(**options), Path(folder))
-    gc.freeze()  # so that the forked processes share these modules' memory
+    gc.freeze()  # The forked processes then share the memory of these modules.
 
 
 def of_earlier_epoch(name, found, content):

@@ -54,34 +54,20 @@ from stages.plots import load_predictions, load_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
-SECONDS = 2  # of the processor, that a file may take
+SECONDS = 2  # processor time that a file may take
 MEMORY = 2**30  # bytes that a file may take beyond what the process has before
 BATCH = 5000  # files that a process parses before the next one takes over
 PROJECT = Path(__file__).parents[1]
 
 
 class Parser(NamedTuple):
-    """A parser that is fuzzed.
+    """A parser that is fuzzed."""
 
-    Attributes
-    ----------
-    share : float
-        Percentage of all files.
-    path : str
-        The path of the file; an error must name it.
-    sound : list of bytes
-        Sound files.
-    parse : callable
-        Called with the path, in the folder of the file.
-    make : callable, optional
-        Makes a file up, from a random.Random.
-    """
-
-    share: float
-    path: str
-    sound: list
-    parse: Callable
-    make: Callable | None = None
+    share: float  # percentage of all files
+    path: str  # path of the file, which an error must name
+    sound: list  # sound files, as bytes
+    parse: Callable  # called with the path, in the folder of the file
+    make: Callable | None = None  # makes a file up, from a random.Random
 
 
 def parsers():
@@ -120,30 +106,23 @@ def parsers():
     def remove_recorded(path):
         remove_stale_files(Path(".dvc/tmp/continue").resolve(), outputs=())
 
-    def load_trials(path):
-        return load_table(path, trial=int, validation_loss=float)
-
-    def load_state(path):
-        return Checkpoint("state", ".").load()
-
-    def check_lock(path):
-        return check_inputs("split"), is_cut_short(path)
-
     few_weights, locks = [Path("few-weights").read_bytes()], [lock, b"schema: '3.0'\nstages: []\n"]
     return {
         "IDX images": parser(12, "images.gz", idx.load_images, make_idx),
         "IDX labels": parser(12, "labels.gz", lambda path: idx.load_labels(path, 62), make_idx),
         "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
         "npy array": parser(10, "array.npy", lambda path: load_array(path, np.uint8, 3), make_npy),
-        "JSON": parser(12, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
+        "JSON": parser(15, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
         "CSV of predictions": parser(3, "data/predictions/test.csv", lambda path: load_predictions("test"), make_csv),
-        "CSV of trials": parser(3, "trials.csv", load_trials, make_csv),
+        "CSV of trials": parser(
+            3, "trials.csv", lambda path: load_table(path, trial=int, validation_loss=float), make_csv
+        ),
         "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
         "model": parser(1, "weights", load_model, make_safetensors),
-        "checkpoint": parser(6, "state/state", load_state, make_checkpoint),
+        "checkpoint": parser(6, "state/state", lambda path: Checkpoint("state", ".").load(), make_checkpoint),
         "record of a checkpoint": parser(2, ".dvc/tmp/continue/a-b/outputs.json", remove_recorded, make_json),
         "params.yaml": parser(2, "params.yaml", load_params, make_yaml),
-        "dvc.lock": parser(0.1, "dvc.lock", check_lock, make_yaml, locks),
+        "dvc.lock": parser(0.1, "dvc.lock", lambda path: (check_inputs("split"), is_cut_short(path)), make_yaml, locks),
         "rwlock of DVC": parser(2, ".dvc/tmp/rwlock", is_json, make_json),
         "card of a network": parser(0.2, "pretrained/lenet.md", lambda path: pretrained.load_card("lenet"), make_card),
         "picture": parser(13.7, "picture", read_character, make_picture, pictures()),
@@ -152,18 +131,8 @@ def parsers():
 
 
 NUMBERS = [0, 1, 2, 3, 28, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1]
-NAMES = [
-    "../up",
-    "/etc/passwd",
-    "gzip/a",
-    "gzip\\..\\..\\a",
-    "gzip/a\0b",
-    "",
-    "C:\\a",
-    "gzip/\u202ea",
-    "a" * 60000,
-    "\n",
-]
+PATHS = "../up /etc/passwd gzip/a gzip\\..\\..\\a C:\\a gzip/\u202ea".split()
+NAMES = [*PATHS, "gzip/a\0b", "", "a" * 60000, "\n"]
 LETTERS = ["", "nan", "inf", "-1", "1e999", "A", "\0", "9" * 5000, '"', "\u2028", "é", ",", "\n", "actual", "0x1"]
 
 
@@ -389,12 +358,8 @@ REFUSED, ACCEPTED, FAULT, DONE, SLOWEST = range(5)
 def fuzz(parser, name, numbers, seed):
     """Let processes of their own parse the files of these numbers.
 
-    Returns
-    -------
-    counts : list of int
-        Refused, accepted, faults, all, and the microseconds of the slowest.
-    memory : int
-        Bytes that the largest of the processes had.
+    Returned are the numbers of files refused, accepted, faulty and all, the microseconds of the slowest, and the bytes
+    of memory of the largest process.
     """
     shared, memory = memoryview(mmap.mmap(-1, 64)).cast("q"), 0
     while shared[DONE] < len(numbers):
@@ -413,7 +378,7 @@ def fuzz(parser, name, numbers, seed):
             save(name, numbers[shared[DONE]], Path(parser.path).read_bytes())
             shared[FAULT] += 1
             shared[DONE] += 1
-    return list(shared[:5]), memory
+    return *shared[:5], memory
 
 
 def parse_files(parser, name, numbers, seed, shared):
@@ -485,8 +450,8 @@ def main():
             if options.parser not in (None, name):
                 continue
             start = time.perf_counter()
-            (refused, accepted, fault, done, slowest), memory = fuzz(each, name, numbers, options.seed)
-            Path(each.path).write_bytes(each.sound[0])  # for the parsers that read it too
+            refused, accepted, fault, done, slowest, memory = fuzz(each, name, numbers, options.seed)
+            Path(each.path).write_bytes(each.sound[0])  # Other parsers load it, too.
             faults += fault
             outcomes = [f"{done:,}", f"{refused:,}", f"{accepted:,}", fault]
             print_row(name, *outcomes, f"{time.perf_counter() - start:.0f}", slowest // 1000, memory // 10**6)

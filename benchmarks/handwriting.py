@@ -36,20 +36,7 @@ def main():
 
 @torch.inference_mode()
 def accuracy(model, images, classes):
-    """Compute the accuracy among the first classes only.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    images : emnist.training.batches.ImageBatches
-    classes : int
-        Number of classes among which the model chooses.
-
-    Returns
-    -------
-    float
-        From 0 to 1.
-    """
+    """Compute a model's accuracy (0 to 1) on `ImageBatches`, where it chooses among the first `classes` (int) only."""
     correct = 0
     for batch, labels in images.eval_batches(1000):
         with images.hardware.autocast():

@@ -12,6 +12,7 @@ command; for the others, DVC and the stages are forked from one process that has
 """
 
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -72,15 +73,12 @@ def read_log(content):
 @contextlib.contextmanager
 def mounted(file, folder):
     """Mount the ext4 file system in a file."""
-    device = subprocess.run(["losetup", "--find", "--show", file], check=True, capture_output=True, text=True).stdout
+    # The loop device ends with the mount.
+    subprocess.run(["mount", "-o", "loop,nodiscard", file, folder], check=True)
     try:
-        subprocess.run(["mount", "-o", "nodiscard", device.strip(), folder], check=True)
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", folder], check=True)
+        yield
     finally:
-        subprocess.run(["losetup", "--detach", device.strip()], check=True)
+        subprocess.run(["umount", folder], check=True)
 
 
 def record(folder, disk, real):
@@ -134,24 +132,25 @@ class StageProcess:
         from emnist.utils.errors import run_cli
 
         name = command[-1].split(".")[-1]
-        self.pid = forked(lambda: run_cli(__import__(f"stages.{name}", fromlist=["main"]).main))
+        self.pid = forked(lambda: run_cli(importlib.import_module(f"stages.{name}").main))
 
     def communicate(self):
         self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def reproduce(output):
-    """Do what `emnist repair && dvc repro` does, in this process."""
+def reproduce(project, output):
+    """Do what `emnist repair && dvc repro` does in a project, in this process."""
     import dvc.cli
     import dvc.stage.run
 
     from emnist.cli import repair
 
+    os.chdir(project)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(project))
     repair.main(SimpleNamespace(all=False))
     dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
     sys.exit(dvc.cli.main(["repro"]))
@@ -163,16 +162,10 @@ def run_on(project, real):
         done = run("emnist repair && dvc repro", project, check=False)
         return done.returncode, done.stdout
     output = project.parent.parent / "output"
-    import dvc.cli  # noqa: F401
-    import dvc.commands.repro  # noqa: F401
-    import dvc.repo.reproduce  # noqa: F401
-
-    def continue_there():
-        os.chdir(project)
-        reproduce(output)
-
-    code = os.waitstatus_to_exitcode(os.waitpid(forked(continue_there), 0)[1])
-    return code, output.read_text()
+    for module in ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce"):
+        importlib.import_module(module)  # The forked processes need not import it.
+    pid = forked(lambda: reproduce(project, output))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.read_text()
 
 
 def main():

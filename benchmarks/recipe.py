@@ -51,26 +51,10 @@ WITHOUT = {  # ingredient: changes to the recipes of SGD and of Adam that remove
 
 
 def train(params, images, labels, name, seed, recipes, score, whole=False):
-    """Train as the pipeline does, with one thread.
+    """Train an architecture as the pipeline does, with one thread, by two recipes: SGD's and Adam's.
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    images, labels : numpy.ndarray
-    name : str
-        The architecture.
-    seed : int
-    recipes : (emnist.training.recipe.Recipe, emnist.training.recipe.Recipe)
-        Of SGD and of Adam.
-    score : callable
-        Called with the model and a function that makes `ImageBatches` of arrays (images, labels, indices).
-    whole : bool
-        Whether Adam trains on the validation images too, as the pipeline's does.
-
-    Returns
-    -------
-    list
-        What `score` returns after SGD and after Adam.
+    `score` is called after each, with the model and a function that makes `ImageBatches` of arrays (images, labels,
+    indices); what it returned is returned, as a list. With `whole`, Adam trains on the validation images, too.
     """
     parts, pixel_stats = partition(labels, params.seed), pixel_statistics(images)
     seed_torch(seed, "weights")
@@ -99,10 +83,7 @@ def in_parallel(function, calls, workers):
 def train_and_score(params, data, test, *run):
     """Train and score a run, of which `train` has the arguments, on test images if `test`, else on validation images.
 
-    Returns
-    -------
-    tuple of float
-        Accuracy and macro F1 in percent after SGD, the same after Adam, and the seconds of the run.
+    Returned are accuracy and macro F1 in percent after SGD, the same after Adam, and the seconds of the run.
     """
     start = time.perf_counter()
     images, labels, *held_out = data

@@ -7,7 +7,7 @@
 The folders are in the official layout. `fit` estimates the share of each form of `sample_forms.csv` from the training
 images, and writes it there. To add a form, add a row with any share, and fit. `judge` prints the accuracy, macro F1 and
 the most frequent confusions among 62 characters of the training images, so that the test images stay unseen. `ablate`
-reads test images, MNIST's among the ten digits. Its models have as many images and epochs as in the default run, and
+predicts test images, MNIST's among the ten digits. Its models have as many images and epochs as in the default run, and
 the annealed recipe.
 """
 
@@ -78,7 +78,7 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
 
 # Constants of `fit`.
 SEED = 42
-IMAGES_PER_FORM = 80  # on which the network learns to tell forms apart
+IMAGES_PER_FORM = 80  # number of images from which the network learns a form
 EPOCHS = 8
 RECIPE = Recipe(
     SGD(momentum=0.9, weight_decay=5e-4),
@@ -89,7 +89,7 @@ RECIPE = Recipe(
     augmentations=(Affine(degrees=8, translate=0.05, scale=(0.95, 1.05), shear=3),),
     clip_norm=1.0,
 )
-ROUNDS = 40  # of expectation maximisation
+ROUNDS = 40  # rounds of expectation maximisation
 MIN_SHARE = 0.01  # a smaller share counts as none
 ANY_FORM = 0.2  # share of the writers who use any form of the character itself, so that the sample stays diverse
 
@@ -100,18 +100,9 @@ def changed(changes):
 
 
 def render_forms(pool):
-    """Render images of each form.
+    """Render images, (N, 28, 28) of uint8, of each form; `pool` lists characters with their forms.
 
-    Parameters
-    ----------
-    pool : list of (str, str)
-        Characters and their forms.
-
-    Returns
-    -------
-    images : numpy.ndarray of uint8, shape (N, 28, 28)
-    numbers : numpy.ndarray of int64, shape (N,)
-        Of the forms, in `pool`.
+    Also returned are the numbers of the images' forms in `pool`, (N,) of int64.
     """
     images, numbers = [], []
     seeds = iter(np.random.SeedSequence(SEED).spawn(IMAGES_PER_FORM * len(pool)))
@@ -147,15 +138,8 @@ def probabilities_of_forms(images, labels, pool):
 def mixture_shares(probabilities):
     """Estimate how often each form occurs among images, by expectation maximisation.
 
-    Parameters
-    ----------
-    probabilities : numpy.ndarray of float, shape (N, forms)
-        Of each form for each image, where all forms are equally frequent.
-
-    Returns
-    -------
-    numpy.ndarray of float, shape (forms,)
-        Sums to 1. Of all shares these make the images most likely.
+    `probabilities`, (N, forms), are those of each form for each image where all forms are equally frequent. The shares,
+    (forms,), sum to 1, and of all shares they make the images most likely.
 
     References
     ----------

@@ -38,10 +38,8 @@ PAUSE = 0.1  # seconds between two measurements of the memory
 def measure(command, folder):
     """Run a stage.
 
-    Returns
-    -------
-    seconds, most, own, kept : float, int, int, int
-        The time, the most memory in bytes, the part of it that no file backs, and the most bytes kept to continue from.
+    Returned are its seconds and the largest numbers of bytes: of memory, of memory that no file backs, and of what is
+    kept to continue from.
     """
     start, began, most, own, kept = time.perf_counter(), time.time(), 0, 0, 0
     words = shlex.split(command.removeprefix("exec "))

@@ -131,7 +131,7 @@ class Kills:
 
     def __init__(self, options, seconds, tally):
         self.rng, self.seconds, self.tally = random.Random(options.seed), seconds, tally
-        self.most = -(-options.kills // len(seconds))  # in a stage
+        self.most = -(-options.kills // len(seconds))  # kills in a stage
         self.end, self.hit = time.monotonic() + 60 * options.minutes, None
         self.kinds = shuffled_kinds(self.rng, TARGETS)
 

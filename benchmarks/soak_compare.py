@@ -27,7 +27,7 @@ from benchmarks.soak import LEFT_AFTER, SIGNALS, Tally, kills_parser, prepare, s
 
 MODELS = ("lenet", "spinalnet")
 COMMAND = f"emnist compare --models {','.join(MODELS)} --seeds 42 --jobs 1"
-TARGETS = {  # what a command line of each kind contains
+TARGETS = {  # kinds of processes, and what their command lines contain
     "all": "",
     "comparison": "emnist compare",
     "queue": "exp queue-worker",

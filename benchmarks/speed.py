@@ -38,7 +38,7 @@ from emnist.utils.progress import progress
 RNG = np.random.default_rng(0)
 PIXEL_STATS = {"mean": 0.17, "std": 0.32}
 BATCH = 64
-IMAGES = {"lenet": 12_800, "ensnet": 128}  # in a round, so that it takes seconds; 1,280 for the other models
+IMAGES = {"lenet": 12_800, "ensnet": 128}  # images in a round of seconds; 1,280 for the other models
 
 
 def characters(count, classes=62):
@@ -47,12 +47,9 @@ def characters(count, classes=62):
 
 
 def alternate(rounds, **contenders):
-    """Time contenders (callables) in turn, each equally often the first, after an uncounted round.
+    """Time contenders (callables) in turn, each equally often the first; return the median seconds of each (dict).
 
-    Returns
-    -------
-    dict of str to float
-        Median seconds of each contender.
+    The first round is not counted.
     """
     seconds, order = {name: [] for name in contenders}, list(contenders)
     for number in range(rounds + 1):

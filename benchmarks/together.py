@@ -9,7 +9,6 @@ Prints a line a scenario, and exits with 1 if one fails.
 import contextlib
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -195,16 +194,12 @@ def of_another_user(folder, expected):
     """Another user's commands in this checkout: git refuses them, or its files cannot be written."""
     if os.getuid():
         return "left out: only root can act as another user"
-    code = f"import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.environ['HOME'] = '/tmp'; os.chdir({str(folder)!r})"
-
-    def as_other(*arguments):
-        code_of = f"{code}; os.execv({sys.executable!r}, {['python', *arguments]!r})"
-        return run(shlex.join([sys.executable, "-c", code_of]), folder, check=False)
-
-    if as_other("-c", "").returncode:
+    nobody = {"user": 65534, "group": 65534, "extra_groups": [], "env": environment() | {"HOME": "/tmp"}}
+    if subprocess.run([sys.executable, "-c", ""], cwd=folder, **nobody).returncode:
         return "left out: another user cannot start this Python"
-    for command in (["-m", "emnist", "repair"], ["-m", "dvc", "repro"]):
-        done = as_other(*command)
+    for module, command in (("emnist", "repair"), ("dvc", "repro")):
+        words = [sys.executable, "-m", module, command]
+        done = subprocess.run(words, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **nobody)
         assert "Traceback" not in done.stdout, done.stdout
     return done.stdout.strip().splitlines()[-1][:200]
 

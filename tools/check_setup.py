@@ -72,7 +72,7 @@ def check_installation():
 
 
 def venv_version():
-    """Read the version of the Python that .venv was made with; None if it does not say."""
+    """Return the version of the Python that .venv was made with; None if it does not say."""
     try:
         major, minor = venv_settings()["version"].split(".")[:2]
         return int(major), int(minor)
@@ -81,7 +81,7 @@ def venv_version():
 
 
 def venv_settings():
-    """Read what .venv says of how it was made; empty if it says nothing."""
+    """Return what .venv says of how it was made; empty if it says nothing."""
     try:
         with open(".venv/pyvenv.cfg", encoding="utf-8") as file:
             return dict(map(str.strip, line.split("=", 1)) for line in file if "=" in line)

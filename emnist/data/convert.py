@@ -8,10 +8,10 @@ from emnist.utils.errors import UserError
 SIDE = 28  # pixels
 BORDER = 2  # pixels left clear on every side
 BLUR = 1  # pixels, standard deviation
-PADDING = 4 * BLUR  # pixels around the image, as far as the filter spreads ink
+PADDING = 4 * BLUR  # pixels around the image; the filter spreads ink as far
 WEIGHTS = np.exp(-0.5 / BLUR**2 * np.arange(-PADDING, PADDING + 1) ** 2)
 WEIGHTS /= WEIGHTS.sum()
-INK_THRESHOLD = 0.1  # of the brightest pixel: anything fainter is the tail of the blur, or paper
+INK_THRESHOLD = 0.1  # fraction of the brightest pixel; anything fainter is the tail of the blur, or paper
 
 
 def convert(image):
@@ -50,7 +50,7 @@ def convert(image):
     if not image.any():
         raise UserError("a character should be white on black, but the image is blank: use one that shows a character")
 
-    # Padded, so that ink at the edge of the image is blurred like any other.
+    # The image is padded so that ink at its edge is blurred like any other.
     return centre(_blur(_blur(np.pad(image, 2 * PADDING)).T).T)
 
 
@@ -70,7 +70,7 @@ def centre(blurred):
 
 
 def _blur(image):
-    """Filter along the first axis, as `scipy.ndimage.gaussian_filter` does, which takes long to import.
+    """Filter along the first axis, as `scipy.ndimage.gaussian_filter` does; SciPy takes long to import.
 
     Its order of the sums and its precision are kept, so that the values are the same to the last bit.
     """

@@ -13,7 +13,7 @@ from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError
 from emnist.utils.names import shorten
 
-MAX_HEADER = 1000  # bytes of a .npy file's header, a Python literal
+MAX_HEADER = 1000  # largest number of bytes of a .npy file's header, which is a Python literal
 
 
 def write_json(path, value):
@@ -99,7 +99,7 @@ def load_array(path, dtype, ndim):
         array = np.load(path, mmap_mode="c", allow_pickle=False) if fits else None
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except Exception as error:  # NumPy parses the header as a Python literal and lets the parser's errors through
+    except Exception as error:  # NumPy parses the header as a Python literal, and raises what its parser raises.
         raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
     if array is None:
         raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")

@@ -18,9 +18,9 @@ from emnist.utils.errors import UserError
 
 SIDE = 28
 UNSIGNED_BYTES = 0x0800  # the magic number of IDX is this plus the number of dimensions
-MAX_ITEMS = 2_000_000  # EMNIST ByClass has 814,255
+MAX_ITEMS = 2_000_000  # largest number of images in a file; EMNIST ByClass has 814,255
 BLOCK_ITEMS = 1024
-DEFLATE_RATIO = 1032  # the most by which decompression can enlarge a deflate stream
+DEFLATE_RATIO = 1032  # largest factor by which decompression can enlarge a deflate stream
 
 
 def load_images(path, transposed=False):
@@ -172,7 +172,7 @@ def _load_blocks(path, kind, shape):
             for start in range(0, count, BLOCK_ITEMS):
                 items = min(BLOCK_ITEMS, count - start)
                 yield np.frombuffer(_read_exactly(file, items * item_size), np.uint8).reshape(items, *shape)
-            if file.read(1):  # at the end, gzip verifies its checksum
+            if file.read(1):  # gzip verifies its checksum at the end.
                 raise _format_error(path, kind, f"more bytes follow the {count:,} items it declares")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: put the {kind} there") from None

@@ -64,9 +64,9 @@ def images_per_second(model, hardware, augmentations, clip_norm, seconds=5):
 
 
 def _calls_per_second(function, seconds):
-    function()  # the first call is slower
+    function()  # The first call is slower, so it is not measured.
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        function()  # ends with a copy to the CPU, which waits for the GPU
+        function()  # It ends with a copy to the CPU, which waits for the GPU.
         calls += 1
     return calls / (time.perf_counter() - start)

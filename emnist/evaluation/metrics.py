@@ -20,8 +20,9 @@ def bymerge_accuracy(labels, top3):
     return np.mean(BYMERGE[top3[:, 0]] == BYMERGE[labels])
 
 
-# By their names in the metrics' files, after accuracy and the weighted means. Each is called with the true classes, (N,) array of int, and the
-# three most probable classes of each image, (N, 3), the most probable first; it returns a number from 0 to 1.
+# By their names in the metrics' files, after accuracy and the weighted means. Each is called with the true classes, (N,)
+# array of int, and the three most probable classes of each image, (N, 3), the most probable first. It returns a number
+# from 0 to 1.
 METRICS = {metric.__name__: metric for metric in (macro_f1, top3_accuracy, bymerge_accuracy)}
 
 

@@ -13,7 +13,7 @@ from emnist.utils.atomic import write_bytes
 
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
 GREY = "0.55"
-MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib; 0 and O differ, and 1, I and l do
+MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and shows 0 unlike O, and 1, I and l unlike each other
 # "default" comes first, so that a user's matplotlibrc does not change the figures.
 styled = plt.style.context(["default", {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False}])
 

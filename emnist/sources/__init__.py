@@ -3,7 +3,7 @@
 Each module of this package is a source, except those whose names begin with an underscore. A source defines ``TITLE``
 (str, for figures and tables), ``Options`` (a subclass of `emnist.utils.schema.Section`, the schema of download.NAME in
 params.yaml) and ``obtain(options, folder, with_digits=True)``, which writes the eight files that
-`emnist.data.datasets` reads: four of characters and, if `with_digits`, four of digits.
+`emnist.data.datasets` loads: four of characters and, if `with_digits`, four of digits.
 """
 
 import importlib

@@ -17,10 +17,10 @@ from emnist.utils.checksum import file_checksum
 from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log
 
-CHUNK = 2**17  # bytes, the most that a killed download loses
-ATTEMPTS = 5  # in a row without progress, after which a mirror has failed
+CHUNK = 2**17  # bytes; a killed download loses at most this many
+ATTEMPTS = 5  # a mirror has failed after so many attempts in a row without progress
 LINE_EVERY = 2**25  # bytes between log lines where there is no terminal
-MAX_BYTES = 2**31  # of a file, so that a mirror cannot fill the disk; EMNIST's archive has a quarter of that
+MAX_BYTES = 2**31  # no mirror can fill the disk with more; EMNIST's archive has a quarter of this
 MAX_REDIRECTS = 5
 
 
@@ -126,19 +126,19 @@ def _download(mirror, partial, named, back_off, timeout):
         partial.unlink()
         if not resumed_from:
             raise MirrorFailed(error)
-        resumed_from = 0  # the bytes of an earlier run or another mirror may be wrong: try once more from the start
+        resumed_from = 0  # The bytes of an earlier run or another mirror may be wrong, so it starts once more.
 
 
 def _receive(url, partial, named, timeout):
     """Append the missing bytes to `partial`; `named` are the hosts of all mirrors."""
     size = _size(partial)
-    # Without compression: the checksum is that of the file's own bytes.
+    # The file must come without compression, because the checksum is that of its own bytes.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
         with _Session() as session, _request(session, url, named, headers, timeout) as response:
             status = response.status_code
             if status == 416 and size:
-                return  # the file is complete
+                return  # The file is complete.
             if status in (408, 429) or status >= 500:
                 raise _AttemptFailed(f"answered {status} {response.reason}")
             if status not in (200, 206):
@@ -150,7 +150,7 @@ def _receive(url, partial, named, timeout):
             if begins_as_page or response.headers.get("Content-Type", "").startswith("text/html"):
                 raise MirrorFailed("sent a web page instead of the file")
             _append(partial, size if status == 206 else 0, chain([first], chunks), length)
-    except ValueError:  # raised by requests for malformed addresses
+    except ValueError:  # requests raises it for a malformed address.
         raise MirrorFailed("is not a web address") from None
     except requests.Timeout:
         raise _AttemptFailed(f"did not answer for {timeout:g} s") from None

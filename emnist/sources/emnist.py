@@ -17,7 +17,7 @@ from emnist.utils.names import shorten
 from emnist.utils.schema import Section
 
 TITLE = "EMNIST ByClass"
-LARGEST_MEMBER = 2**30  # bytes; the largest member needed of the official archive has a fifth of that
+LARGEST_MEMBER = 2**30  # bytes; the largest member that is extracted from the official archive has a fifth of this
 
 ANOTHER_RUN = "another run that is downloading the same files"
 
@@ -143,5 +143,5 @@ def _read_member(archive, name):
         raise
     except KeyError:
         raise archive_error(f"it has no member {name}") from None
-    except Exception as error:  # zipfile raises a dozen kinds of errors on damaged archives
+    except Exception as error:  # zipfile raises a dozen kinds of errors for damaged archives.
         raise archive_error(f"it is damaged ({error})") from None

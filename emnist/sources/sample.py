@@ -23,8 +23,8 @@ from emnist.utils.workers import run_in_workers
 
 TITLE = "the rendered sample"
 
-# The files of the fonts, and the packages that hold them. Variable fonts are used at their lightest weight, since the
-# width of the pen depends on the writer.
+# The files of the fonts, and the packages that hold them. Variable fonts are used at their lightest weight, because the
+# writer decides the width of the pen.
 FONTS = {
     "AmaticSC-Regular.ttf": "font_amatic_sc",
     "Caveat[wght].ttf": "fontpkg_caveat",

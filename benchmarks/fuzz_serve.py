@@ -22,7 +22,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from server_helpers import drawing, encode, errors_of, serving  # noqa: E402
+from server_helpers import drawing, encode, errors_of, processes_of, serving  # noqa: E402
 
 from benchmarks.fuzz import damage  # noqa: E402
 from emnist.reading.pictures import FORMATS  # noqa: E402
@@ -117,7 +117,7 @@ def main():
     lock, faults = threading.Lock(), 0
     with serving("--model", "lenet", "--keep", str(Path(options.keep).resolve())) as (url, server):
         host, port = url.removeprefix("http://").split(":")
-        processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children()]
+        processes = [psutil.Process(server.pid), *processes_of(server)]
         memory = sum(process.memory_info().rss for process in processes)
         most = memory
 

@@ -31,6 +31,7 @@ def serving(*arguments, changes="", cwd=None):
     ------
     url : str
     server : subprocess.Popen
+        Afterwards with ``log``, what it has printed since.
     """
     errors, empty = tempfile.TemporaryFile("w+"), tempfile.TemporaryDirectory()
     server = subprocess.Popen(
@@ -54,8 +55,7 @@ def serving(*arguments, changes="", cwd=None):
         yield line.split()[0], server
     finally:
         server.terminate()
-        server.wait()
-        server.stdout.close()
+        server.log = server.communicate()[0]
         empty.cleanup()
 
 

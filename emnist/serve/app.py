@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emnist.serve.guard import Guard
 from emnist.serve.workers import busy
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
@@ -23,7 +22,7 @@ BODY_SECONDS = 10  # in which a request's body must have come
 PAGE, DESCRIPTION = ((Path(__file__).parent / name).read_bytes() for name in ("page.html", "openapi.json"))
 
 
-def create_app(workers, drawings=None, host="localhost"):
+def create_app(workers, drawings=None, root_path=""):
     """Build the application.
 
     Parameters
@@ -32,17 +31,18 @@ def create_app(workers, drawings=None, host="localhost"):
         Which have been started.
     drawings : emnist.serve.drawings.Drawings, optional
         Where drawings are kept.
-    host : str
-        A name by which the server may be reached, besides localhost.
+    root_path : str
+        With which the addresses begin for those who ask, such as "/emnist" behind a proxy.
 
     Returns
     -------
     ASGI application
     """
+    description = json.dumps(json.loads(DESCRIPTION) | {"servers": [{"url": root_path or "/"}]}).encode()
     app = Starlette(
         routes=[
             Route("/", static(PAGE, "text/html; charset=utf-8")),
-            Route("/openapi.json", static(DESCRIPTION, "application/json")),
+            Route("/openapi.json", static(description, "application/json")),
             Route("/models", models),
             Route("/healthz", health),
             Route("/predict", predict, methods=["POST"]),
@@ -51,12 +51,12 @@ def create_app(workers, drawings=None, host="localhost"):
         exception_handlers={
             HTTPException: refuse,
             UserError: lambda _, error: JSONResponse({"error": str(error)}, 422),
-            ClientDisconnect: lambda *_: Response(),
+            ClientDisconnect: lambda *_: Response(status_code=499),  # as nginx's log has it
         },
     )
     app.router.redirect_slashes = False
     app.state.workers, app.state.drawings, app.state.held, app.state.keeping = workers, drawings, 0, asyncio.Lock()
-    return Guard(app, {"localhost", host.lower()})
+    return app
 
 
 def static(content, media_type):
@@ -85,7 +85,7 @@ async def health(request):
 
 
 async def predict(request):
-    kind = type_of(request, ("image/*", "application/json", "application/octet-stream"))
+    kind = type_of(request, ("image/*", "application/json", "multipart/form-data", "application/octet-stream"))
     names = request.app.state.workers.names
     query = {"model": names[0], "top": "3"} | dict(request.query_params)
     for name in query:
@@ -95,7 +95,9 @@ async def predict(request):
         check_name(network, names, "model")
     if not re.fullmatch("[1-9][0-9]?", query["top"], re.ASCII):
         raise UserError(f"top should be a number from 1 to 99, but is {query['top']!r:.60}")
-    answer = await work(request, kind=kind, models=networks, top=int(query["top"]))
+    answer = await work(
+        request, kind=kind, header=request.headers["content-type"], models=networks, top=int(query["top"])
+    )
     return Response(answer, media_type="application/json")
 
 

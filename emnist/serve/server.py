@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emnist.serve.app import PAGE, create_app
-from emnist.serve.guard import protection
+from emnist.serve.guard import Guard, protection
 from emnist.serve.workers import Workers
 from emnist.utils.environment import cores
 from emnist.utils.errors import Interrupted, UserError
@@ -80,7 +80,7 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-def serve(networks, host, port, drawings=None):
+def serve(networks, host, port, drawings=None, allowed_hosts=(), root_path="", log=False):
     """Serve until Ctrl-C or SIGTERM, and answer the requests that have come by then.
 
     Parameters
@@ -92,6 +92,10 @@ def serve(networks, host, port, drawings=None):
         0: any that is free.
     drawings : emnist.serve.drawings.Drawings, optional
         Where drawings are kept.
+    allowed_hosts : iterable of str
+        Other names by which the server may be reached, such as a proxy's.
+    root_path, log
+        As for `emnist.serve.guard.Guard`.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def serve(networks, host, port, drawings=None):
     async def run():
         async with Workers(networks, cores()) as workers:
             config = uvicorn.Config(
-                create_app(workers, drawings, host),
+                Guard(create_app(workers, drawings, root_path), ["localhost", host, *allowed_hosts], root_path, log),
                 http=Connection,
                 ws="none",
                 lifespan="off",

@@ -5,6 +5,7 @@ arguments of `work`, and the request's body. An answer is a line, an HTTP status
 """
 
 import base64
+import email
 import json
 import os
 import signal
@@ -59,15 +60,17 @@ def load(readers, networks):
     return [{**reader.network.metadata, "name": name} for name, reader in readers.items()]
 
 
-def work(readers, body, kind, models=(), top=0):
+def work(readers, body, kind, header="", models=(), top=0):
     """Predict what the pictures of a request show.
 
     Parameters
     ----------
     readers : dict of str to emnist.reading.reader.Reader
     body : bytes
-    kind : {"image/*", "application/json", "application/octet-stream", "drawing"}
+    kind : {"image/*", "application/json", "multipart/form-data", "application/octet-stream", "drawing"}
         What the body holds.
+    header : str
+        The request's ``Content-Type``.
     models : list of str
         Names of the readers.
     top : int
@@ -87,7 +90,7 @@ def work(readers, body, kind, models=(), top=0):
         form = '{"picture": "...", "character": "A"} with the picture in base64'
         file, character = from_json(body, form, lambda value: (decode(value["picture"]), value["character"]))
         return {"image": encode(pictures.read_character(file)), "character": character}
-    images = from_pixels(body) if kind == "application/octet-stream" else np.stack([*images_of(body, kind)])
+    images = from_pixels(body) if kind == "application/octet-stream" else np.stack([*images_of(body, kind, header)])
     columns = [readers[model].predict_images(images) for model in models]
     return {
         "pictures": [
@@ -113,15 +116,37 @@ def from_pixels(body):
     return np.frombuffer(body, np.uint8).reshape(count, SIDE, SIDE)
 
 
-def images_of(body, kind):
-    form = f'{{"pictures": ["..."]}} with 1 to {MAX_PICTURES} pictures in base64'
-    files = [body] if kind == "image/*" else from_json(body, form, pictures_of)
+def images_of(body, kind, header):
+    if kind == "image/*":
+        files = [body]
+    elif kind == "multipart/form-data":
+        files = files_of(body, header)
+    else:
+        form = f'{{"pictures": ["..."]}} with 1 to {MAX_PICTURES} pictures in base64'
+        files = from_json(body, form, pictures_of)
     for number, file in enumerate(files, 1):
         try:
             yield pictures.read_character(file)
         except UserError as error:
             which = f"picture {number} of {len(files)}: " if len(files) > 1 else ""
             raise UserError(f"{which}{error}") from None
+
+
+def files_of(body, header):
+    """Return the files that are in the fields of a form (RFC 7578)."""
+    form = email.message_from_bytes(b"Content-Type: " + header.encode("latin-1") + b"\r\n\r\n" + body)
+    parts = form.get_payload() if form.is_multipart() else []
+    if not 1 <= len(parts) <= MAX_PICTURES or form.defects:
+        raise HTTPException(
+            400,
+            f"the form should hold 1 to {MAX_PICTURES} files between its boundaries, but does not: see /openapi.json",
+        )
+    for part in parts:
+        if part.get_filename() is None:
+            raise UserError(
+                "each field of the form should be a picture's file, but one is text: write model and top behind the address"
+            )
+    return [part.get_payload(decode=True) or b"" for part in parts]
 
 
 def pictures_of(value):
@@ -138,12 +163,18 @@ def from_json(body, form, take):
         raise HTTPException(400, "the body should be JSON, but is not: see /openapi.json") from None
     try:
         return take(value)
-    except (TypeError, KeyError, ValueError):
+    except (AttributeError, TypeError, KeyError, ValueError):
         raise HTTPException(400, f"the body should be {form}: see /openapi.json") from None
 
 
 def decode(text):
-    return base64.b64decode(text, validate=True)
+    """Decode base64 as programs write it: with line breaks, in the alphabet for URLs, or in a data: URL."""
+    if text.startswith("data:"):
+        head, _, text = text.partition(",")
+        if not head.endswith(";base64"):
+            raise ValueError
+    text = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def encode(image):

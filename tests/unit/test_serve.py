@@ -30,6 +30,7 @@ from emnist.serve.drawings import Drawings
 from emnist.sources.folder import Options, obtain
 from emnist.utils.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 MODELS = ["lenet", "resnet"]
 PNG = encode(drawing())
 TIFF = encode(drawing(), "TIFF", compression="tiff_lzw")
@@ -105,6 +106,24 @@ def test_the_description_names_every_address_and_the_limits(url):
     assert f"{MAX_BYTES:,} bytes" in said and "256 pictures" in said and '"maxItems": 256' in said
 
 
+def test_the_docs_list_the_statuses_of_the_description(url):
+    paths = requests.get(f"{url}/openapi.json").json()["paths"].values()
+    described = {status for path in paths for method in path.values() for status in method["responses"]}
+    listed = re.findall(r"^\| (\d[\d, ]+) \|", (ROOT / "docs/serve.md").read_text(), re.MULTILINE)
+    listed = {status for line in listed for status in line.split(", ") if len(status) == 3}
+    assert listed - {"500"} == described - {"200", "201"} | {"404", "405"}
+
+
+def test_a_line_of_log_tells_each_request():
+    with serving("--model", "lenet", "--log") as (url, server):
+        predict(url, PNG)
+        requests.get(f"{url}/no%0Asuch?top=1")
+        requests.get(url, headers={"Host": "attacker.example"})
+    lines = server.log.splitlines()
+    assert [line.rsplit(" ", 2)[0] for line in lines] == ["POST /predict 200", r"GET /no\nsuch 404", "GET / 421"]
+    assert all(re.fullmatch(r"\d+\.\d ms", " ".join(line.split()[-2:])) for line in lines)
+
+
 def test_the_page_may_load_nothing_but_itself(url):
     page = requests.get(url)
     policy = page.headers["Content-Security-Policy"]
@@ -131,6 +150,24 @@ def test_pictures_of_all_kinds_are_read_as_from_a_file(url):
         shown = np.frombuffer(base64.b64decode(picture["image"]), np.uint8)
         assert np.array_equal(shown, read_character(file).ravel())
         assert np.corrcoef(shown, PIXELS.ravel())[0, 1] > 0.97
+
+
+def test_base64_is_read_as_programs_write_it(url):
+    rough = encode(Image.effect_noise((40, 40), 90))
+    text = base64.b64encode(rough).decode()
+    forms = [text, "\r\n".join(re.findall(".{1,76}", text)), f"data:image/png;base64,{text}", text.rstrip("="),
+             base64.urlsafe_b64encode(rough).decode()]  # fmt: skip
+    assert {"+", "/"} <= set(text) and {"-", "_"} <= set(forms[-1])
+    first, *others = predict(url, json.dumps({"pictures": forms}), JSON).json()["pictures"]
+    assert others == [first] * 4
+
+
+def test_the_files_of_a_form_are_read(url):
+    lines = encode(Image.merge("RGB", [drawing()] * 3), "PPM") + b"\r\n\r"  # line breaks that belong to the file
+    fields = [("picture", ("a.ppm", lines)), ("picture", ("a.png", PNG, "image/png"))]
+    for files in (fields, fields[1:]):
+        answer = requests.post(f"{url}/predict", files=files).json()["pictures"]
+        assert [base64.b64decode(picture["image"]) for picture in answer] == [PIXELS.tobytes()] * len(files)
 
 
 def bomb(width, height):
@@ -162,6 +199,15 @@ def bomb(width, height):
         (b'{"pictures": [7, null]}', JSON, 400, "in base64"),
         (in_json(*[b"A"] * 257), JSON, 400, "1 to 256"),
         (in_json(PNG, b"A"), JSON, 422, "picture 2 of 2: "),
+        (b'{"pictures": ["data:image/svg+xml,<svg/>"]}', JSON, 400, "in base64"),
+        (b"--x\r\n\r\nhalf", {"Content-Type": "multipart/form-data; boundary=x"}, 400, "between its boundaries"),
+        (b"no form", {"Content-Type": "multipart/form-data"}, 400, "between its boundaries"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="top"\r\n\r\n1\r\n--x--',
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            422,
+            "write model and top behind the address",
+        ),
         (b"x" * 785, RAW, 422, "but are 785 bytes"),
         (b"", RAW, 422, "but are 0 bytes"),
         (bytes(784 * 257), RAW, 422, "1 to 256 images"),
@@ -366,7 +412,7 @@ def test_what_takes_too_long_is_refused_and_its_process_replaced():
 
 def test_the_server_builds_on_inner_parts_of_uvicorn_that_are_of_the_pinned_version():
     """`Connection` overrides and calls what uvicorn may change; slow clients and those above need it."""
-    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"uvicorn=={uvicorn.__version__.rpartition('.')[0]}.*" in extras["optional-dependencies"]["serve"]
 
 
@@ -474,6 +520,8 @@ def test_an_image_without_its_label_is_dropped_and_damage_is_refused(tmp_path):
         (["--model", "lennet"], "did you mean lenet?"),
         (["--model", "lenet,lenet"], "name each once"),
         (["--model", "mine.onnx"], "mine.onnx should be an exported network"),
+        (["--allowed-host", "https://a.example/"], "--allowed-host should be a name"),
+        (["--root-path", "emnist/"], "--root-path should begin with /"),
         (["--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),
     ],
 )

@@ -47,6 +47,11 @@ def makers():
         body = json.dumps({"pictures": rng.sample(texts, 2)}).encode()
         return "/predict", {"Content-Type": "application/json"}, damage(body, rng)
 
+    def form(rng):
+        head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
+        body = head + rng.choice(pictures) + b"\r\n" + head + rng.choice(pictures) + b"\r\n--x--\r\n"
+        return "/predict", {"Content-Type": "multipart/form-data; boundary=x"}, damage(body, rng)
+
     def kept(rng):
         body = json.dumps({"picture": rng.choice(texts), "character": rng.choice("A7z?")}).encode()
         return "/drawings", {"Content-Type": "application/json"}, damage(body, rng)
@@ -72,7 +77,8 @@ def makers():
         return None, None, damage(f"{head}{len(pictures[0])}\r\n\r\n".encode() + pictures[0], rng)
 
     return {
-        "picture": (picture, 50),
+        "picture": (picture, 45),
+        "form": (form, 5),
         "JSON": (many, 10),
         "drawing to keep": (kept, 5),
         "pixels": (pixels, 5),

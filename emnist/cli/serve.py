@@ -16,7 +16,7 @@ def add_arguments(parser):
         "--model",
         type=names,
         metavar="A,B,...",
-        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first reads unless a "
+        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first predicts unless a "
         f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones)",
     )
     parser.add_argument(

@@ -50,8 +50,8 @@ def create_app(workers, drawings=None, root_path=""):
         ],
         exception_handlers={
             HTTPException: refuse,
-            UserError: lambda _, error: JSONResponse({"error": str(error)}, 422),
-            ClientDisconnect: lambda *_: Response(status_code=499),  # as nginx's log has it
+            UserError: refuse,
+            ClientDisconnect: leave,
         },
     )
     app.router.redirect_slashes = False
@@ -60,14 +60,23 @@ def create_app(workers, drawings=None, root_path=""):
 
 
 def static(content, media_type):
-    return lambda _: Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+    async def endpoint(_):
+        return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+    return endpoint
 
 
 async def refuse(request, error):
+    if isinstance(error, UserError):
+        error = HTTPException(422, str(error))
     sentence = error.detail
     if error.status_code in (404, 405):
         sentence = f"{request.method:.20} {request.url.path:.60} is not answered: /openapi.json lists what is"
     return JSONResponse({"error": sentence}, error.status_code, error.headers)
+
+
+async def leave(*_):
+    return Response(status_code=499)  # for the log, as nginx has it: the client has gone
 
 
 # The addresses
@@ -141,13 +150,13 @@ async def work(request, **job):
     if state.workers.is_full or state.held + size > MAX_HELD:
         raise busy()
 
-    async def leave():
+    async def gone():
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
     state.held += size
     try:
-        return await state.workers.work(leave, await body_of(request), **job)
+        return await state.workers.work(gone, await body_of(request), **job)
     finally:
         state.held -= size
 

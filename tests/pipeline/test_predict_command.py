@@ -115,12 +115,6 @@ def test_a_photograph_of_a_phone_is_read_or_says_what_it_needs(tmp_path):
     )
 
 
-def test_two_formats_at_once_are_refused(four):
-    done = predict("--json", "--format", "csv", four)
-    assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1
-    assert "argument --format: not allowed with argument --json" in done.stderr
-
-
 def test_json_lines_are_one_object_a_picture(four):
     done = predict("--format", "jsonl", "--model", "lenet", four, four)
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(four)] * 2

@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SYSTEM_PYTHON = PATH="$(SYSTEM_PATH)" $(PYTHON)
 # Python compiles what it imports; compiling all that is installed takes longer.
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP = .venv/bin/python -m pip install --no-user --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help repro test test-fast lint format check-project
 

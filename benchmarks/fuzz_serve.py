@@ -22,7 +22,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from server_helpers import drawing, encode, errors_of, serving  # noqa: E402
+from server_helpers import drawing, encode, errors_of, processes_of, serving  # noqa: E402
 
 from benchmarks.fuzz import damage  # noqa: E402
 from emnist.reading.pictures import FORMATS  # noqa: E402
@@ -46,6 +46,11 @@ def makers():
     def many(rng):
         body = json.dumps({"pictures": rng.sample(texts, 2)}).encode()
         return "/predict", {"Content-Type": "application/json"}, damage(body, rng)
+
+    def form(rng):
+        head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
+        body = head + rng.choice(pictures) + b"\r\n" + head + rng.choice(pictures) + b"\r\n--x--\r\n"
+        return "/predict", {"Content-Type": "multipart/form-data; boundary=x"}, damage(body, rng)
 
     def kept(rng):
         body = json.dumps({"picture": rng.choice(texts), "character": rng.choice("A7z?")}).encode()
@@ -72,7 +77,8 @@ def makers():
         return None, None, damage(f"{head}{len(pictures[0])}\r\n\r\n".encode() + pictures[0], rng)
 
     return {
-        "picture": (picture, 50),
+        "picture": (picture, 45),
+        "form": (form, 5),
         "JSON": (many, 10),
         "drawing to keep": (kept, 5),
         "pixels": (pixels, 5),
@@ -117,7 +123,7 @@ def main():
     lock, faults = threading.Lock(), 0
     with serving("--model", "lenet", "--keep", str(Path(options.keep).resolve())) as (url, server):
         host, port = url.removeprefix("http://").split(":")
-        processes = [psutil.Process(server.pid), *psutil.Process(server.pid).children()]
+        processes = [psutil.Process(server.pid), *processes_of(server)]
         memory = sum(process.memory_info().rss for process in processes)
         most = memory
 

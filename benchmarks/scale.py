@@ -24,14 +24,9 @@ from pipeline_helpers import checkout, environment, set_params
 from benchmarks import make_parser, numbers, print_header, print_row
 
 TEST_SHARE = 116_323 / 814_255
-LITTLE = {
-    "size": "full",
-    "model": "lenet",
-    "search.full": {"trials": 8, "epochs": 1},
-    "pretrain.full.epochs": 1,
-    "finetune.full.epochs": 1,
-    "transfer.epochs": 1,
-}
+EPOCHS = {"trials": 8, "trial_epochs": 1, "pretrain_epochs": 1, "finetune_epochs": 1}
+LITTLE = {"size": "full", "model": "lenet", "architectures.lenet.passes": 1.0, "transfer.epochs": 1}
+LITTLE |= {f"sizes.full.{name}": value for name, value in EPOCHS.items()}
 PAUSE = 0.1  # seconds between two measurements of the memory
 
 

@@ -59,16 +59,6 @@ PRETRAINING = 200 * 0.9  # passes over the training images: 200 epochs of SGD on
 FINETUNING = 50  # passes over all of them: 50 epochs of Adam
 
 
-def train_ours(params, name, recipe, train, hardware):
-    """Train by the package's loop, and return the model and the seconds of training."""
-    seed_torch(params.seed, "weights")
-    model = build_model(name)
-    model = hardware.to_device(model)
-    start = time.perf_counter()
-    fit("pretrain", model, recipe, train, seed=params.seed, quiet=True)
-    return model, time.perf_counter() - start
-
-
 def train_originals_way(params, name, dataset, device, seconds):
     """Train by the plain loop until the seconds are over, and return the model and the seconds of an epoch."""
     seed_torch(params.seed, "weights")
@@ -101,7 +91,10 @@ def compare(params, name, recipe, threads, train, test, pixel_stats):
 
     hardware = setup_hardware(params.compute, build_model(name), threads)
     batches = ImageBatches(*train, hardware, pixel_stats, augmentations=recipe.augmentations)
-    model, seconds = train_ours(params, name, recipe, batches, hardware)
+    seed_torch(params.seed, "weights")
+    model, start = hardware.to_device(build_model(name)), time.perf_counter()
+    fit("pretrain", model, recipe, batches, seed=params.seed, quiet=True)
+    seconds = time.perf_counter() - start
     ours = accuracy(model, hardware)
     plain = setup_hardware(params.compute.model_copy(update={"precision": "float32"}), model, threads)
     model, epoch = train_originals_way(params, name, PlainDataset(*train, pixel_stats), plain.device, seconds)

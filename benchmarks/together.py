@@ -195,7 +195,9 @@ def of_another_user(folder, expected):
     if os.getuid():
         return "left out: only root can act as another user"
     nobody = {"user": 65534, "group": 65534, "extra_groups": [], "env": environment() | {"HOME": "/tmp"}}
-    if subprocess.run([sys.executable, "-c", ""], cwd=folder, **nobody).returncode:
+    try:
+        subprocess.run([sys.executable, "-c", ""], cwd=folder, check=True, **nobody)
+    except (OSError, subprocess.CalledProcessError):
         return "left out: another user cannot start this Python"
     for module, command in (("emnist", "repair"), ("dvc", "repro")):
         words = [sys.executable, "-m", module, command]

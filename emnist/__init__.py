@@ -1,11 +1,6 @@
 """Models, data and training loops of a reproducible EMNIST ByClass pipeline; `emnist.Reader` reads pictures."""
 
-from typing import TYPE_CHECKING
-
 from emnist.utils.environment import set_environment
-
-if TYPE_CHECKING:
-    from emnist.reading.reader import Reader as Reader
 
 set_environment()
 

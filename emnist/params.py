@@ -17,6 +17,14 @@ from emnist.utils.names import nearest
 from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Share, Strings, check, load_mapping
 
 Auto = Literal["auto"]
+MOVED = {  # sections of version 0.2: what takes their place
+    "split": "sizes",
+    "augmentation": "recipes.NAME.augmentation",
+    "dropout": "architectures.NAME.dropout",
+    "search": "sizes (trials, trial_epochs), recipes.NAME.space and compute.workers",
+    "pretrain": "sizes (pretrain_epochs), recipes.NAME.pretrain and optimizer.pretrain",
+    "finetune": "sizes (finetune_epochs), recipes.NAME.finetune and optimizer.finetune",
+}
 
 
 def _options(name, schemas, optional=False):
@@ -110,6 +118,17 @@ class Params(Section):
     optimizers: _options("Optimizers", OPTIMIZERS)
     evaluate: Evaluate
     transfer: Transfer
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_of_this_version(cls, values):
+        """Check that no section has its name of version 0.2, and say what each is called now."""
+        if old := [f"{name} is now {MOVED[name]}" for name in MOVED if name in values]:
+            raise ValueError(
+                f"should be of this version, but has sections of version 0.2: {'; '.join(old)}. Take the file of this "
+                "version (`git checkout params.yaml`), and make your changes there"
+            )
+        return values
 
     @model_validator(mode="after")
     def rows_exist(self):

@@ -13,6 +13,8 @@ from pipeline_helpers import checkout, commit, run
 def pytest_configure(config):
     os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # several tests run side by side
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what it runs by `&`
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of a hook that runs the tests: commits would go there
+        os.environ.pop(name, None)
     if not hasattr(config, "workerinput"):  # in the process that starts those in which test files run side by side
         os.environ["FORKED_PYTHON"] = str(forked_python.start())
 

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from PIL import Image, ImageDraw
 
 CAPITAL_A = [[(0.2, 0.85), (0.5, 0.15)], [(0.5, 0.15), (0.8, 0.85)], [(0.32, 0.6), (0.68, 0.6)]]  # shares of the pad
@@ -30,11 +31,13 @@ def serving(*arguments, changes="", cwd=None):
     ------
     url : str
     server : subprocess.Popen
+        Afterwards with ``log``, what it has printed since.
     """
     errors, empty = tempfile.TemporaryFile("w+"), tempfile.TemporaryDirectory()
     server = subprocess.Popen(
         [
             sys.executable,
+            "-P",
             "-c",
             f"import sys\n{changes}\nfrom emnist.__main__ import emnist\n"
             f"sys.argv = ['emnist', 'serve', '--port', '0', *{arguments}]\nemnist()",
@@ -52,9 +55,13 @@ def serving(*arguments, changes="", cwd=None):
         yield line.split()[0], server
     finally:
         server.terminate()
-        server.wait()
-        server.stdout.close()
+        server.log = server.communicate()[0]
         empty.cleanup()
+
+
+def processes_of(server):
+    """Give the processes that predict for a server."""
+    return psutil.Process(server.pid).children()
 
 
 def errors_of(server):

@@ -123,6 +123,7 @@ def publish(options):
         "license": "mit",
         "parameters": count_parameters(model),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "onnx_sha256": hashlib.sha256(path.with_suffix(".onnx").read_bytes()).hexdigest(),
         "scores": scores,
     }
     values = vars(options) | front_matter | metadata

@@ -148,7 +148,7 @@ def find_files(name, report):
         report(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
     elif others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
-        print(printable(f"{name}: {others.total()} other files are left out ({kinds})"), file=sys.stderr)
+        print(printable(f"{name}: other files left out: {others.total()} ({kinds})"), file=sys.stderr)
     return sorted(found)
 
 

@@ -1,5 +1,6 @@
 """A web server with a page to draw on."""
 
+import re
 from pathlib import Path
 
 from emnist.cli.predict import EXPORTED
@@ -15,13 +16,27 @@ def add_arguments(parser):
         "--model",
         type=names,
         metavar="A,B,...",
-        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first reads unless a "
+        help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first predicts unless a "
         f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones)",
     )
     parser.add_argument(
         "--keep",
         metavar="FOLDER",
         help="let the page keep misread drawings there, for training (default: no file is written)",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which the server may be reached too, such as read.example or read.example:8443, as behind a "
+        "proxy; may be given several times",
+    )
+    parser.add_argument(
+        "--root-path", default="", metavar="PATH", help="where the page is behind a proxy, such as /emnist"
+    )
+    parser.add_argument(
+        "--log", action="store_true", help="print method, path, status and milliseconds of each request"
     )
 
 
@@ -32,12 +47,22 @@ def names(text):
 def main(options):
     if not 0 <= options.port < 2**16:
         raise UserError(f"--port should be a number from 0 to 65535, but is {options.port}")
+    for name in options.allowed_host:
+        if not re.fullmatch(r"[\w.-]+(:\d+)?", name):
+            raise UserError(
+                f"--allowed-host should be a name, such as read.example or read.example:8443, but is {name}"
+            )
+    if not re.fullmatch(r"(/[\w.~-]+)*", options.root_path):
+        raise UserError(
+            f"--root-path should begin with / and not end with it, such as /emnist, but is {options.root_path}"
+        )
 
     from emnist.serve.drawings import Drawings
     from emnist.serve.server import serve
 
     networks = find_networks(options.model)
-    serve(networks, options.host, options.port, Drawings(options.keep) if options.keep else None)
+    drawings = Drawings(options.keep) if options.keep else None
+    serve(networks, options.host, options.port, drawings, options.allowed_host, options.root_path, options.log)
 
 
 def find_networks(given):

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections import defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,15 +39,8 @@ class Run:
     attempts: int = 1
     lost: int = 0  # workers, since the last step
     steps: set = field(default_factory=set)  # epochs, trials and stages
-    address: str | None = None  # of its worker
-    looks: int = 0  # at which its worker had it
-    missed: int = 0  # looks in succession at which no worker had it
-
-    def specify(self, **common):
-        """Return its key in Dask and what its worker needs; another coordinator's same run has the same key."""
-        spec = {"name": self.name, "settings": self.settings, **common}
-        digest = hashlib.sha256(json.dumps([spec, self.attempts]).encode()).hexdigest()
-        return f"{self.name}-{digest[:16]}", spec
+    looks: int = 0  # in succession at which a worker had it
+    missed: int = 0  # in succession at which none had it
 
 
 def progress_topic(commit):
@@ -83,116 +77,147 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
     UserError
         If no worker can be used, or the scheduler ends.
     """
-    commit = commit_to_run()
-    topic = progress_topic(commit)
-    common = {
-        "commit": commit,
-        "project": project_folder(),
-        "remote": remote,
-        "checkpoints": checkpoints,
-        "topic": topic,
-    }
-    workers, waiting, running, ended = Workers(client, commit), deque(runs), {}, queue.Queue()
-    by_name = {run.name: run for run in waiting}
-    bar = tqdm(total=len(waiting), unit="run", leave=False, disable=not sys.stderr.isatty())
+    coordinator = Coordinator(client, runs, remote, checkpoints)
+    workers, jobs = coordinator.workers, jobs or len(coordinator.waiting)
+    try:
+        while unfinished := len(coordinator.waiting) + len(coordinator.running):
+            if client.status != "running":
+                raise UserError("the scheduler has ended: start it again, then run the same command to continue")
+            if workers.look():
+                if cluster:
+                    cluster.scale(jobs=min(jobs, unfinished))
+                if workers.refused and not coordinator.running and workers.idle_seconds() > PATIENCE_SECONDS:
+                    raise UserError(f"no worker can be used: {'; '.join(workers.refused.values())}")
+                coordinator.take_back()
+                coordinator.place()
+            with suppress(queue.Empty):
+                run, rev, error = coordinator.collect(coordinator.ended.get(timeout=LOOK_SECONDS))
+                if rev or error:
+                    yield run, rev, error
+    finally:
+        coordinator.close()
 
-    def follow(event):
+
+class Coordinator:
+    """What is to be run, and where it runs.
+
+    Parameters
+    ----------
+    client, runs, remote, checkpoints
+        As `run_all` takes them.
+
+    Attributes
+    ----------
+    workers : Workers
+    waiting : collections.deque of Run
+    running : dict of distributed.Future to Run
+    ended : queue.Queue of distributed.Future
+        Those to `collect`.
+    """
+
+    def __init__(self, client, runs, remote, checkpoints):
+        self.client, self.commit = client, commit_to_run()
+        topic = progress_topic(self.commit)
+        self.common = {"commit": self.commit, "project": project_folder(), "remote": remote, "topic": topic}
+        self.common["checkpoints"] = checkpoints
+        self.workers, self.waiting, self.running = Workers(client, self.commit), deque(runs), {}
+        self.ended = queue.Queue()
+        self.by_name = {run.name: run for run in self.waiting}
+        self.bar = tqdm(total=len(self.by_name), unit="run", leave=False, disable=not sys.stderr.isatty())
+        client.subscribe_topic(topic, self.follow)
+
+    def close(self):
+        """Cancel what runs."""
+        self.client.cancel(list(self.running))
+        self.bar.close()
+
+    def follow(self, event):
+        """Show the progress of a run, an event of Dask."""
         message = event[1]
-        run, step = by_name.get(message["run"]), STEP.match(message["line"])
+        run, step = self.by_name.get(message["run"]), STEP.match(message["line"])
         if run and step:
-            bar.set_postfix_str(f"{run.name}: {message['line'][:60]}")
+            self.bar.set_postfix_str(f"{run.name}: {message['line'][:60]}")
             if step[0] not in run.steps:
                 run.steps.add(step[0])
                 run.lost = 0
                 if step[0].startswith("Running"):
                     log(f"compare: {run.name} on {message['on']}: {step[0][8:]}")
 
-    def submit(run, address):
-        waiting.remove(run)
-        run.address, run.looks, run.missed = address, 0, 0
-        key, spec = run.specify(**common)
+    def specify(self, run):
+        """Return a run's key in Dask and what its worker needs; another coordinator's same run has the same key."""
+        spec = {"name": run.name, "settings": run.settings} | self.common
+        digest = hashlib.sha256(json.dumps([spec, run.attempts]).encode()).hexdigest()
+        return f"{run.name}-{digest[:16]}", spec
+
+    def submit(self, run, address):
+        """Give a waiting run to a worker."""
+        self.waiting.remove(run)
+        run.looks = run.missed = 0
+        key, spec = self.specify(run)
         # A lambda, since Dask would send the function by reference.
-        future = client.submit(lambda spec: worker.run_experiment(spec), spec, key=key, workers=[address])
-        running[future] = run
-        future.add_done_callback(ended.put)
+        future = self.client.submit(lambda spec: worker.run_experiment(spec), spec, key=key, workers=[address])
+        self.running[future] = run
+        future.add_done_callback(self.ended.put)
 
-    def place():
-        """Take back what is lost or doubled, and give waiting runs to free workers."""
-        for future, run in list(running.items()):
-            run.address, others = workers.find(future.key) or (None, set())
-            run.looks, run.missed = (run.looks + 1, 0) if run.address else (0, run.missed + 1)
+    def take_back(self):
+        """Take back the runs that no worker has any more, and those that share a worker although another is free."""
+        for future, run in self.running.items():
+            address, others = self.workers.find(future.key) or (None, set())
+            run.looks, run.missed = (run.looks + 1, 0) if address else (0, run.missed + 1)
             # Two coordinators that look at the same moment choose the same worker; the later key goes elsewhere.
-            doubled = run.looks == 1 and workers.free() and any(other < future.key for other in others)
+            doubled = run.looks == 1 and self.workers.free() and any(other < future.key for other in others)
             if future.status == "pending" and (run.missed == 2 or doubled):
-                ended.put(future)
-        theirs = set().union(*workers.tasks.values()) - {future.key for future in running}  # other coordinators' tasks
-        for run in list(waiting) if theirs else []:
-            if (key := run.specify(**common)[0]) in theirs:
-                submit(run, workers.find(key)[0])
-        for run, address in list(zip(waiting, workers.free())):
-            submit(run, address)
+                self.ended.put(future)
 
-    client.subscribe_topic(topic, follow)
-    try:
-        while waiting or running:
-            if client.status != "running":
-                raise UserError("the scheduler has ended: start it again, then run the same command to continue")
-            if workers.look():
-                if cluster:
-                    cluster.scale(jobs=min(jobs or len(by_name), len(waiting) + len(running)))
-                if workers.refused and not running and workers.idle_seconds() > PATIENCE_SECONDS:
-                    raise UserError(f"no worker can be used: {'; '.join(workers.refused.values())}")
-                place()
+    def place(self):
+        """Join the runs that another coordinator has begun, and give the others to free workers."""
+        theirs = set().union(*self.workers.tasks.values()) - {future.key for future in self.running}
+        for run in list(self.waiting) if theirs else []:
+            if (key := self.specify(run)[0]) in theirs:
+                self.submit(run, self.workers.find(key)[0])
+        for run, address in list(zip(self.waiting, self.workers.free())):
+            self.submit(run, address)
+
+    def collect(self, future):
+        """Fetch what a run gave; it waits again if that is lost.
+
+        Returns
+        -------
+        run, rev, error
+            As `run_all` yields them, without `rev` and `error` if the run waits again.
+        """
+        run = self.running.pop(future, None)
+        rev = error = lost = None
+        if run is None:  # it was taken back just before it ended
+            return None, None, None
+        if future.status == "finished":
             try:
-                future = ended.get(timeout=LOOK_SECONDS)
-            except queue.Empty:
-                continue
-            run = running.pop(future, None)
-            if run is None:
-                continue
-            rev, error, lost = fetch_result(future, commit, run, workers)
-            future.cancel()
-            if lost:
-                run.lost += 1
-                run.attempts += 1
-                error = run.lost == MAX_LOST and f"{run.lost} workers in succession were lost with it: {lost}"
-                if not error:
-                    log(f"compare: {run.name} is given to another worker, because {lost}")
-            if rev or error:
-                bar.update()
-                yield run, rev, error
+                result = future.result(timeout=60)
+                if "bundle" in result:
+                    rev = add_experiment(result["bundle"], self.commit, run.name)
+                else:
+                    error = f"{result['error']} (worker {result['worker']})"
+            except UserError as damaged:
+                lost = str(damaged)
+            except Exception as failure:  # the worker ended before the result was fetched
+                lost = f"its result was lost with its worker ({type(failure).__name__})"
+        elif future.status == "error":
+            error = f"{future.exception()!r:.200}"
+        elif run.missed:
+            lost = "its worker is gone"
+        future.cancel()
+        if lost:
+            run.lost += 1
+            run.attempts += 1
+            if run.lost == MAX_LOST:
+                error = f"{run.lost} workers in succession were lost with it: {lost}"
             else:
-                waiting.appendleft(run)
-    finally:
-        client.cancel(list(running))
-        bar.close()
-
-
-def fetch_result(future, commit, run, workers):
-    """Fetch what a run gave.
-
-    Returns
-    -------
-    rev : str or None
-        The experiment, which is now in this checkout.
-    error : str or None
-        Why the run failed.
-    lost : str or None
-        Why its result is lost. All three are None if the run was only taken back.
-    """
-    if future.status == "finished":
-        try:
-            result = future.result(timeout=60)
-            if "bundle" in result:
-                return add_experiment(result["bundle"], commit, run.name), None, None
-            return None, f"{result['error']} (worker {result['worker']})", None
-        except UserError as damaged:
-            return None, None, str(damaged)
-        except Exception as error:  # the worker ended before the result was fetched
-            return None, None, f"its result was lost with its worker ({type(error).__name__})"
-    if future.status == "error":
-        return None, f"{future.exception()!r:.200}", None
-    return None, None, "its worker is gone" if run.missed else None
+                log(f"compare: {run.name} is given to another worker, because {lost}")
+        if rev or error:
+            self.bar.update()
+        else:
+            self.waiting.appendleft(run)
+        return run, rev, error
 
 
 class Workers:

@@ -13,11 +13,13 @@ import psutil
 import yaml
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
+from dvc.repo.experiments.queue.exceptions import CannotKillTasksError
 
 from emnist.utils.errors import UserError
 from emnist.utils.git import environment_with_identity, git, head_commit, read_committed
 from emnist.utils.yaml import load_own_yaml, load_yaml
 
+WORKER_SECONDS = 5  # in which the workers of DVC's queue answer
 STATES = ["failed", "queued", "running", "success"]  # a later one counts for more
 
 
@@ -32,12 +34,12 @@ def list_experiments():
         ``name``, ``rev``, ``state`` (one of `STATES`) and ``params``, the content of its `params.yaml`.
     """
     head = head_commit()
-    fail_dead_runs()
     with Repo() as repo:
         queue = repo.experiments.celery_queue
+        dead = dead_runs(queue)
         entries = [("failed", entry) for entry, _ in queue.iter_failed()]
         entries += [("queued", entry) for entry in queue.iter_queued()]
-        entries += [("running", entry) for entry in queue.iter_active()]
+        entries += [("failed" if entry.stash_rev in dead else "running", entry) for entry in queue.iter_active()]
     found = [(each.name, each.stash_rev, state) for state, each in entries if each.baseline_rev == head]
     refs = git("for-each-ref", "--format=%(objectname) %(refname:lstrip=4)", f"refs/exps/{head[:2]}/{head[2:]}")
     found += [(name, rev, "success") for rev, name in map(str.split, refs.decode().splitlines())]
@@ -146,12 +148,18 @@ def fail_dead_runs():
     """
     with Repo() as repo:
         queue = repo.experiments.celery_queue
-        processes = {entry.stash_rev: queue.proc.get(entry.stash_rev) for entry in queue.iter_active()}
-        dead = [revision for revision, info in processes.items() if not (info and is_process_alive(info.pid))]
-        if not dead or queue.worker_status():  # a worker that lives notes the end of its runs itself
-            return 0
-        queue.kill(dead)
+        if dead := dead_runs(queue):
+            with suppress(CannotKillTasksError):  # a worker has just begun with it
+                queue.kill(dead)
         return len(dead)
+
+
+def dead_runs(queue):
+    """List the runs (str) of DVC's queue that count as running, but that no process does and no worker ends."""
+    processes = {entry.stash_rev: queue.proc.get(entry.stash_rev) for entry in queue.iter_active()}
+    dead = [revision for revision, info in processes.items() if not (info and is_process_alive(info.pid))]
+    # A run that begins or has just ended has no process either, but a worker, which may take seconds to answer.
+    return dead if dead and not queue.celery.control.inspect(timeout=WORKER_SECONDS).active() else []
 
 
 def is_process_alive(pid):

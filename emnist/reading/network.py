@@ -1,5 +1,7 @@
 """Exported networks, run by ONNX Runtime: no PyTorch is needed."""
 
+import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +98,17 @@ def load_network(name):
     Raises
     ------
     UserError
-        As for `Network`, or if there is no pretrained network of that name.
+        As for `Network`, or if there is no pretrained network of that name, or its card describes another.
     """
     if Path(name).suffix == ".onnx":
         return Network(name)
     check_name(name, pretrained_names(), "the network")
-    return Network(FOLDER / f"{name}.onnx")
+    path, card = FOLDER / f"{name}.onnx", FOLDER / f"{name}.md"
+    with suppress(OSError):  # of a file that is missing, `Network` tells
+        found, described = hashlib.sha256(path.read_bytes()).hexdigest(), card.read_text(encoding="utf-8")
+        if f"\nonnx_sha256: {found}\n" not in described:
+            raise UserError(
+                f"{printable(card)} describes another network than {path.name} (its SHA-256 differs): restore both from "
+                "git, or install the package again"
+            )
+    return Network(path)

@@ -18,8 +18,6 @@ check_version("pillow", PIL.__version__, "11.3")
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
-# How files of phones in HEIC format begin, after four bytes; the extra `heic` reads them.
-HEIC = [b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")]
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # beyond it Pillow warns, and beyond twice as many refuses
 WORKING_SIDE = 512  # pixels; larger pictures are first scaled down to it
 INK_SIDE = 60  # pixels, the longer side of a character in the 128x128 images that EMNIST was made from
@@ -167,8 +165,8 @@ def _open_file(file, name):
     try:
         return Image.open(file, formats=FORMATS)
     except Image.UnidentifiedImageError:
-        file.seek(0)
-        if file.read(12)[4:] not in HEIC:
+        file.seek(8)
+        if file.read(3) not in (b"hei", b"hev", b"mif", b"msf"):  # as HEIC does, the format of phones
             raise
     try:
         from pillow_heif import register_heif_opener  # imported here, since it takes a tenth of a second

@@ -9,7 +9,6 @@ from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.utils.errors import UserError
 
-LIMIT = 1000  # drawings
 TEST_EVERY = 7  # the second of each seven is a test image, as of EMNIST's images one in seven is
 
 
@@ -26,6 +25,8 @@ class Drawings:
     UserError
         If the folder cannot be used, or what lies in it is damaged.
     """
+
+    LIMIT = 1000  # drawings
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -46,7 +47,7 @@ class Drawings:
 
         Parameters
         ----------
-        image : numpy.ndarray of uint8, shape (28, 28)
+        image : bytes, or numpy.ndarray of uint8, shape (28, 28)
             Upright, white on black.
         character : str
             What it shows.
@@ -58,14 +59,15 @@ class Drawings:
         """
         if not isinstance(character, str) or len(character) != 1 or character not in CHARACTERS:
             raise UserError(f"the character should be one of {CHARACTERS}, but is {character!r:.60}")
-        if self.count >= LIMIT:
+        if self.count >= self.LIMIT:
             raise UserError(
                 f"{self.count:,} drawings are kept, which is the most: start the server with another folder"
             )
         part = "test" if self.count % TEST_EVERY == 1 else "train"
         images, labels = self._read(part)
+        image = np.frombuffer(image, np.uint8).reshape(1, idx.SIDE, idx.SIDE)
         # The images first: should only they be written, the one without a label is dropped by the next.
-        idx.write_images(self._path(part, "images-idx3"), np.append(images, image[None], axis=0), transposed=True)
+        idx.write_images(self._path(part, "images-idx3"), np.append(images, image, axis=0), transposed=True)
         label = np.uint8(CHARACTERS.index(character))
         idx.write_labels(self._path(part, "labels-idx1"), np.append(labels, label))
         self.count += 1

@@ -1,12 +1,15 @@
 """The web server's process: its socket, its connections and its end."""
 
+import asyncio
 import socket
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emnist.serve.app import create_app
+from emnist.serve.app import PAGE, create_app
+from emnist.serve.guard import Guard, protection
+from emnist.serve.workers import Workers
 from emnist.utils.environment import cores
 from emnist.utils.errors import Interrupted, UserError
 
@@ -77,16 +80,22 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-def serve(networks, host, port, drawings=None):
+def serve(networks, host, port, drawings=None, allowed_hosts=(), root_path="", log=False):
     """Serve until Ctrl-C or SIGTERM, and answer the requests that have come by then.
 
     Parameters
     ----------
-    networks, drawings
-        As for `emnist.serve.app.create_app`.
+    networks : dict of str to str
+        For each name, the name or the path by which `emnist.Reader` finds the network. The first is the default.
     host : str
     port : int
         0: any that is free.
+    drawings : emnist.serve.drawings.Drawings, optional
+        Where drawings are kept.
+    allowed_hosts : iterable of str
+        Other names by which the server may be reached, such as a proxy's.
+    root_path, log
+        As for `emnist.serve.guard.Guard`.
 
     Raises
     ------
@@ -95,25 +104,26 @@ def serve(networks, host, port, drawings=None):
     """
     listener = listen(host, port)
     address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{listener.getsockname()[1]}"
 
-    def announce():
-        print(f"{url} is ready, Ctrl-C ends it", flush=True)
+    async def run():
+        async with Workers(networks, cores()) as workers:
+            config = uvicorn.Config(
+                Guard(create_app(workers, drawings, root_path), ["localhost", host, *allowed_hosts], root_path, log),
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                headers=protection(PAGE.decode()),
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+            print(f"http://{address}:{listener.getsockname()[1]} is ready, Ctrl-C ends it", flush=True)
+            await uvicorn.Server(config).serve(sockets=[listener])
 
-    config = uvicorn.Config(
-        create_app(networks, cores(), drawings, host, announce),
-        http=Connection,
-        loop="asyncio",
-        ws="none",
-        lifespan="on",
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        asyncio.run(run())
     except Interrupted:
         pass  # how a server ends
 

@@ -1,35 +1,30 @@
-"""The processes that read pictures, and the queue before them."""
+"""The processes that predict, and the queue before them."""
 
 import asyncio
 import json
 import os
 import sys
-from collections import deque
-from contextlib import suppress
+import time
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
 import emnist
-from emnist.serve.worker import ANSWER, JOB
+from emnist.utils.errors import UserError
 
 MAX_WAITING = 256  # requests; on two cores, the last of them waits for half a second
 WAIT_SECONDS = 2  # for a process, after which the request is refused
-WORK_SECONDS = 10  # on one request, after which its process is ended
+WORK_SECONDS = 10  # on one request, after which its process ends
+MAX_ANSWER = 100_000_000  # bytes; 256 pictures, six networks and 62 characters give far fewer
 
 
-class Busy(Exception):
-    """More requests are waiting than can soon be answered."""
-
-
-class Gone(Exception):
-    """The one who asked has gone before a process was free."""
-
-
-class TooSlow(Exception):
-    """A request took more than `WORK_SECONDS`."""
+def busy():
+    return HTTPException(503, "the server is busy: ask again in three seconds", {"Retry-After": "3"})
 
 
 class Workers:
-    """Processes that read pictures, each one request at a time.
+    """Processes that predict, each for one request at a time, as an asynchronous context manager.
 
     Parameters
     ----------
@@ -37,112 +32,125 @@ class Workers:
         For each name, the name or the path by which `emnist.Reader` finds the network.
     count : int
         The number of processes.
+
+    Attributes
+    ----------
+    networks : list of dict
+        What each network's file says about itself, and its name; once the processes have started.
+    names : list of str
+    waiting : int
+        The number of requests that wait for a process.
+
+    Raises
+    ------
+    UserError
+        On entering, if there is no such network, or its file is damaged.
     """
 
     def __init__(self, networks, count):
-        self.networks, self.count = networks, count
-        self.idle, self.queue, self.replacing = [], deque(), set()
+        self.sources, self.names, self.count, self.waiting = networks, list(networks), count, 0
+        self.idle, self.free = [], asyncio.Semaphore(0)
 
     async def __aenter__(self):
-        self.idle += await asyncio.gather(*(self._start() for _ in range(self.count)))
+        for process in await asyncio.gather(*(self._start() for _ in range(self.count))):
+            self._release(process)
         return self
 
     async def __aexit__(self, *_):
-        for process in self.idle:
+        for process in filter(None, self.idle):
             process.stdin.close()
-
-    @property
-    def waiting(self):
-        """The number of requests that wait for a process."""
-        return len(self.queue)
 
     @property
     def is_full(self):
         return self.waiting >= MAX_WAITING
 
-    async def read(self, body, leave, **job):
-        """Let a process do `emnist.serve.worker.work`.
+    async def work(self, leave, body, **job):
+        """Let a process do a job.
 
         Parameters
         ----------
-        body : bytes
         leave : callable
             Returns a coroutine that ends when the client has gone.
+        body : bytes
         **job
             The other arguments of `emnist.serve.worker.work`.
 
         Returns
         -------
-        status : int
-        answer : bytes
+        bytes
             JSON.
 
         Raises
         ------
-        Busy, Gone, TooSlow
+        UserError, HTTPException
+            What `emnist.serve.worker.work` raises; 503 if no process is free in time, or it was killed; 422 if the
+            request takes more than `WORK_SECONDS`.
+        ClientDisconnect
+            If the client has gone before a process was free.
         """
-        process = self.idle.pop() if self.idle else await self._wait(leave)
+        process, start, released = await self._take(leave), time.monotonic(), None
         try:
-            async with asyncio.timeout(WORK_SECONDS):
-                head = json.dumps(job).encode()
-                process.stdin.write(JOB.pack(len(head), len(body)) + head + body)
-                answer = await _answer(process)
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                process.kill()
-            replacing = asyncio.create_task(self._replace())
-            self.replacing.add(replacing)  # the event loop itself does not hold it
-            replacing.add_done_callback(self.replacing.discard)
-            if isinstance(error, TimeoutError):
-                raise TooSlow from None
-            if isinstance(error, asyncio.IncompleteReadError | ConnectionError):  # it was killed
-                raise Busy from None
-            raise
-        self._release(process)
+            process = process or await self._start()
+            head = json.dumps({"size": len(body), "seconds": WORK_SECONDS} | job)
+            process.stdin.write(head.encode() + b"\n" + body)
+            status, answer = await _answer(process)
+            released = process
+        except (EOFError, OSError):  # the process has ended, or none can be started
+            if time.monotonic() - start < WORK_SECONDS:
+                raise busy() from None
+            raise UserError(
+                f"the pictures should take at most {WORK_SECONDS} seconds, but take longer: send fewer or smaller"
+            ) from None
+        finally:
+            self._release(released)
+        if status != 200:
+            raise HTTPException(status, json.loads(answer)["error"])
         return answer
 
-    async def _wait(self, leave):
-        """Wait for a process, behind those who came earlier."""
-        if self.is_full:
-            raise Busy
-        turn, gone = asyncio.get_running_loop().create_future(), asyncio.create_task(leave())
-        self.queue.append(turn)
-        await asyncio.wait((turn, gone), timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if turn.done():
-            return turn.result()
-        self.queue.remove(turn)
-        raise Gone if gone.done() else Busy
+    async def _take(self, leave):
+        """Wait for a process, behind those who came earlier; None if it is still to be started."""
+        if self.free.locked():
+            if self.is_full:
+                raise busy()
+            self.waiting += 1
+            turn, gone = asyncio.create_task(self.free.acquire()), asyncio.create_task(leave())
+            await asyncio.wait((turn, gone), timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            self.waiting -= 1
+            gone.cancel()
+            if not turn.done():
+                turn.cancel()
+                raise ClientDisconnect if gone.done() else busy()
+        else:
+            await self.free.acquire()
+        return self.idle.pop()
 
     def _release(self, process):
-        if self.queue:
-            self.queue.popleft().set_result(process)
-        else:
-            self.idle.append(process)
-
-    async def _replace(self):
-        while True:
-            try:
-                return self._release(await self._start())
-            except (OSError, asyncio.IncompleteReadError):  # no memory, for example
-                await asyncio.sleep(1)
+        self.idle.append(process)
+        self.free.release()
 
     async def _start(self):
         package = str(Path(emnist.__file__).parents[1])
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-P", "-m", "emnist.serve.worker", json.dumps(self.networks)),
+            *("-P", "-m", "emnist.serve.worker", json.dumps(self.sources)),
             env=os.environ
             | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
             | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=MAX_ANSWER,
             start_new_session=True,  # Ctrl-C in a terminal is for the server, which lets them finish
         )
-        await _answer(process)  # that it is ready
+        status, answer = await _answer(process)  # once it is ready
+        if status != 200:
+            raise UserError(json.loads(answer)["error"])
+        self.networks = json.loads(answer)
         return process
 
 
 async def _answer(process):
-    status, length = ANSWER.unpack(await process.stdout.readexactly(ANSWER.size))
-    return status, await process.stdout.readexactly(length)
+    """Return the HTTP status and the JSON that a process gives next."""
+    status, _, answer = (await process.stdout.readline()).partition(b" ")
+    if not answer.endswith(b"\n"):
+        raise EOFError
+    return int(status), answer[:-1]

@@ -3,6 +3,7 @@
 import math
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from emnist.utils.errors import UserError
@@ -57,6 +58,12 @@ def set_environment():
     value. A single training is equally fast with both.
 
     ONNX Runtime sends telemetry from Linux since version 1.29, unless ``ORT_DISABLE_TELEMETRY`` is set.
+
+    Jupyter and Colab set ``MPLBACKEND`` to a module of their own, without which Matplotlib cannot be imported in the
+    processes that they start. It is removed where this environment lacks the module.
     """
+    scheme, _, module = os.environ.get("MPLBACKEND", "").partition("://")
+    if scheme == "module" and find_spec(module.split(".")[0]) is None:
+        del os.environ["MPLBACKEND"]
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

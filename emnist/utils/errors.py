@@ -56,8 +56,10 @@ def run_cli(main):
         raise Interrupted(number)
 
     _handle_signals(interrupt)
-    if hasattr(sys.stdout, "reconfigure"):  # it may be a string's, as in tests
-        sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding lacks
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, as by some services
+            setattr(sys, name, open(os.devnull, mode))
+    sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding lacks
     try:
         main()
         sys.stdout.flush()  # here, so that a reader that is gone, such as `head`, ends it without a traceback

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from emnist.utils.checksum import file_checksum
@@ -14,12 +15,13 @@ from emnist.utils.errors import UserError, exit_on_signals, explain_memory_error
 def prepare_process():
     """End a stage that is run by ``python -m`` with one sentence on a signal, and together with DVC.
 
-    If DVC runs the stage, its inputs are checked, too.
+    If DVC runs the stage, it runs in DVC's environment, and its inputs are checked.
     """
     if sys.argv[0] == "-m":  # its value while Python looks for the module to run
         explain_memory_errors()
         exit_on_signals()  # during the imports of the stage, which take seconds
         if "DVC_STAGE" in os.environ:
+            use_own_environment()
             # Otherwise it would run beside the one that the next `dvc repro` starts.
             end_with_parent(signal.SIGTERM)
             try:
@@ -46,6 +48,33 @@ def run_stage(main):
         main(params)
 
     run_cli(run)
+
+
+def use_own_environment():
+    """Start this stage again in the environment that has PyTorch, where `python3` is of another.
+
+    That is so where DVC is started from an environment that is not activated, as ``.venv/bin/dvc`` by cron or an editor:
+    a stage inherits the PATH, not DVC's own Python.
+    """
+    activated = sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ
+    if activated and find_spec("torch"):
+        return
+    try:
+        dvc = Path(f"/proc/{os.getppid()}/cmdline").read_text().split("\0")[0]  # the Python that runs it
+    except OSError:  # no Linux
+        dvc = ""
+    here = Path.cwd()  # of a queued experiment, below the project's folder
+    for folder in [Path(dvc).parent.parent, *(each / ".venv" for each in [here, *here.parents])]:
+        if any(folder.glob("lib/python3*/site-packages/torch")):
+            if folder.resolve() != Path(sys.prefix).resolve():
+                python, stage = str(folder / "bin/python"), os.environ["DVC_STAGE"].split(":")[-1]
+                os.execv(python, [python, "-m", f"stages.{stage}"])
+            return
+    if not find_spec("torch"):
+        sys.exit(
+            f"error: python3 should be that of the environment that has PyTorch, but is {sys.executable}: activate "
+            "that, as by `source .venv/bin/activate`, then run the same command again"
+        )
 
 
 def end_with_parent(number, parent=None):

@@ -144,7 +144,13 @@ FIXES = {block for title in CAUSES for block in blocks(SECTIONS[title])}  # run 
 HERE = [(name, to_run(block)) for name, block in BLOCKS if block not in FIXES and to_run(block)]
 
 
-@pytest.mark.parametrize("name, lines", HERE, ids=[f"{name}-{lines[-1]}" for name, lines in HERE])
+@pytest.mark.parametrize(
+    "name, lines",
+    [
+        pytest.param(name, lines, id=f"{name}-{lines[-1]}", marks=[pytest.mark.slow] * ("dvc queue status" in lines))
+        for name, lines in HERE
+    ],
+)
 def test_the_commands_of_a_block_run_one_after_the_other(pipeline, name, lines):
     pictures(pipeline)
     forked = 'PATH="$FORKED_PYTHON:$PATH"'  # which comes first in `run`'s environment, until a block activates another

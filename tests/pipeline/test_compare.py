@@ -23,6 +23,7 @@ def experiments(folder):
     return {row["Experiment"]: row for row in shown if row["Experiment"]}
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
     run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
     first = subprocess.Popen(

@@ -70,7 +70,7 @@ def test_an_installed_package_reads_pictures_with_every_network_and_without_pyto
 
 def test_an_installed_package_has_the_weights_and_card_of_every_network(installed):
     [folder] = installed.parent.glob("lib/python*/site-packages/emnist/pretrained")
-    assert (folder.parent / "py.typed").exists()
+    assert (folder.parent / "py.typed").exists() and (folder.parent / "__init__.pyi").exists()
     for suffix in ("safetensors", "onnx", "md"):
         assert sorted(path.stem for path in folder.glob(f"*.{suffix}")) == list(PRETRAINED)
 

@@ -73,6 +73,7 @@ def test_the_installed_script_and_the_module_are_the_same_command():
         (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),
         (["predict"], "IMAGE: `emnist predict --help` shows"),
         (["predict", "--top", "0", "photo.png"], "--top should be at least 1"),
+        (["predict", "--json", "--format", "csv", "a.png"], "argument --format: not allowed with argument --json"),
         (["compare", "--jobs", "0"], "--jobs should be at least 1"),
         (["compare", "--seeds", "a"], "'a' should be whole numbers"),
         (["report", "-S", "lenet"], "'lenet' should be NAME=VALUE"),

@@ -1,7 +1,4 @@
-"""dvc.yaml declares what the stages read, and keeps test images away from all that learns.
-
-What no stage depends on (emnist/cluster, emnist/utils, emnist/cli, emnist/params.py) decides no result.
-"""
+"""dvc.yaml declares what the stages read, and keeps test images away from all that learns."""
 
 import ast
 import copy
@@ -27,7 +24,7 @@ for _stage in STAGES.values():  # either may be the value of the parameter trans
     if "data/weights/${transfer.weights}.safetensors" in _stage["deps"]:
         _stage["deps"] += ["data/weights/finetune.safetensors", "data/weights/initial.safetensors"]
 
-# A change of these cannot change a result: the last tests of this file hold that.
+# A change of these cannot change a result. The last test of this file says what emnist/utils may import.
 EXEMPT = (
     "emnist/cluster/",
     "emnist/utils/",

@@ -1,6 +1,7 @@
 """How many cores a process may use, where a container or a job has a quota."""
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,16 @@ def test_the_quota_of_a_control_group_is_seen(membership, files, expected, tmp_p
         (tmp_path / "tree" / name).write_text(content)
     (tmp_path / "cgroup").write_text(membership)
     assert cpu_quota(tmp_path / "cgroup", tmp_path / "tree") == expected
+
+
+@pytest.mark.parametrize(
+    "backend, kept", [("module://nowhere.backend_inline", ""), ("module://emnist.x", "module://emnist.x")]
+)
+def test_a_notebooks_backend_is_left_out_where_it_is_not_installed(backend, kept):
+    code = "import os, emnist; print(os.environ.get('MPLBACKEND', ''))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"MPLBACKEND": backend})
+    assert done.stdout.strip() == kept
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -92,6 +93,14 @@ def test_a_bar_fits_a_narrow_terminal():
     shown = re.split(r"[\r\n]+", os.read(terminal, 10_000).decode())
     os.close(terminal)
     assert any("pretrain epoch" in line for line in shown) and max(map(len, shown)) <= 40
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_ends_without_a_traceback(closed):
+    script = "from emnist.utils.errors import run_cli; run_cli(lambda: (os.dup2(2, 9), print('x'), sys.stdin.read()))"
+    command = f"{sys.executable} -c {shlex.quote(f'import os, sys; {script}')} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", ["--help", "predict --help", "summary"])

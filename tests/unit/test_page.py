@@ -1,10 +1,12 @@
 """The page of `emnist serve` in a real Chromium: drawing, pictures, keys, and what it asks of the network."""
 
 import base64
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import requests
@@ -16,6 +18,7 @@ from emnist.models.pretrained import pretrained_names
 pytestmark = pytest.mark.skipif(
     not BROWSER, reason="needs Chromium: on Debian and Ubuntu `apt-get install chromium` installs it"
 )
+AXE = importlib.util.find_spec("axe_playwright_python")
 ONE = [[(0.5, 0.15), (0.5, 0.85)]]
 
 
@@ -59,7 +62,7 @@ def test_a_capital_a_is_drawn_stroke_by_stroke_and_read(page, tmp_path, capsys):
         with page.expect_response("**/predict*") as answer:
             draw(page, [stroke])
         wait_for_reading(page, number)
-    assert best(page) == "A" and page.text_content("#said").endswith("networks read a capital A.")
+    assert best(page) == "A" and page.text_content("#said").endswith("networks predict a capital A.")
     (picture,) = answer.value.json()["pictures"]
     rows = [row.split()[:3:2] for row in page.locator("tbody tr").all_inner_texts()]
     assert sorted(row[0] for row in rows) == pretrained_names()
@@ -153,6 +156,59 @@ def test_a_picture_is_opened_pasted_or_dropped(page):
         assert best(page) == "A"
 
 
+@pytest.mark.parametrize(
+    "key, code, undone",
+    [("z", "KeyZ", True), ("Z", "KeyZ", True), ("я", "KeyZ", True), ("ζ", "KeyZ", True), ("ז", "KeyZ", True)]
+    + [("z", "KeyY", True), ("y", "KeyZ", False)],
+    ids=["Latin", "caps lock", "Cyrillic", "Greek", "Hebrew", "German z", "German y"],
+)
+def test_the_last_stroke_is_undone_on_every_keyboard(page, key, code, undone):
+    draw(page, ONE)
+    event = {"key": key, "code": code, "ctrlKey": True, "bubbles": True}
+    page.evaluate("event => pad.dispatchEvent(new KeyboardEvent('keydown', event))", event)
+    assert page.evaluate("drawing.strokes.length") == (0 if undone else 1)
+
+
+def test_a_tap_draws_a_dot_also_where_a_line_without_length_is_nothing(page):
+    page.evaluate("CanvasRenderingContext2D.prototype.stroke = () => {}")
+    box = page.locator("#pad").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    wait_until(page, "$('best').textContent")
+    shown = page.evaluate("[...picture.getContext('2d').getImageData(80, 80, 1, 1).data]")
+    assert shown == [0, 0, 0, 255]
+
+
+def test_a_picture_of_48_megapixels_is_sent_smaller(page, tmp_path):
+    photo = drawing(side=600).resize((8000, 6000))
+    photo.save(tmp_path / "photo.jpg")
+    page.get_by_label("Open a picture").set_input_files(tmp_path / "photo.jpg")
+    wait_until(page, "$('best').textContent === 'A'")
+    assert page.evaluate("[drawing.bitmap.width, drawing.bitmap.height]") == [1024, 768]
+
+
+DROP = """kind => {
+    const data = new DataTransfer()
+    data.setData("text/plain", "https://example.org/a.png")
+    pad.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
+        : new DragEvent(kind, {dataTransfer: data, bubbles: true}))
+}"""
+
+
+@pytest.mark.parametrize(
+    "script, argument, said",
+    [(DROP, "drop", "That is no file."), (DROP, "paste", "That is no file."),
+     ("() => open(new File([new Uint8Array(1.1e7)], 'a.tif'))", None, "The picture should have at most 10 MB"),
+     ("() => open({slice: () => ({arrayBuffer: async () => { throw Error() }})})", None, "That cannot be opened.")],
+    ids=["a link is dropped", "text is pasted", "a large file", "a folder"],
+)  # fmt: skip
+def test_what_cannot_be_sent_is_said_and_the_drawing_stays(page, script, argument, said):
+    draw(page, ONE)
+    wait_for_reading(page, 1)
+    page.evaluate(script, argument)
+    wait_until(page, f"$('said').textContent.startsWith('{said}')")
+    assert page.locator("#said.wrong").count() == 1 and page.evaluate("drawing.strokes.length") == 1
+
+
 def test_what_is_no_picture_is_said_in_one_sentence(page):
     page.evaluate("open(new File(['no picture'], 'a.txt', {type: 'text/plain'}))")
     page.wait_for_selector("#said.wrong")
@@ -196,6 +252,37 @@ def test_everything_has_a_name_and_fits_a_small_screen(page):
                             ("ink", "wash"), ("accent", "ground"), ("warn", "ground")]:  # fmt: skip
             levels = sorted([luminance(page, ink), luminance(page, ground)])
             assert levels[1] / levels[0] >= 4.5, (scheme, ink, ground)
+
+
+@pytest.mark.skipif(not AXE, reason="needs axe-core: `pip install axe-playwright-python` brings it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_hinders_people(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    session = page.context.new_cdp_session(page)  # which the page's policy does not concern
+    source = Path(AXE.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    session.send("Runtime.evaluate", {"expression": source})
+
+    def check():
+        run = {"expression": "axe.run().then(found => JSON.stringify(found))", "awaitPromise": True}
+        found = json.loads(session.send("Runtime.evaluate", run)["result"]["value"])
+        assert found["violations"] == [] and len(found["passes"]) > 10
+
+    check()
+    draw(page, CAPITAL_A)
+    wait_for_reading(page, len(CAPITAL_A))
+    page.get_by_text("Keys", exact=True).click()
+    check()
+
+
+@pytest.mark.parametrize("width, height", [(640, 360), (320, 256)], ids=["200 % of 1280x720", "400 %"])
+def test_the_page_can_be_zoomed(page, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    draw(page, ONE)
+    wait_for_reading(page, 1)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator("#pad").bounding_box()["height"] < height  # it can be seen whole
+    texts = "[...document.querySelectorAll('tbody th, button, main p')]"
+    assert page.evaluate(f"{texts}.filter(each => each.scrollWidth > each.clientWidth + 1).length") == 0
 
 
 def luminance(page, name):

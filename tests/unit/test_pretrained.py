@@ -1,6 +1,7 @@
 """Networks that come with the package, with their cards."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,6 +120,16 @@ def test_the_documentation_shows_the_scores_of_the_cards():
             f"{100 * scores[data]['accuracy']:.2f}" for data in ("EMNIST ByClass", "handwriting62", "MNIST")
         )
         assert f"| {row} |" in next(line for line in text.splitlines() if line.startswith(f"| [{name}]"))
+
+
+def test_an_exported_network_that_is_not_its_cards_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("emnist.reading.network.FOLDER", tmp_path)
+    for suffix, name in [("md", "lenet"), ("onnx", "resnet")]:
+        shutil.copy(REPOSITORY / f"emnist/pretrained/{name}.{suffix}", tmp_path / f"lenet.{suffix}")
+    with pytest.raises(UserError, match="lenet.md describes another network than lenet.onnx"):
+        load_network("lenet")
+    shutil.copy(REPOSITORY / "emnist/pretrained/lenet.onnx", tmp_path)
+    assert load_network("lenet").metadata["architecture"] == "lenet"
 
 
 def test_loading_needs_no_pipeline(tmp_path, monkeypatch):

@@ -87,6 +87,12 @@ def test_a_diverged_trial_only_loses():
     assert best_config(trials)["learning_rate"] == 0.01
 
 
+def test_the_best_configuration_is_that_of_the_lowest_loss():
+    losses = {0.1: 0.5, 0.2: 0.3, 0.3: None, 0.4: 0.4}
+    trials = [{"learning_rate": rate, "validation_loss": loss} for rate, loss in losses.items()]
+    assert best_config(trials) == {"learning_rate": 0.2}
+
+
 def test_a_search_in_which_all_diverge_says_what_to_do():
     hopeless = params(1, learning_rate=[1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16])
     with pytest.raises(UserError, match="all 1 trials of the search diverged: add smaller learning rates"):

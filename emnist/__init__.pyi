@@ -1,0 +1,1 @@
+from emnist.reading.reader import Reader as Reader

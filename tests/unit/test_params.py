@@ -160,7 +160,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     assert "YAML" in sentence(path)
 
 
-def test_a_file_of_version_0_2_is_told_what_each_section_is_called_now(tmp_path):
+def test_a_file_of_an_earlier_version_is_told_what_each_section_is_called_now(tmp_path):
     message = sentence(changed(tmp_path, split={"small": {"train": 40000}}, finetune={"batch_size": 64}))
     assert "split is now sizes" in message and "finetune is now sizes (finetune_epochs)" in message
     assert "git checkout params.yaml" in message and "search is now" not in message

@@ -1,6 +1,5 @@
 """DVC's records of experiments."""
 
-import copy
 import io
 import json
 import subprocess
@@ -85,10 +84,8 @@ def finished_experiments(wanted):
 
 
 def drop_compute_params(values):
-    """Copy parameters without those that change only how numbers are rounded."""
-    values = copy.deepcopy(values)
-    values.pop("compute", None)
-    return values
+    """Copy parameters, by section or by dotted name, without those that change only how numbers are rounded."""
+    return {name: value for name, value in values.items() if name.split(".")[0] != "compute"}
 
 
 def is_complete(rev, values):

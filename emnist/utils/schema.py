@@ -125,9 +125,9 @@ def _error_message(path, details):
     if details["type"] == "extra_forbidden":
         return f"{path}: {name} is not a parameter{nearest(str(details['loc'][-1]), details['siblings'])}: remove it"
     if details["type"] == "literal_error":
-        choices = details["ctx"]["expected"].replace("'", "")
-        near = nearest(str(details["input"]), choices.replace(" or ", ", ").split(", "))
-        return f"{path}: {name} should be {choices}, but is {found}{near}"
+        choices = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        near = nearest(str(details["input"]), choices.split(", "))
+        return f"{path}: {name} should be one of {choices}, but is {found}{near}"
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not name:
         return f"{path}: {message}"

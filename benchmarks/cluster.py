@@ -103,8 +103,7 @@ def draw(path, rows):
     ax.plot(*zip(*[(0, 0), *((runs, seconds) for runs, seconds, *_ in rows)]), marker="o")
     ax.set(xlabel="runs", ylabel="time of the coordinator (s)", xlim=0, ylim=0)
     ax.grid(alpha=0.3)
-    figure.suptitle("Runs that end at once, on 100 simulated workers")
-    save(path, figure)
+    save(path, figure, "Runs that end at once, on 100 simulated workers")
 
 
 def main():

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks import make_parser, names, print_header, print_row
 from emnist.data.datasets import load_emnist
-from emnist.evaluation.parity import parity
+from emnist.evaluation.metrics import parity
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import PRETRAINED, load_pretrained
 from emnist.reading.network import Network

@@ -119,7 +119,7 @@ def probabilities_of_forms(images, labels, pool):
     batches = ImageBatches(rendered, numbers, hardware, pixel_stats, augmentations=RECIPE.augmentations)
     fit("forms", model, RECIPE, batches, seed=SEED)
     exact = replace(hardware, precision=torch.float32)
-    return predict_probabilities(model, ImageBatches(images, labels, exact, pixel_stats), batch_size=500)
+    return predict_probabilities(model, ImageBatches(images, labels, exact, pixel_stats))
 
 
 def mixture_shares(probabilities):
@@ -158,7 +158,8 @@ def train_and_score(changes, params, name, seed, score):
     """Render the sample with changed constants, train, and return what `score` returns of the model."""
     with changed(changes):
         options = params.download["sample"]
-        images, labels, _, _ = sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1)
+        labels, pages = next(sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1))
+        images = np.concatenate(list(pages))
     epochs = params.sizes["small"].pretrain_epochs, params.sizes["small"].finetune_epochs
     recipes = [replace(recipe, epochs=n) for recipe, n in zip(recipes_of(params, "annealed", name), epochs)]
     return train(params, images, labels, name, seed, recipes, score, whole=True)[-1]

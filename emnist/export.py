@@ -4,11 +4,9 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 
 OPSET = 20
-MIN_HALF = 256  # values of a tensor that is worth storing in half precision
 CALIBRATION_BATCH = 64
 
 
@@ -64,40 +62,11 @@ def to_onnx(model, metadata, **about):
             verbose=False,
         )
     proto = program.model_proto
-    for node in proto.graph.node:  # which holds the lines of code, with their paths, that the node comes from
+    for node in proto.graph.node:  # it holds the lines of code, with their paths, that it comes from
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
     helper.set_model_props(proto, {"architecture": metadata["model"], "classes": metadata["classes"], **about})
     return proto
-
-
-def halve(proto):
-    """Store the large tensors of an exported network in half precision; they are computed with in single.
-
-    Parameters
-    ----------
-    proto : onnx.ModelProto
-        As from `to_onnx`.
-
-    Returns
-    -------
-    onnx.ModelProto
-    """
-    from onnx import ModelProto, TensorProto, helper, numpy_helper
-
-    half, casts = ModelProto(), []
-    half.CopyFrom(proto)
-    for tensor in half.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= MIN_HALF:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *half.graph.node]
-    del half.graph.node[:]
-    half.graph.node.extend(nodes)
-    del half.graph.value_info[:]
-    return half
 
 
 def quantize(proto, images):

@@ -17,7 +17,7 @@ from emnist.utils.names import nearest
 from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Share, Strings, check, load_mapping
 
 Auto = Literal["auto"]
-MOVED = {  # sections of version 0.2: what takes their place
+MOVED = {  # sections of earlier versions: what takes their place
     "split": "sizes",
     "augmentation": "recipes.NAME.augmentation",
     "dropout": "architectures.NAME.dropout",
@@ -122,10 +122,10 @@ class Params(Section):
     @model_validator(mode="before")
     @classmethod
     def is_of_this_version(cls, values):
-        """Check that no section has its name of version 0.2, and say what each is called now."""
+        """Check that no section has its name of an earlier version, and say what each is called now."""
         if old := [f"{name} is now {MOVED[name]}" for name in MOVED if name in values]:
             raise ValueError(
-                f"should be of this version, but has sections of version 0.2: {'; '.join(old)}. Take the file of this "
+                f"should be of this version, but has sections of an earlier one: {'; '.join(old)}. Take the file of this "
                 "version (`git checkout params.yaml`), and make your changes there"
             )
         return values

@@ -40,9 +40,9 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    with raise_ignored_errors():  # such as a MemoryError, after which all points would be the same
+    with raise_ignored_errors():  # after a MemoryError, all points would be the same
         points = Sobol(len(names), rng=seed)
-    chosen = {}  # a dict, which is an ordered set
+    chosen = {}  # a dict is an ordered set
     while len(chosen) < trials:
         point = zip(names, points.random()[0])
         chosen[tuple(space[name][int(coordinate * len(space[name]))] for name, coordinate in point)] = None
@@ -63,20 +63,9 @@ def raise_ignored_errors():
 
 
 def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):
-    """Train one configuration from new random weights, and return its validation loss.
+    """Train one configuration from new random weights on what `emnist.data.datasets.load_split` returns.
 
-    Parameters
-    ----------
-    config : dict of str to number
-        Learning rate, batch size and the optimizer's hyperparameters.
-    params : emnist.params.Params
-    images, labels, pixel_stats, train_indices, validation_indices
-        As `emnist.data.datasets.load_split` returns them.
-
-    Returns
-    -------
-    float or None
-        Cross-entropy on the validation images after the last epoch, in nats; None if the training diverged.
+    Returned is the validation loss after the last epoch (float, in nats), None if the training diverged.
     """
     # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
     seed_torch(params.seed, "search")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from emnist.training.inference import gather
+from emnist.training.inference import BATCH, join_batches
 
 
 class Features:
@@ -16,12 +16,10 @@ class Features:
     model : torch.nn.Module
         Is put into ``eval()`` mode: dropout and batch statistics would change the features.
     images : emnist.training.batches.ImageBatches
-    batch_size : int
-        Number of images that go through the network at once.
     """
 
     @torch.no_grad()
-    def __init__(self, model, images, batch_size=256):
+    def __init__(self, model, images):
         model.eval()
         self.hardware = images.hardware
 
@@ -30,7 +28,7 @@ class Features:
                 # Stored in the precision of the computation, since EnsNet has 18,000 features an image.
                 return model.embed(batch).to(self.hardware.precision)
 
-        (self.features,) = gather(len(images), ([embed(batch)] for batch, _ in images.eval_batches(batch_size)))
+        (self.features,) = join_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
         self.labels = images.labels[images.indices]
         self.indices = torch.arange(len(self.labels), device=self.hardware.device)
 

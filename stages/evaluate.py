@@ -6,8 +6,7 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
-from emnist.evaluation.metrics import DECIMALS, classification_metrics, per_class_table
-from emnist.evaluation.parity import parity
+from emnist.evaluation.metrics import DECIMALS, classification_metrics, parity, per_class_table
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
 from emnist.reading.network import Network
@@ -32,7 +31,7 @@ def main(params):
     train_scores, _ = score(model, ImageBatches(train_images, train_labels, hardware, metadata), train_labels, "train")
     test_scores, predicted = score(model, test, labels, "test")
     scores = {"train": train_scores, "test": test_scores}
-    if params.evaluate.tta:  # a separate score, since all others are without test-time augmentation
+    if params.evaluate.tta:  # all other scores are without test-time augmentation
         top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), test)
         scores["test_tta"] = classification_metrics(labels, top3)
     write_csv("plots/per_class.csv", *per_class_table(labels, predicted, CHARACTERS))

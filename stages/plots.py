@@ -11,7 +11,7 @@ from emnist.data.datasets import RAW, load_emnist, load_split
 from emnist.data.files import load_json
 from emnist.figures import calibration, characters, confusion, training
 from emnist.training.recipe import augmentations
-from emnist.utils.errors import UserError
+from emnist.utils.errors import UserError, explain_damage
 from emnist.utils.stage import run_stage
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
@@ -117,34 +117,12 @@ def load_predictions(part):
 
 
 def load_table(path, **columns):
-    """Read a CSV file.
-
-    Parameters
-    ----------
-    path : path-like
-    **columns : type
-        Columns that the file must have; other columns are floats.
-
-    Returns
-    -------
-    pandas.DataFrame
-
-    Raises
-    ------
-    UserError
-        If the file is missing or damaged, or lacks a column.
-    """
-    try:
+    """Load a CSV file; `columns` are the types of those that it must have, and the others are floats."""
+    with explain_damage(path, "be a table", ValueError, OverflowError):
         table = pd.read_csv(path, dtype=defaultdict(lambda: float, columns))
         if missing := columns.keys() - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         return table
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except (ValueError, OverflowError) as error:
-        raise UserError(
-            f"{path} should be a table, but is damaged ({str(error).strip()[:200]}): delete it and run `dvc repro`"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ TINY = {
         **{"train": 400, "test": 100, "trials": 2},
         **{"trial_epochs": 1, "pretrain_epochs": 2, "finetune_epochs": 1},
     },
+    "architectures.lenet.passes": 1.0,
     "transfer.epochs": 1,
 }
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.data.files import load_json
 from emnist.evaluation.cost import count_parameters
 from emnist.evaluation.metrics import classification_metrics, per_class_table
-from emnist.export import halve, to_bytes, to_onnx
+from emnist.export import to_bytes, to_onnx
 from emnist.models import load_model
 from emnist.models.pretrained import FOLDER
 from emnist.models.weights import save_weights
@@ -33,6 +34,7 @@ from emnist.training.recipe import finetune_recipe, pretrain_recipe
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
+MIN_HALF = 256  # values of a tensor that is worth storing in half precision
 LARGEST_CHANGE = 1e-3  # fraction of the predictions that half precision may change
 CARD = Path(__file__).with_name("card.md")
 SHOWN = ("accuracy", "f1", "macro_f1", "bymerge_accuracy")
@@ -71,12 +73,32 @@ def publish_onnx(path, network, images, exact):
 
     `exact` are the three most probable classes of each image (N, 3) by the weights in single precision.
     """
-    for precision, content in (("half precision", halve(network)), ("single precision", network)):
+    for precision, content in (("half precision", to_half_precision(network)), ("single precision", network)):
         write_bytes(path, to_bytes(content))
         changed = count_changed(Network(path).probabilities(images).argmax(1), exact)
         if changed <= LARGEST_CHANGE * len(exact):
             break
     return precision, changed
+
+
+def to_half_precision(network):
+    """Store the large tensors of an exported network (onnx.ModelProto) in half precision; return the new network.
+
+    They are computed with in single precision.
+    """
+    half, casts = ModelProto(), []
+    half.CopyFrom(network)
+    for tensor in half.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size >= MIN_HALF:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *half.graph.node]
+    del half.graph.node[:]
+    half.graph.node.extend(nodes)
+    del half.graph.value_info[:]
+    return half
 
 
 def count_changed(predictions, top3):

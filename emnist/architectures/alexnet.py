@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from emnist.models.init import initialise_
-from emnist.models.layers import Conv2d, Dropout
+from emnist.models.layers import Conv2d, Dropout, initialise_
 
 
 class AlexNet(nn.Module):

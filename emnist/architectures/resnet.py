@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from emnist.models.init import initialise_, kaiming_normal_
+from emnist.models.layers import initialise_, kaiming_normal_
 
 
 class ResNet(nn.Module):

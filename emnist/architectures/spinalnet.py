@@ -4,8 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from emnist.models.init import initialise_
-from emnist.models.layers import Dropout
+from emnist.models.layers import Dropout, initialise_
 
 
 class SpinalNet(nn.Module):

@@ -2,8 +2,7 @@
 
 from torch import nn
 
-from emnist.models.init import initialise_
-from emnist.models.layers import Dropout
+from emnist.models.layers import Dropout, initialise_
 
 
 class VGGNet(nn.Module):

@@ -28,20 +28,19 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}: `{self.prog} --help` shows what it takes")
 
 
+def names(text):
+    """Split an argument at its commas."""
+    return text.split(",")
+
+
 def main():
     """Run the command that the first argument names."""
+    commands = "\n".join(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items())
     parser = Parser(
         prog="emnist",
         usage="emnist COMMAND ...",
         description="Handwritten-character recognition on EMNIST ByClass.",
-        epilog="\n".join(
-            [
-                "commands:",
-                *(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items()),
-                "",
-                "`emnist COMMAND --help` shows an example and the options of each.",
-            ]
-        ),
+        epilog=f"commands:\n{commands}\n\n`emnist COMMAND --help` shows an example and the options of each.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)

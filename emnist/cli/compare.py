@@ -2,6 +2,7 @@
 
 import argparse
 
+from emnist.cli import names
 from emnist.cluster import requires_cluster_extra
 from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
@@ -57,10 +58,6 @@ def add_run_arguments(parser):
         help="set a parameter of params.yaml, for all models or for one",
     )
     parser.add_argument("--speed", action="store_true", help="also measure images a second on this machine")
-
-
-def names(text):
-    return text.split(",")
 
 
 def numbers(text):

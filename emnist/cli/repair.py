@@ -35,21 +35,16 @@ def main(options):
     remove_empty(Path(".dvc/cache/runs"))
     remove_damaged(Path(".dvc/cache/files/md5"), options.all)
     if Path(".dvc/tmp/exps/celery").exists():
-        fail_dead_runs()
+        from emnist.comparison.experiments import fail_dead_runs  # it imports DVC, which takes a second
+
+        if dead := fail_dead_runs():
+            log(f"runs of DVC's queue that were killed, and count as failed now: {dead}")
     if Path(".git").exists() and git.configure_identity():
         log(
             "git has no name or address for you, and DVC's experiments need both: this checkout now uses "
             f"{git.config('user.name')} <{git.config('user.email')}>; `git config user.name NAME` and "
             "`git config user.email ADDRESS`, run here, replace them"
         )
-
-
-def fail_dead_runs():
-    """Let DVC's queue take killed runs for failed: while they count as running, `dvc exp show` can fail."""
-    from emnist.comparison import experiments  # which imports DVC, a second
-
-    if dead := experiments.fail_dead_runs():
-        log(f"runs of DVC's queue that were killed, and count as failed now: {dead}")
 
 
 def remove_empty(runs):
@@ -69,20 +64,16 @@ def is_empty(folder):
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def remove_damaged(cache, check_all=False):
+def remove_damaged(cache, check_all):
     """Remove the files of DVC's cache whose content is not what their names say.
 
     DVC does not flush what it copies there, so a power cut can leave empty files under the right names, which it trusts.
-
-    Parameters
-    ----------
-    cache : pathlib.Path
-    check_all : bool
-        Whether to check files again that were written more than `SURE_SECONDS` before the last check.
+    Unless `check_all`, files that were written more than `SURE_SECONDS` before the last check are not checked again.
     """
     sure = CHECKED.stat().st_mtime - SURE_SECONDS if CHECKED.exists() and not check_all else 0
     files = [path for path in cache.glob("??/*") if re.fullmatch(r"[0-9a-f]{30}(\.dir)?", path.name)]
-    damaged = [path for path in files if path.stat().st_ctime > sure and not is_sound(path)]
+    unsure = [path for path in files if path.stat().st_ctime > sure]
+    damaged = [path for path in unsure if path.parent.name + path.name.removesuffix(".dir") != file_checksum(path)]
     for path in damaged:
         path.unlink()
     if damaged:
@@ -90,11 +81,6 @@ def remove_damaged(cache, check_all=False):
         log(f"DVC's cache had {count}, as a power cut leaves them, removed now: DVC makes them again")
     if CHECKED.parent.exists():
         CHECKED.touch()
-
-
-def is_sound(path):
-    """Tell whether a file of DVC's cache has the checksum that is its name."""
-    return path.parent.name + path.name.removesuffix(".dir") == file_checksum(path)
 
 
 def is_sound_later(is_sound):

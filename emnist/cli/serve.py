@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from emnist.cli import names
 from emnist.cli.predict import EXPORTED
 from emnist.utils.errors import UserError
 
@@ -38,10 +39,6 @@ def add_arguments(parser):
     parser.add_argument(
         "--log", action="store_true", help="print method, path, status and milliseconds of each request"
     )
-
-
-def names(text):
-    return text.split(",")
 
 
 def main(options):

@@ -1,5 +1,8 @@
 """Summary of the last run."""
 
+import subprocess
+from contextlib import suppress
+
 from emnist.utils.errors import UserError
 from emnist.utils.git import git
 
@@ -26,7 +29,10 @@ Pictures: plots/*.png    All figures: dvc metrics show
 Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
           emnist predict IMAGE              predict the characters of your own pictures""")
-    if git("status", "--porcelain", "dvc.lock", "metrics", "plots"):
+    differs = ""
+    with suppress(OSError, subprocess.CalledProcessError):  # where git or its repository is missing
+        differs = git("status", "--porcelain", "dvc.lock", "metrics", "plots")
+    if differs:
         print("""
 This run differs from the committed one, as on another processor. To compare experiments with it, commit it:
           git commit -am "My run"           from then on, `main` is this run""")

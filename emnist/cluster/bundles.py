@@ -106,7 +106,7 @@ def add_experiment(bundle, commit, name):
     if foreign or parents != commit:
         raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
     try:
-        git("update-ref", "--no-deref", ref, rev, "0" * 40)  # only if there is none
+        git("update-ref", "--no-deref", ref, rev, "0" * 40)  # fails if there is one
     except subprocess.CalledProcessError:
         there = git("rev-parse", ref).decode().strip()
         if git("diff", "--name-only", there, rev):

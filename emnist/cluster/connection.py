@@ -16,15 +16,8 @@ from distributed.security import Security
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
-QUEUES = {  # whose jobs Dask's own configuration describes, in ~/.config/dask/jobqueue.yaml
-    "htcondor": "HTCondorCluster",
-    "lsf": "LSFCluster",
-    "moab": "MoabCluster",
-    "oar": "OARCluster",
-    "pbs": "PBSCluster",
-    "sge": "SGECluster",
-    "slurm": "SLURMCluster",
-}
+# The queueing systems whose jobs Dask's own configuration describes, in ~/.config/dask/jobqueue.yaml.
+QUEUES = ("htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm")
 
 
 @contextmanager
@@ -53,9 +46,9 @@ def connect(address):
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         import dask_jobqueue
 
-        signal.signal(signal.SIGINT, on_ctrl_c)  # which dask_jobqueue replaces
+        signal.signal(signal.SIGINT, on_ctrl_c)  # dask_jobqueue has replaced it
         try:
-            cluster = getattr(dask_jobqueue, QUEUES[address])()
+            (cluster,) = (cls() for name, cls in vars(dask_jobqueue).items() if name.lower() == f"{address}cluster")
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(
                 f"the queue {address} should be configured in ~/.config/dask/jobqueue.yaml, but {error}"

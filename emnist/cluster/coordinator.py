@@ -21,7 +21,7 @@ from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
 MAX_LOST = 4  # workers that a run may lose, one after the other, without one more epoch, trial or stage
-LOOK_SECONDS = 1  # between two looks at which workers there are
+REFRESH_SECONDS = 1  # between two questions to the scheduler which workers there are
 PATIENCE_SECONDS = 30  # to wait for another worker, where all so far are refused
 NEEDED = ("Python", "dvc", "numpy", "torch")  # of the packages of requirements.lock, those that no worker may lack
 STEP = re.compile(r"\w+: (?:epoch|trial) \d+|Running stage '\w+'|Stage '\w+' (?:is cached|didn't change)")
@@ -39,8 +39,8 @@ class Run:
     attempts: int = 1
     lost: int = 0  # workers, since the last step
     steps: set = field(default_factory=set)  # epochs, trials and stages
-    looks: int = 0  # in succession at which a worker had it
-    missed: int = 0  # in succession at which none had it
+    present: int = 0  # refreshes in succession at which a worker had it
+    missed: int = 0  # refreshes in succession at which none had it
 
 
 def progress_topic(commit):
@@ -83,7 +83,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
         while unfinished := len(coordinator.waiting) + len(coordinator.running):
             if client.status != "running":
                 raise UserError("the scheduler has ended: start it again, then run the same command to continue")
-            if workers.look():
+            if workers.refresh():
                 if cluster:
                     cluster.scale(jobs=min(jobs, unfinished))
                 if workers.refused and not coordinator.running and workers.idle_seconds() > PATIENCE_SECONDS:
@@ -91,7 +91,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
                 coordinator.take_back()
                 coordinator.place()
             with suppress(queue.Empty):
-                run, rev, error = coordinator.collect(coordinator.ended.get(timeout=LOOK_SECONDS))
+                run, rev, error = coordinator.collect(coordinator.ended.get(timeout=REFRESH_SECONDS))
                 if rev or error:
                     yield run, rev, error
     finally:
@@ -99,12 +99,7 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
 
 
 class Coordinator:
-    """What is to be run, and where it runs.
-
-    Parameters
-    ----------
-    client, runs, remote, checkpoints
-        As `run_all` takes them.
+    """What is to be run, and where it runs; `run_all` has the parameters.
 
     Attributes
     ----------
@@ -152,7 +147,7 @@ class Coordinator:
     def submit(self, run, address):
         """Give a waiting run to a worker."""
         self.waiting.remove(run)
-        run.looks = run.missed = 0
+        run.present = run.missed = 0
         key, spec = self.specify(run)
         # A lambda, since Dask would send the function by reference.
         future = self.client.submit(lambda spec: worker.run_experiment(spec), spec, key=key, workers=[address])
@@ -163,9 +158,9 @@ class Coordinator:
         """Take back the runs that no worker has any more, and those that share a worker although another is free."""
         for future, run in self.running.items():
             address, others = self.workers.find(future.key) or (None, set())
-            run.looks, run.missed = (run.looks + 1, 0) if address else (0, run.missed + 1)
-            # Two coordinators that look at the same moment choose the same worker; the later key goes elsewhere.
-            doubled = run.looks == 1 and self.workers.free() and any(other < future.key for other in others)
+            run.present, run.missed = (run.present + 1, 0) if address else (0, run.missed + 1)
+            # Two coordinators that refresh at the same moment choose the same worker; the later key goes elsewhere.
+            doubled = run.present == 1 and self.workers.free() and any(other < future.key for other in others)
             if future.status == "pending" and (run.missed == 2 or doubled):
                 self.ended.put(future)
 
@@ -242,23 +237,23 @@ class Workers:
         lock = Path("requirements.lock")
         names = re.findall(r"^([\w.-]+)==", lock.read_text() if lock.exists() else "", re.M)
         self.here = worker.installed_versions(sorted({*names, *NEEDED[1:]}))
-        self.tasks, self.refused, self.looked, self.useful = {}, {}, 0, time.monotonic()
+        self.tasks, self.refused, self.refreshed, self.useful = {}, {}, 0, time.monotonic()
 
-    def look(self):
-        """Ask the scheduler, at most once in `LOOK_SECONDS`, for its workers, and prepare new ones; tell whether it did."""
-        if time.monotonic() < self.looked + LOOK_SECONDS:
+    def refresh(self):
+        """Ask for the workers, unless that is less than `REFRESH_SECONDS` ago, and prepare new ones; tell whether it did."""
+        if time.monotonic() < self.refreshed + REFRESH_SECONDS:
             return False
         try:
             # `Client.scheduler_info` would give a copy that the client itself replaces by one without workers.
             new = [each for each in self.client.processing() if each not in self.tasks and each not in self.refused]
             prepared = self._prepare(new)
             tasks = self.client.processing()
-        except CONNECTION_ERRORS:  # of the scheduler
+        except CONNECTION_ERRORS:  # the scheduler has ended
             return False
         self.tasks = {each: set(keys) for each, keys in tasks.items() if each in self.tasks or each in prepared}
-        self.looked = time.monotonic()
+        self.refreshed = time.monotonic()
         if new or self.tasks:
-            self.useful = self.looked
+            self.useful = self.refreshed
         return True
 
     def find(self, key):
@@ -271,7 +266,7 @@ class Workers:
 
     def idle_seconds(self):
         """Return for how many seconds there has been no usable and no new worker."""
-        return self.looked - self.useful
+        return self.refreshed - self.useful
 
     def _prepare(self, new):
         """Check workers and send each what it lacks of the commit; return the addresses of those that may be used."""

@@ -59,7 +59,7 @@ def main():
         raise UserError(" ".join(str(error).split())) from None
     finally:
         if _ends.is_set():
-            threading.Event().wait()  # until the other thread has ended this process
+            threading.Event().wait()  # the other thread ends this process
 
 
 def configure(remote):
@@ -80,7 +80,7 @@ def run_stage(repo, name):
         if not stage.changed_stage() and not stage.changed_deps():  # the commit has its results
             with remote_is("read"):
                 repo.cloud.pull(set().union(*stage.get_used_objs().values()))
-            with suppress(FileNotFoundError):  # which DVC raises where the remote lacks a file; then the stage runs
+            with suppress(FileNotFoundError):  # DVC raises it where the remote lacks a file; then the stage runs
                 stage.checkout(force=True, allow_missing=True)
     stage.save_deps()
     key = _get_stage_hash(stage) if _can_hash(stage) else None

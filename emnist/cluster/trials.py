@@ -29,7 +29,7 @@ def run_on_cluster(name, function, tasks, address):
     Yields
     ------
     number, result
-        Of each task when it is done, in any order.
+        As `run_in_workers` yields them.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def run_on_cluster(name, function, tasks, address):
         try:
             for future in as_completed(list(calls), loop=client.loop):
                 number, result = calls.pop(future), future.result()
-                future.release()  # otherwise Dask repeats the call if the worker is lost
+                future.release()  # Dask would repeat the call if the worker were lost
                 yield number, result
         except KilledWorker:
             raise UserError(

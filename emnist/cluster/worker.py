@@ -89,6 +89,7 @@ def run_experiment(run):
     import threading
     import time
     from collections import deque
+    from contextlib import suppress
     from pathlib import Path
 
     from distributed import Lock, Status, get_worker
@@ -128,14 +129,9 @@ def run_experiment(run):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in a worker's terminal ends the worker, which then ends this
             )
-            try:
-                print(
-                    json.dumps(run | {"cache": str(kept / "cache"), "folder": str(folder.parent)}),
-                    file=process.stdin,
-                    flush=True,
-                )
-            except BrokenPipeError:
-                pass  # it has ended, and says why
+            job = json.dumps(run | {"cache": str(kept / "cache"), "folder": str(folder.parent)})
+            with suppress(BrokenPipeError):  # the process has ended, and says why
+                print(job, file=process.stdin, flush=True)
             threading.Thread(target=watch, daemon=True).start()
             for line in process.stdout:
                 line = line.rstrip()

@@ -1,6 +1,5 @@
 """DVC's records of experiments."""
 
-import copy
 import io
 import json
 import subprocess
@@ -10,14 +9,13 @@ from contextlib import suppress
 from functools import cache, reduce
 
 import psutil
-import yaml
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
 from dvc.repo.experiments.queue.exceptions import CannotKillTasksError
 
 from emnist.utils.errors import UserError
 from emnist.utils.git import environment_with_identity, git, head_commit, read_committed
-from emnist.utils.yaml import load_own_yaml, load_yaml
+from emnist.utils.yaml import load_yaml
 
 WORKER_SECONDS = 5  # in which the workers of DVC's queue answer
 STATES = ["failed", "queued", "running", "success"]  # a later one counts for more
@@ -85,24 +83,22 @@ def finished_experiments(wanted):
 
 
 def drop_compute_params(values):
-    """Copy parameters without those that change only how numbers are rounded."""
-    values = copy.deepcopy(values)
-    values.pop("compute", None)
-    return values
+    """Copy parameters, by section or by dotted name, without those that change only how numbers are rounded."""
+    return {name: value for name, value in values.items() if name.split(".")[0] != "compute"}
 
 
 def is_complete(rev, values):
     """Tell whether every stage of an experiment ran with these parameters, and on what the stage before it wrote."""
     try:
-        stages = load_own_yaml(read_committed(rev, "dvc.lock"))["stages"].values()
+        stages = load_yaml(read_committed(rev, "dvc.lock"))["stages"].values()
         made = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
         ran_with = [drop_compute_params(stage.get("params", {}).get("params.yaml", {})) for stage in stages]
         values = drop_compute_params(values)
         return all(
             value == reduce(dict.get, name.split("."), values) for stage in ran_with for name, value in stage.items()
         ) and all(dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"])
-    except (subprocess.CalledProcessError, yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError):
-        return False  # a dvc.lock that is missing, damaged, or of a run that was not of this pipeline
+    except (subprocess.CalledProcessError, ValueError, LookupError, TypeError, AttributeError):
+        return False  # dvc.lock is missing, damaged, or not of this pipeline
 
 
 def read_results(experiment):

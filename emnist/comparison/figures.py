@@ -46,7 +46,7 @@ def accuracy_by_cost(path, accuracies, costs, title):
     ax.set_yscale(
         "function",
         functions=(
-            lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # of the error, and 1
+            lambda accuracy: -np.log(101 - np.clip(accuracy, 0, 100)),  # the log of the error, and 1
             lambda height: 101 - np.exp(-height),
         ),
     )
@@ -58,8 +58,7 @@ def accuracy_by_cost(path, accuracies, costs, title):
         _label_sparsely(each.xaxis)
     figure.axes[0].set_ylabel("test accuracy (%, by the log of the error)")
     legend(figure, ax, len(accuracies), "the mean of each model's runs; the bar is their standard deviation")
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 @styled
@@ -88,8 +87,7 @@ def curves_of_models(path, curves, title):
     figure.axes[0].yaxis.set_minor_locator(NullLocator())
     figure.axes[0].yaxis.set_major_formatter("{x:g}")
     legend(figure, ax, curves["model"].nunique(), "the mean of each model's runs; the band is their range")
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 @styled
@@ -121,8 +119,7 @@ def confusions_of_models(path, predictions, characters, title):
         ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100],
         label="share of the true class's images (%)",
     )
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 @styled
@@ -188,8 +185,7 @@ def searches_of_models(path, trials, title):
         ax.grid(alpha=0.3)
     figure.axes[0].set_ylabel("mean rank of the trials (%), 0 is the lowest loss")
     legend(figure, ax, trials["model"].nunique())
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 def _label_sparsely(axis):

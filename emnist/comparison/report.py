@@ -101,19 +101,9 @@ def summarize(runs, costs):
 
 
 def read_runs(found):
-    """Read what the runs of a comparison wrote.
+    """Return tables of experiments (dict of (model, seed) to dict), each a pandas.DataFrame.
 
-    Parameters
-    ----------
-    found : dict of (str, int) to dict
-        The experiment of each run, by model and seed.
-
-    Returns
-    -------
-    runs, parameters : pandas.DataFrame
-        A row a run: ``model``, ``seed``, and its metrics by dotted names; a column an experiment.
-    curves, trials, predictions : pandas.DataFrame
-        What `read_results` gives, of all runs, each row with its ``model``.
+    They are the scores, a row a run; the parameters, a column a run; and what `read_results` gives, with the ``model``.
     """
     runs, parameters, tables = [], [], []
     for (model, seed), experiment in found.items():
@@ -132,16 +122,7 @@ def read_runs(found):
 def list_pictures(accuracies, costs, curves, trials, predictions, best):
     """List the pictures by their names: what draws each, from what, and its caption.
 
-    Parameters
-    ----------
-    accuracies : dict of str to pandas.Series
-        The test accuracies of each model's runs, in percent.
-    costs
-        As `table` takes it.
-    curves, trials, predictions
-        As `read_runs` returns them.
-    best : list of str
-        The most accurate models that can be compared; where it is two, their difference is drawn.
+    Of the `best` models that can be compared, where they are two, the difference is drawn.
     """
     labels = {
         model: [table[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]

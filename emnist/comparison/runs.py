@@ -20,6 +20,7 @@ from emnist.params import check_params
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
+from emnist.utils.names import check_name
 from emnist.utils.progress import log
 from emnist.utils.schema import load_mapping
 from emnist.utils.yaml import load_yaml
@@ -71,6 +72,8 @@ def plan_runs(models, seeds, settings):
     """
     common = [setting for model, setting in settings if not model]
     params = check_params(with_settings(common))
+    for model in models:
+        check_name(model, params.architectures, "--models")
     special = {model: [setting for name, setting in settings if name == model] for model in models}
     if not torch.cuda.is_available():
         for model, own in special.items():

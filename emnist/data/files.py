@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emnist.utils.atomic import write_bytes
-from emnist.utils.errors import UserError
+from emnist.utils.errors import UserError, explain_damage
 from emnist.utils.names import shorten
 
 MAX_HEADER = 1000  # largest number of bytes of a .npy file's header, which is a Python literal
@@ -39,12 +39,8 @@ def load_json(path, *numbers):
     UserError
         If the file is missing, is not JSON, or lacks one of the numbers.
     """
-    try:
+    with explain_damage(path, "be JSON", ValueError, RecursionError):
         value = json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} should be JSON, but is damaged ({error}): delete it and run `dvc repro`") from None
     for name in numbers:
         number = value.get(name) if isinstance(value, dict) else None
         if not isinstance(number, (int, float)) or not abs(number) <= sys.float_info.max:
@@ -89,18 +85,13 @@ def load_array(path, dtype, ndim):
     UserError
         If the file is missing, damaged, or holds another type or number of dimensions.
     """
-    remedy = "delete it and run `dvc repro`"
-    try:
+    # NumPy parses the header as a Python literal, and raises what its parser raises.
+    with explain_damage(path, "be a .npy array", Exception):
         # The type is checked first, because mapping some types ends the process.
         with open(path, "rb") as file:
             np.lib.format.read_magic(file)
             shape, _, found = np.lib.format.read_array_header_1_0(file, max_header_size=MAX_HEADER)
-        fits = found == np.dtype(dtype) and len(shape) == ndim
-        array = np.load(path, mmap_mode="c", allow_pickle=False) if fits else None
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except Exception as error:  # NumPy parses the header as a Python literal, and raises what its parser raises.
-        raise UserError(f"{path} should be a .npy array, but is damaged ({error}): {remedy}") from None
-    if array is None:
-        raise UserError(f"{path} should hold {ndim}-dimensional {np.dtype(dtype)}, but holds something else: {remedy}")
-    return array
+        if found == np.dtype(dtype) and len(shape) == ndim:
+            return np.load(path, mmap_mode="c", allow_pickle=False)
+    expected = f"{ndim}-dimensional {np.dtype(dtype)}"
+    raise UserError(f"{path} should hold {expected}, but holds something else: delete it and run `dvc repro`")

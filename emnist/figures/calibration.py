@@ -35,5 +35,4 @@ def reliability_diagram(path, confidence, correct, title):
         ax.set_xlim(-2, 102)
         ax.grid(alpha=0.3)
     legend(figure, left, 2)
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)

@@ -7,7 +7,7 @@ from emnist.figures.style import BLUE, MONOSPACE, RED, save, styled
 
 
 @styled
-def prediction_grid(path, images, actual, predicted, confidence, title, columns=8):
+def prediction_grid(path, images, actual, predicted, confidence, title):
     """Draw characters with their predictions; a wrong one has a cross, a thick frame and the true character.
 
     Parameters
@@ -21,9 +21,8 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
     confidence : sequence of N floats
         The probability of the predicted character, 0 to 1.
     title : str
-    columns : int
-        Number of characters in a row.
     """
+    columns = 8
     rows = -(-len(images) // columns)
     figure, ax = _sheet(1.45 * columns, 1.65 * rows + 1.05)
     for i, (image, truth, character, probability) in enumerate(zip(images, actual, predicted, confidence)):
@@ -33,8 +32,7 @@ def prediction_grid(path, images, actual, predicted, confidence, title, columns=
             text, frame, style = f"✗ {text}, is {truth}", (RED, 3.5), {"color": RED, "fontweight": "bold"}
         _draw_character(ax, image, x, y, side, *frame)
         ax.text(x + side / 2, y - 0.08, text, ha="center", fontfamily=MONOSPACE, fontsize=10, **style)
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 @styled
@@ -59,8 +57,7 @@ def augmentation_grid(path, images, characters, title):
             _draw_character(ax, image, 0.56 + column, y, 0.88, *(("0.8", 1) if column else (BLUE, 3)))
         ax.text(0.28, y + 0.44, character, ha="center", va="center", fontfamily=MONOSPACE, fontsize=14)
     ax.text(1, 0.78, "original", ha="center", color=BLUE, fontsize=11)
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 def _sheet(width, height):

@@ -43,17 +43,15 @@ def confusion_heat_map(path, labels, predictions, characters, title):
 
 
 @styled
-def confused_pairs(path, labels, predictions, characters, title, n=25):
+def confused_pairs(path, labels, predictions, characters, title):
     """Draw the confusions with the largest percentages of a class's images, as bars.
 
     Parameters
     ----------
     path, labels, predictions, characters, title
         As for `confusion_heat_map`.
-    n : int
-        Maximum number of confusions.
     """
-    pairs = most_confused(labels, predictions, n)
+    pairs = most_confused(labels, predictions, n=25)
     percent = [100 * count / support for _, _, count, support in pairs]
     figure = Figure(figsize=(8, 8), layout="constrained")
     ax = figure.add_subplot()

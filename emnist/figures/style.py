@@ -24,9 +24,9 @@ def legend(figure, ax, columns, title=None):
     figure.legend(*labels, loc="outside lower center", ncols=columns, frameon=False, title=title)
 
 
-def wrap_titles(figure):
-    """Break the titles (of a matplotlib.figure.Figure and its panels) that are wider than it into several lines."""
-    titles = [figure.suptitle(figure.get_suptitle()), *(ax.title for ax in figure.axes)]
+def wrap_titles(figure, title):
+    """Set the title of a matplotlib.figure.Figure, and break the titles that are wider than it into several lines."""
+    titles = [figure.suptitle(title), *(ax.title for ax in figure.axes)]
     for title in titles:
         lines = title.get_text().split("\n")
         for columns in range(max(map(len, lines)), 20, -1):
@@ -36,12 +36,12 @@ def wrap_titles(figure):
             title.set_text("\n".join(textwrap.fill(line, columns) for line in lines))
 
 
-def save(path, figure):
-    """Write a matplotlib figure as a PNG with a palette of 256 colours and without metadata.
+def save(path, figure, title=""):
+    """Write a matplotlib figure, with a title above its panels, as a PNG of 256 colours without metadata.
 
     The palette makes the file a third of the size; metadata would contain matplotlib's version.
     """
-    wrap_titles(figure)
+    wrap_titles(figure, title)
     canvas, png = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

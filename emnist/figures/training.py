@@ -40,8 +40,7 @@ def training_curves(path, pretrain, finetune, title):
         ax.grid(alpha=0.3)
         ax.set(xlabel="epoch", ylabel=quantity)
     legend(figure, ax, 3)
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)
 
 
 @styled
@@ -79,5 +78,4 @@ def search_trials(path, trials, title):
     ax.set_ylim(low - margin, high + 3 * margin)  # The room at the top is for diverged trials.
     figure.axes[0].set_ylabel("validation cross-entropy (nats)")
     legend(figure, ax, 4)
-    figure.suptitle(title)
-    save(path, figure)
+    save(path, figure, title)

@@ -51,22 +51,6 @@ def build_model(name, num_classes=62):
     return architecture(num_classes)
 
 
-def set_dropout(model, rate):
-    """Set the rate of all dropout layers of a model, in place.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    rate : float or None
-        The part of the units that is left out in training; None leaves each layer's own.
-    """
-    from torch import nn
-
-    for module in model.modules():
-        if rate is not None and isinstance(module, nn.Dropout):
-            module.p = rate
-
-
 def replace_head(model, num_classes):
     """Copy a model with frozen features and a newly initialised head.
 
@@ -122,12 +106,13 @@ def load_model(path):
             f"{path} should say which model, classes, mean and std it was trained with, but its metadata is "
             f"{shorten(metadata, 200)}: delete it and run `dvc repro`"
         ) from None
-    if _shapes(weights) != _shapes(model.state_dict()):
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
         raise UserError(
             f"{path} should hold the weights of {metadata['model']}, but has other parameter names or "
             "shapes: delete it and run `dvc repro`"
-        )
-    model.load_state_dict(weights)
+        ) from None
     return model.eval(), metadata
 
 
@@ -157,7 +142,3 @@ def load_pretrained(name):
             "from git, or install the package again"
         )
     return model, metadata
-
-
-def _shapes(weights):
-    return {name: tensor.shape for name, tensor in weights.items()}

@@ -3,7 +3,7 @@
 import json
 
 from emnist.utils.atomic import write_bytes
-from emnist.utils.errors import UserError
+from emnist.utils.errors import explain_damage
 
 
 def save_weights(path, model, /, **metadata):
@@ -16,7 +16,7 @@ def save_weights(path, model, /, **metadata):
     **metadata
         JSON values saved with the weights, such as the architecture and the pixel statistics.
     """
-    from safetensors.torch import save  # which imports torch, slowly: not every user of this package needs it
+    from safetensors.torch import save  # it imports torch, slowly, and not every user of this package needs it
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     # A single key, since safetensors writes several in an order that changes from run to run.
@@ -42,13 +42,10 @@ def load_weights(path):
     """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})["about"])
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to train the model") from None
-    except (SafetensorError, KeyError, ValueError, OSError, RuntimeError) as error:  # the last where mmap fails
-        raise UserError(
-            f"{path} should hold weights in safetensors format, but is damaged ({error}): delete it and run `dvc repro`"
-        ) from None
+    errors = (SafetensorError, KeyError, ValueError, OSError, RuntimeError)  # mmap fails with the last
+    with (
+        explain_damage(path, "hold weights in safetensors format", *errors),
+        safe_open(path, framework="pt") as file,
+    ):
+        metadata = json.loads((file.metadata() or {})["about"])
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata

@@ -76,7 +76,7 @@ async def refuse(request, error):
 
 
 async def leave(*_):
-    return Response(status_code=499)  # for the log, as nginx has it: the client has gone
+    return Response(status_code=499)  # nginx's code for a client that has gone; only the log shows it
 
 
 # The addresses

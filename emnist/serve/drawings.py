@@ -32,7 +32,7 @@ class Drawings:
         self.folder = Path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = open(self.folder / ".lock", "w")  # until this process ends
+            self.lock = open(self.folder / ".lock", "w")  # stays open until this process ends
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{folder} is where another server keeps its drawings: name another folder") from None

@@ -16,8 +16,8 @@ from emnist.utils.errors import Interrupted, UserError
 MAX_CONNECTIONS = 1000
 CLIENT_SECONDS = 15  # to send a request's head, or to take the answer
 SHUTDOWN_SECONDS = 15  # for requests that are being answered
-PROBE_SECONDS = 0.1  # after which a client that waits for an answer is asked again whether it is still there
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # which clients ignore
+PROBE_SECONDS = 0.1  # between two questions whether a client that waits for an answer is still there
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # clients ignore it
 
 
 class Connection(H11Protocol):

@@ -31,14 +31,14 @@ def main():
     sys.stderr, nothing = os.fdopen(os.dup(2), "w", buffering=1), os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):
         os.dup2(nothing, output)
-    warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
+    warnings.simplefilter("ignore")  # Pillow warns about what a file holds besides its pixels
     pictures.MAX_PIXELS = MAX_PIXELS
     readers = {}
     answers.write(answer(load, readers, json.loads(sys.argv[1])))
     for line in jobs:
         job = json.loads(line)
         body = jobs.read(job.pop("size"))
-        signal.alarm(job.pop("seconds"))  # whose signal ends the process also in the midst of a library's work
+        signal.alarm(job.pop("seconds"))  # its signal ends the process also in the midst of a library's work
         line = answer(work, readers, body, **job)
         signal.alarm(0)
         answers.write(line)

@@ -6,30 +6,40 @@ import socket
 import time
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from emnist.utils.checksum import file_checksum
 from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log
+from emnist.utils.schema import Section
 
 CHUNK = 2**17  # bytes; a killed download loses at most this many
 ATTEMPTS = 5  # a mirror has failed after so many attempts in a row without progress
+BACK_OFF = 1.0  # seconds to wait after the first failure; doubled after each further one
+TIMEOUT = 30.0  # seconds without an answer after which an attempt has failed
 LINE_EVERY = 2**25  # bytes between log lines where there is no terminal
 MAX_BYTES = 2**31  # no mirror can fill the disk with more; EMNIST's archive has a quarter of this
 MAX_REDIRECTS = 5
 
 
-class Mirror(NamedTuple):
+class Mirror(Section):
     """The address of a file, and its published checksum: MD5 or SHA-256, as hexadecimal digits."""
 
     url: str
-    md5: str | None = None
-    sha256: str | None = None
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def has_a_checksum(self):
+        if not (self.md5 or self.sha256):
+            raise ValueError("should have the published md5 or sha256")
+        return self
 
 
 class MirrorFailed(Exception):
@@ -47,7 +57,7 @@ class _Session(requests.Session):
         return None
 
 
-def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
+def fetch(mirrors, path, by_hand):
     """Download a file from the first mirror whose bytes match their checksum.
 
     Downloaded bytes are stored in ``<path>.partial``, from which the next call resumes, with any mirror. The file
@@ -55,16 +65,12 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
 
     Parameters
     ----------
-    mirrors : sequence of Mirror, or of objects with its attributes
+    mirrors : sequence of Mirror
         Tried in order.
     path : path-like
         In a folder to which no other process downloads at the same time.
     by_hand : iterable of str
         For the error: the files that a person can get by other means instead.
-    back_off : float
-        Seconds to wait after the first failure; doubled after each further one.
-    timeout : float
-        Seconds without an answer after which an attempt has failed.
 
     Returns
     -------
@@ -77,14 +83,14 @@ def fetch(mirrors, path, by_hand, back_off=1.0, timeout=30.0):
         If every mirror fails; the message has the reason of each.
     """
     path = Path(path)
-    if path.exists() and not all(checksum_error(path, mirror) for mirror in mirrors):
+    if path.exists() and not all(_checksum_error(path, mirror) for mirror in mirrors):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     reasons, named = [], {_host(mirror.url) for mirror in mirrors}
     for mirror in mirrors:
         try:
-            _download(mirror, partial, named, back_off, timeout)
+            _download(mirror, partial, named)
         except MirrorFailed as reason:
             log(f"{mirror.url} {reason}")
             reasons.append(f"{mirror.url} {reason}")
@@ -105,22 +111,22 @@ def _host(url):
         return None
 
 
-def _download(mirror, partial, named, back_off, timeout):
+def _download(mirror, partial, named):
     resumed_from = largest = _size(partial)
     failures = 0
     while True:
         try:
-            _receive(mirror.url, partial, named, timeout)
+            _receive(mirror.url, partial, named)
         except _AttemptFailed as reason:
             failures = failures + 1 if _size(partial) <= largest else 1
             largest = max(largest, _size(partial))
             if failures == ATTEMPTS:
                 raise MirrorFailed(reason) from None
-            wait = back_off * 2 ** (failures - 1)
+            wait = BACK_OFF * 2 ** (failures - 1)
             log(f"{mirror.url} {reason}: trying again in {wait:g} s")
             time.sleep(wait)
             continue
-        error = checksum_error(partial, mirror)
+        error = _checksum_error(partial, mirror)
         if not error:
             return
         partial.unlink()
@@ -129,13 +135,13 @@ def _download(mirror, partial, named, back_off, timeout):
         resumed_from = 0  # The bytes of an earlier run or another mirror may be wrong, so it starts once more.
 
 
-def _receive(url, partial, named, timeout):
+def _receive(url, partial, named):
     """Append the missing bytes to `partial`; `named` are the hosts of all mirrors."""
     size = _size(partial)
     # The file must come without compression, because the checksum is that of its own bytes.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        with _Session() as session, _request(session, url, named, headers, timeout) as response:
+        with _Session() as session, _request(session, url, named, headers) as response:
             status = response.status_code
             if status == 416 and size:
                 return  # The file is complete.
@@ -153,7 +159,7 @@ def _receive(url, partial, named, timeout):
     except ValueError:  # requests raises it for a malformed address.
         raise MirrorFailed("is not a web address") from None
     except requests.Timeout:
-        raise _AttemptFailed(f"did not answer for {timeout:g} s") from None
+        raise _AttemptFailed(f"did not answer for {TIMEOUT:g} s") from None
     except requests.exceptions.SSLError:
         raise _AttemptFailed("could not be reached safely, its certificate was not accepted") from None
     except requests.RequestException:
@@ -162,10 +168,10 @@ def _receive(url, partial, named, timeout):
         raise _AttemptFailed(f"broke off after {_size(partial):,} bytes") from None
 
 
-def _request(session, url, named, headers, timeout):
+def _request(session, url, named, headers):
     """Request an address, and then those to which it redirects, as long as they are safe."""
     for _ in range(MAX_REDIRECTS + 1):
-        response = session.get(url, headers=headers, stream=True, timeout=timeout)
+        response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
         if not response.is_redirect:
             return response
         response.close()
@@ -227,19 +233,8 @@ def _size(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def checksum_error(path, mirror):
-    """Compare a file with the checksum of a mirror.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    mirror : Mirror
-
-    Returns
-    -------
-    str or False
-        The difference, for an error message; False if the checksum matches.
-    """
+def _checksum_error(path, mirror):
+    """Say how a file's checksum differs from a mirror's, or return False."""
     algorithm, expected = ("sha256", mirror.sha256) if mirror.sha256 else ("md5", mirror.md5)
     found = file_checksum(path, algorithm)
     return found != expected and f"sent {_size(path):,} bytes of {algorithm} {found}, not {expected}"

@@ -3,13 +3,12 @@
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from emnist.data.datasets import paths
+from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.sources._http import Mirror, fetch
-from emnist.sources.folder import copy_files, emnist_files, mnist_files
+from emnist.sources.folder import copy_files, list_files
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
@@ -28,24 +27,10 @@ CHECKSUMS = {  # images and labels of each part, as published in torchvision.dat
 MNIST_MD5 = {path.name: md5 for part, pair in CHECKSUMS.items() for path, md5 in zip(paths("", part), pair)}
 
 
-class Archive(Section):
-    """A mirror of the EMNIST archive, with its published checksums."""
-
-    url: str
-    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-
-    @model_validator(mode="after")
-    def has_a_checksum(self):
-        if not (self.md5 or self.sha256):
-            raise ValueError("should have the published md5 or sha256")
-        return self
-
-
 class Options(Section):
     """The mirrors of both data sets, in the order in which they are tried."""
 
-    mirrors: list[Archive] = Field(min_length=1)
+    mirrors: list[Mirror] = Field(min_length=1)
     mnist_mirrors: list[str] = Field(min_length=1)
 
 
@@ -58,7 +43,7 @@ def obtain(options, raw, with_digits=True):
     checkpoint.mark_complete(*sorted(Path(raw).glob("*.gz")))
 
 
-def download_emnist(mirrors, raw, work, **waits):
+def download_emnist(mirrors, raw, work):
     """Download EMNIST's archive and extract the four files of ByClass.
 
     Parameters
@@ -70,8 +55,6 @@ def download_emnist(mirrors, raw, work, **waits):
     work : path-like
         Folder of downloads, which an interrupted call resumes and a later call reuses. Processes that share it take
         turns.
-    **waits
-        Passed to `fetch`.
 
     Raises
     ------
@@ -79,10 +62,10 @@ def download_emnist(mirrors, raw, work, **waits):
         If no mirror sends the archive, or if a file in it is missing or damaged.
     """
     with exclusive_lock(work, ANOTHER_RUN) as work:
-        pairs = emnist_files(work)
+        pairs = list_files(work, EMNIST_PARTS)
         extracted = [path for images, labels, _ in pairs for path in (images, labels)]
         by_hand = [*(path.name for path in extracted), "and MNIST's four files"]
-        archive = fetch(mirrors, work / "gzip.zip", by_hand, **waits)
+        archive = fetch(mirrors, work / "gzip.zip", by_hand)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
         copy_files(pairs, raw)
@@ -90,26 +73,13 @@ def download_emnist(mirrors, raw, work, **waits):
             path.unlink()
 
 
-def download_mnist(mirrors, raw, work, **waits):
-    """Download the four files of MNIST.
-
-    Parameters
-    ----------
-    mirrors : sequence of str
-        Addresses of folders that hold the files.
-    raw, work, **waits
-        As for `download_emnist`.
-
-    Raises
-    ------
-    UserError
-        If no mirror sends one of the files, or if it is damaged.
-    """
+def download_mnist(mirrors, raw, work):
+    """Download the four files of MNIST, as `download_emnist` does; `mirrors` are the addresses (str) of folders."""
     with exclusive_lock(work, ANOTHER_RUN) as work:
         for name, md5 in MNIST_MD5.items():
-            of_file = [Mirror(f"{folder.rstrip('/')}/{name}", md5) for folder in mirrors]
-            fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5], **waits)
-        copy_files(mnist_files(work), raw)
+            of_file = [Mirror(url=f"{folder.rstrip('/')}/{name}", md5=md5) for folder in mirrors]
+            fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5])
+        copy_files(list_files(work, MNIST_PARTS), raw)
 
 
 def _extract(archive, name, path):

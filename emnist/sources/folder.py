@@ -52,14 +52,9 @@ def _absolute(folder):
     return repo_root() / Path(folder).expanduser()
 
 
-def emnist_files(folder):
-    """List the files of EMNIST ByClass in `folder`, as tuples of (images, labels, number of classes)."""
-    return [(*paths(folder, part), len(CHARACTERS)) for part in EMNIST_PARTS]
-
-
-def mnist_files(folder):
-    """List the files of MNIST in `folder`, as tuples of (images, labels, number of classes)."""
-    return [(*paths(folder, part), 10) for part in MNIST_PARTS]
+def list_files(folder, parts):
+    """List the files of `EMNIST_PARTS` or `MNIST_PARTS` in `folder`, as tuples of (images, labels, number of classes)."""
+    return [(*paths(folder, part), 10 if part in MNIST_PARTS else len(CHARACTERS)) for part in parts]
 
 
 def copy_folders(emnist, mnist, raw):
@@ -80,12 +75,12 @@ def copy_folders(emnist, mnist, raw):
     UserError
         If a file is missing or damaged; then nothing is copied.
     """
-    pairs = [pair for folder in emnist for pair in emnist_files(folder)]
-    copy_files(pairs + (mnist_files(mnist) if mnist else []), raw)
+    pairs = [pair for folder in emnist for pair in list_files(folder, EMNIST_PARTS)]
+    copy_files(pairs + (list_files(mnist, MNIST_PARTS) if mnist else []), raw)
 
 
 def copy_files(pairs, raw):
-    """Copy `pairs`, as listed by `emnist_files` or `mnist_files`, to `raw`; raise `UserError` as `copy_folders` does."""
+    """Copy `pairs`, as listed by `list_files`, to `raw`; raise `UserError` as `copy_folders` does."""
     files = [path for images, labels, _ in pairs for path in (images, labels)]
     missing = [str(path) for path in files if not path.is_file()]
     if missing:

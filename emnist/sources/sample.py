@@ -37,8 +37,6 @@ FONTS = {
     "ShadowsIntoLight.ttf": "fontpkg_shadows_into_light",
     "Zeyada.ttf": "fontpkg_zeyada",
 }
-
-
 FORMS_FILE = Path(__file__).with_name("sample_forms.csv")
 
 
@@ -113,7 +111,7 @@ class Options(Section):
 
 def obtain(options, raw, with_digits=True):
     """Write the rendered sample and, if `with_digits`, scikit-learn's digits to the folder `raw`, four files each."""
-    for part, (labels, pages) in zip(EMNIST_PARTS, _render_parts(**dict(options))):
+    for part, (labels, pages) in zip(EMNIST_PARTS, render(**dict(options))):
         to_images, to_labels = paths(raw, part)
         idx.write_image_blocks(to_images, len(labels), pages, transposed=True)
         idx.write_labels(to_labels, labels)
@@ -136,14 +134,12 @@ def render(train, test, seed, workers=None):
     workers : int, optional
         Number of processes, one for each core by default.
 
-    Returns
-    -------
-    train_images : numpy.ndarray of uint8, shape (train, 28, 28)
-        Upright, white on black, as returned by `emnist.data.convert.convert`.
-    train_labels : numpy.ndarray of uint8, shape (train,)
+    Yields
+    ------
+    labels : numpy.ndarray of uint8, shape (train,), then (test,)
         Indices into `CHARACTERS`, approximately as unbalanced as ByClass.
-    test_images, test_labels
-        The same for the test part.
+    pages : iterable of numpy.ndarray of uint8, shape (N, 28, 28)
+        The images, one writer's after another's: upright, white on black, as `emnist.data.convert.convert` returns them.
 
     References
     ----------
@@ -153,14 +149,6 @@ def render(train, test, seed, workers=None):
     Cohen, G., Afshar, S., Tapson, J. and van Schaik, A. (2017). EMNIST: an extension of MNIST to handwritten
     letters. arXiv:1702.05373. (Class frequencies and conversion.)
     """
-    parts = []
-    for labels, pages in _render_parts(train, test, seed, workers):
-        parts += [np.concatenate(list(pages)), labels]
-    return tuple(parts)
-
-
-def _render_parts(train, test, seed, workers=None):
-    """Yield for both parts the labels and an iterable of the images, a page of one writer after another."""
     for name, tasks in zip(("training", "test"), writers(train, test, seed)):
         labels = np.concatenate([page for _, page in tasks])
         log(f"rendering {len(labels):,} {name} images by {len(tasks):,} synthetic writers")
@@ -176,18 +164,7 @@ def _render_pages(tasks, workers):
 
 
 def writers(train, test, seed):
-    """Divide the labels of a sample among writers.
-
-    Parameters
-    ----------
-    train, test, seed
-        As for `render`.
-
-    Returns
-    -------
-    list of list of (numpy.random.SeedSequence, numpy.ndarray of uint8)
-        For the training and the test part, the arguments of `render_writer` for each writer.
-    """
+    """Divide the labels of a sample among writers; return for both parts the arguments of `render_writer` for each."""
     weights = np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
     parts = []
     for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):

@@ -11,7 +11,19 @@ from emnist.utils.schema import Angle, Fraction, Positive, Section
 
 
 class Affine(Section):
-    """Random rotation, shift, scale and shear, as torchvision's ``RandomAffine``; see `sample_affine`."""
+    """Random rotation, shift, scale and shear, as torchvision's ``RandomAffine``.
+
+    Parameters
+    ----------
+    degrees : float
+        Angles are uniform in [-degrees, degrees].
+    translate : float
+        Shifts are uniform up to this fraction of the side, then rounded to whole pixels.
+    scale : (float, float)
+        Scale factors are uniform in this range.
+    shear : float
+        Horizontal shear angles, in degrees, are uniform in [-shear, shear].
+    """
 
     degrees: Angle
     translate: Fraction
@@ -25,7 +37,17 @@ class Affine(Section):
         return self
 
     def __call__(self, images, generator):
-        return affine(images, sample_affine(len(images), generator, **dict(self)))
+        return affine(images, self.sample(len(images), generator))
+
+    def sample(self, count, generator, size=28):
+        """Draw `count` parameters of `affine`, for images of `size` pixels a side: torch.Tensor of float32 (count, 5)."""
+        uniform = torch.rand(count, 5, generator=generator, device=generator.device)
+        shift = self.translate * size
+        low = torch.tensor([-self.degrees, -shift, -shift, self.scale[0], -self.shear], device=generator.device)
+        high = torch.tensor([self.degrees, shift, shift, self.scale[1], self.shear], device=generator.device)
+        parameters = low + uniform * (high - low)
+        parameters[:, 1:3].round_()
+        return parameters
 
     def __str__(self):
         return (
@@ -54,7 +76,20 @@ class Elastic(Section):
     sigma: Annotated[float, Field(gt=0, le=14)]
 
     def __call__(self, images, generator):
-        return elastic(images, generator, self.displacement, self.sigma)
+        """Displace the pixels, by bilinear interpolation; those from outside an image are 0."""
+        count, _, height, width = images.shape
+        radius = math.ceil(3 * self.sigma)
+        kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=images.device) ** 2) / (2 * self.sigma**2))
+        kernel /= kernel.square().sum().sqrt()  # smoothing then keeps the noise's standard deviation of 1
+        noise = torch.randn(
+            2 * count, 1, height + 2 * radius, width + 2 * radius, generator=generator, device=images.device
+        )
+        field = F.conv2d(F.conv2d(noise, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+        field = field.view(count, 2, height, width) * self.displacement
+        x = torch.arange(width, device=images.device) - (width - 1) / 2
+        y = torch.arange(height, device=images.device) - (height - 1) / 2
+        grid = torch.stack([(x + field[:, 0]) * (2 / width), (y[:, None] + field[:, 1]) * (2 / height)], dim=3)
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def __str__(self):
         return f"elastic displacement of {self.displacement:g} pixels, smoothed over {self.sigma:g}"
@@ -65,39 +100,6 @@ class Elastic(Section):
 AUGMENTATIONS = {"affine": Affine, "elastic": Elastic}
 
 
-def sample_affine(count, generator, degrees, translate, scale, shear, size=28):
-    """Draw the parameters of random affine distortions, as torchvision's ``RandomAffine`` does.
-
-    Parameters
-    ----------
-    count : int
-        Number of distortions.
-    generator : torch.Generator
-    degrees : float
-        Angles are uniform in [-degrees, degrees].
-    translate : float
-        Shifts are uniform up to this fraction of the side, then rounded to whole pixels.
-    scale : (float, float)
-        Scale factors are uniform in this range.
-    shear : float
-        Horizontal shear angles, in degrees, are uniform in [-shear, shear].
-    size : int
-        Side of the images, in pixels.
-
-    Returns
-    -------
-    torch.Tensor of float32, shape (count, 5)
-        Angle (degrees), horizontal and vertical shift (pixels), scale, shear (degrees).
-    """
-    uniform = torch.rand(count, 5, generator=generator, device=generator.device)
-    max_shift = translate * size
-    low = torch.tensor([-degrees, -max_shift, -max_shift, scale[0], -shear], device=generator.device)
-    high = torch.tensor([degrees, max_shift, max_shift, scale[1], shear], device=generator.device)
-    parameters = low + uniform * (high - low)
-    parameters[:, 1:3].round_()
-    return parameters
-
-
 def affine(images, parameters):
     """Apply an affine distortion to each image, with its own parameters.
 
@@ -105,7 +107,7 @@ def affine(images, parameters):
     ----------
     images : torch.Tensor of float, shape (N, 1, H, W)
     parameters : torch.Tensor of float32, shape (N, 5)
-        As returned by `sample_affine`.
+        Angle (degrees), horizontal and vertical shift (pixels), scale, shear (degrees).
 
     Returns
     -------
@@ -132,34 +134,3 @@ def affine(images, parameters):
         (c[:, None] * x * (2 / height))[:, None, :], (d[:, None] * y * (2 / height))[:, :, None], out=grid[..., 1]
     )
     return F.grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-
-
-def elastic(images, generator, displacement, sigma):
-    """Displace the pixels of each image by a smooth random field.
-
-    Parameters
-    ----------
-    images : torch.Tensor of float, shape (N, 1, H, W)
-    generator : torch.Generator
-        On the device of the images.
-    displacement, sigma : float
-        As in `Elastic`.
-
-    Returns
-    -------
-    torch.Tensor, shape (N, 1, H, W)
-        Sampled by bilinear interpolation; pixels from outside an image are 0.
-    """
-    count, _, height, width = images.shape
-    radius = math.ceil(3 * sigma)
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=images.device) ** 2) / (2 * sigma**2))
-    kernel /= kernel.square().sum().sqrt()  # so that smoothing keeps the noise's standard deviation of 1
-    noise = torch.randn(
-        2 * count, 1, height + 2 * radius, width + 2 * radius, generator=generator, device=images.device
-    )
-    field = F.conv2d(F.conv2d(noise, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
-    field = field.view(count, 2, height, width) * displacement
-    x = torch.arange(width, device=images.device) - (width - 1) / 2
-    y = torch.arange(height, device=images.device) - (height - 1) / 2
-    grid = torch.stack([(x + field[:, 0]) * (2 / width), (y[:, None] + field[:, 1]) * (2 / height)], dim=3)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -103,5 +103,5 @@ def _has_fast_bfloat16(device):
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
-        return False  # also where ATEN_CPU_CAPABILITY hides wider instructions: bfloat16 would be emulated, slowly
+        return False  # bfloat16 would be emulated, slowly; ATEN_CPU_CAPABILITY can hide wider instructions
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -4,16 +4,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+BATCH = 256  # images that go through the network at once
+
 
 @torch.inference_mode()
-def predict_top3(model, images, batch_size=256):
+def predict_top3(model, images):
     """Predict the three most probable classes of each image.
 
     Parameters
     ----------
     model : torch.nn.Module
     images : emnist.training.batches.ImageBatches
-    batch_size : int
 
     Returns
     -------
@@ -25,42 +26,42 @@ def predict_top3(model, images, batch_size=256):
         Cross-entropy of the true class, in nats.
     """
 
-    def read(logits, labels):
+    def predict(logits, labels):
         log_probabilities = F.log_softmax(logits, dim=1)
         top3, classes = log_probabilities.topk(3)
         return classes, top3[:, 0].exp(), -log_probabilities.gather(1, labels[:, None])[:, 0]
 
-    whole = gather(len(images), (read(*batch) for batch in _logits(model, images, batch_size)))
+    whole = join_batches(len(images), (predict(*batch) for batch in _logits(model, images)))
     return tuple(tensor.cpu().numpy() for tensor in whole)
 
 
 @torch.inference_mode()
-def predict_probabilities(model, images, batch_size=256):
+def predict_probabilities(model, images):
     """Compute the probability of each class.
 
     Parameters
     ----------
-    model, images, batch_size
+    model, images
         As for `predict_top3`.
 
     Returns
     -------
     numpy.ndarray of float32, shape (N, classes)
     """
-    (whole,) = gather(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images, batch_size)))
+    (whole,) = join_batches(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images)))
     return whole.cpu().numpy()
 
 
-def _logits(model, images, batch_size):
+def _logits(model, images):
     """Yield the logits, in float32, and the labels of one batch after another."""
     model.eval()
-    for batch, labels in images.eval_batches(batch_size):
+    for batch, labels in images.eval_batches(BATCH):
         with images.hardware.autocast():
             logits = model(batch)
         yield logits.float(), labels
 
 
-def gather(count, batches):
+def join_batches(count, batches):
     """Put what is computed of one batch after another into one tensor of each kind.
 
     Many small tensors, kept between the large ones that come and go, would leave holes in the memory, 1.1 kB an image.

@@ -6,9 +6,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from emnist.models import set_dropout
+from emnist.models.layers import set_dropout
 from emnist.training.inference import validate
-from emnist.training.schedule import SCHEDULES, set_learning_rate
+from emnist.training.schedule import SCHEDULES
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 
@@ -64,8 +64,8 @@ def train_epoch(model, optimizer, batches, hardware, clip_norm, learning_rate=No
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     losses, correct = [], []  # left on the device: copying a value to the CPU would make each step wait for the GPU
     for step, (images, labels) in enumerate(batches):
-        if learning_rate:
-            set_learning_rate(optimizer, learning_rate(step))
+        for group in optimizer.param_groups if learning_rate else ():
+            group["lr"] = learning_rate(step)
         with hardware.autocast():
             logits = model(images)
             loss = loss_function(logits, labels)
@@ -131,7 +131,7 @@ def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, r
         best = strip_prefix("best.", tensors)
         log(f"{name}: continues after epoch {len(history)}")
     while True:
-        if report and history:  # at the start of the loop, so that a resumed run with nothing left to do reports, too
+        if report and history:  # a resumed run with nothing left to do reports, too
             report(history)
         if len(history) >= epochs or should_stop(history, recipe.patience):
             break

@@ -38,9 +38,3 @@ def cosine(progress):
 
 # By their names in params.yaml.
 SCHEDULES = {"constant": constant, "one_cycle": one_cycle, "cosine": cosine}
-
-
-def set_learning_rate(optimizer, learning_rate):
-    """Set an optimizer's learning rate (float) for all its parameters."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate

@@ -27,7 +27,7 @@ def write_bytes(path, *chunks):
         try:
             os.chmod(temporary, 0o644)
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP):  # of file systems without permissions, such as CIFS
+            if error.errno not in (errno.EPERM, errno.ENOTSUP):  # CIFS and others have no permissions
                 raise
         os.replace(temporary, path)
     except BaseException as error:

@@ -24,6 +24,7 @@ from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import yaml
 
 from emnist.utils.atomic import write_bytes
@@ -31,6 +32,7 @@ from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
 
 MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
+OUTPUTS = ("data", "metrics", "plots")  # the folders in which killed processes leave half-written files
 
 
 def repo_root():
@@ -100,17 +102,9 @@ def _value_of(name, values):
 
 
 def files_below(path):
-    """List the files of a dependency as DVC sees them: a file itself, or a folder's files that are not ignored.
+    """List the files of a dependency (pathlib.Path) as DVC sees them: itself, or a folder's files that are not ignored.
 
     Only those patterns of ``.dvcignore`` are supported that match a name in any folder.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    list of pathlib.Path
     """
     if path.is_file():
         return [path]
@@ -190,51 +184,34 @@ class Checkpoint:
         write_bytes(self.folder / "outputs.json", json.dumps([file_checksum(path) for path in outputs]).encode())
 
 
-def remove_stale_files(folder=None, max_bytes=MAX_BYTES, outputs=("data", "metrics", "plots")):
-    """Remove half-written files and folders of killed processes, and checkpoints that are no longer needed.
-
-    Parameters
-    ----------
-    folder : path-like, optional
-        Holds all checkpoints; by default `checkpoint_dir`.
-    max_bytes : int
-        Maximum size of all checkpoints; beyond it, the least recently used ones are removed.
-    outputs : iterable of path-like
-        Folders from which half-written files and folders are removed.
-    """
-    for output in outputs:
+def remove_stale_files():
+    """Remove half-written files and folders of killed processes, and checkpoints that are no longer needed."""
+    for output in OUTPUTS:
         for leftover in list(Path(output).rglob(".*.tmp")):
-            if _is_running(leftover.name.split(".")[-3]):
+            pid = leftover.name.split(".")[-3]  # `write_bytes` puts it there
+            if pid.isdecimal() and psutil.pid_exists(int(pid)):
                 continue
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-    dvc = Path(folder).parents[1] if folder else repo_root() / ".dvc"
-    folder = Path(folder or checkpoint_dir())
+    dvc, folder = repo_root() / ".dvc", checkpoint_dir()
     for leftover in folder.rglob(".*.tmp"):
         age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
         if age > 3600:  # another run may still write a younger one
             leftover.unlink(missing_ok=True)
-    checkpoints = sorted(folder.glob("*-*"), key=_last_used, reverse=True)
+    checkpoints = sorted(
+        folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
+    )
     records, total_bytes = "", 0
     if any((checkpoint / "outputs.json").exists() for checkpoint in checkpoints):
-        records = _read_texts([dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")])
+        for path in (dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")):
+            with suppress(FileNotFoundError, IsADirectoryError):
+                records += path.read_text(encoding="utf-8")
     for checkpoint in checkpoints:
         total_bytes += sum(_stat_values("st_size", *checkpoint.rglob("*")))
-        if total_bytes > max_bytes or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
+        if total_bytes > MAX_BYTES or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
             shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def _is_running(pid):
-    """Tell whether a process is running; `pid` is a string, as `write_bytes` puts it into the names of its files."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _is_recorded(checkpoint, records, cache):
@@ -247,18 +224,6 @@ def _is_recorded(checkpoint, records, cache):
         return False
     # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.
     return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))
-
-
-def _read_texts(paths):
-    texts = []
-    for path in paths:
-        with suppress(FileNotFoundError, IsADirectoryError):
-            texts.append(path.read_text(encoding="utf-8"))
-    return "".join(texts)
-
-
-def _last_used(folder):
-    return max(_stat_values("st_mtime", *folder.rglob("*")), default=0)
 
 
 def _stat_values(name, *files):

@@ -7,6 +7,7 @@ import resource
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 
 # What errors say that the system, NumPy, PyTorch, oneDNN, ONNX Runtime and Python's threads raise when memory ends.
 _OUT_OF_MEMORY = re.compile(
@@ -34,6 +35,27 @@ def printable(text):
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+@contextmanager
+def explain_damage(path, content, *errors):
+    """Raise `UserError` in a ``with`` statement that loads a file which `dvc repro` makes.
+
+    Parameters
+    ----------
+    path : path-like
+    content : str
+        What the file should hold or be.
+    *errors : type
+        What loading raises if the file is damaged.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
+    except errors as error:
+        reason = str(error).strip()[:200]
+        raise UserError(f"{path} should {content}, but is damaged ({reason}): delete it and run `dvc repro`") from None
+
+
 def run_cli(main):
     """Run a command's ``main``; on a `UserError` or a signal, exit with one line instead of a traceback.
 
@@ -51,7 +73,8 @@ def run_cli(main):
 
     def interrupt(number, frame):
         came.append(number)
-        _handle_signals(_ignore)  # a second signal should not interrupt the clean-up
+        # A second signal should not interrupt the clean-up. Python complains of SIG_IGN where one has just come.
+        _handle_signals(lambda *_: None)
         warnings.simplefilter("ignore")  # about the interrupted work
         raise Interrupted(number)
 
@@ -59,10 +82,10 @@ def run_cli(main):
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed, as by some services
             setattr(sys, name, open(os.devnull, mode))
-    sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the terminal's encoding lacks
+    sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a character
     try:
         main()
-        sys.stdout.flush()  # here, so that a reader that is gone, such as `head`, ends it without a traceback
+        sys.stdout.flush()  # if its reader, such as `head`, is gone, that is told here, without a traceback
     except (Exception, Interrupted) as error:
         if came:
             _exit(128 + came[0], _signal_message(came[0]))
@@ -71,14 +94,10 @@ def run_cli(main):
         _handle_signals(signal.SIG_IGN)
 
 
-def explain_memory_errors():
-    """Print one sentence instead of a traceback where memory ends outside of `run_cli`, as during imports."""
-
-    def explain(kind, error, where):
-        message = _memory_message(error)
-        print(f"error: {message}", file=sys.stderr) if message else sys.__excepthook__(kind, error, where)
-
-    sys.excepthook = explain
+def explain_memory_errors(kind, error, where):
+    """Print one sentence instead of a traceback where memory ends outside of `run_cli`, as a ``sys.excepthook``."""
+    message = _memory_message(error)
+    print(f"error: {message}", file=sys.stderr) if message else sys.__excepthook__(kind, error, where)
 
 
 def exit_on_signals():
@@ -88,16 +107,12 @@ def exit_on_signals():
 
 def _handle_signals(handler):
     for number in _SIGNAL_NAMES:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # which `nohup` ignores
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores it
             signal.signal(number, handler)
 
 
-def _ignore(number, frame):
-    """Do nothing. Python complains of SIG_IGN where it is set for a signal that has just come."""
-
-
 def _exit_at_once(number, frame):
-    os.write(2, f"{_signal_message(number)}\n".encode())  # not print, which may be what was interrupted
+    os.write(2, f"{_signal_message(number)}\n".encode())  # print may be what was interrupted
     os._exit(128 + number)
 
 

@@ -35,5 +35,5 @@ def shorten(value, length=60):
     """Show a value, however large or deep, in at most so many characters."""
     try:
         return printable(_REPR.repr(value))[:length]
-    except (ValueError, RecursionError):  # such as a number of more digits than Python prints
+    except (ValueError, RecursionError):  # a number may have more digits than Python prints
         return f"a large {type(value).__name__}"

@@ -10,7 +10,7 @@ from emnist.utils.errors import UserError
 from emnist.utils.names import nearest, shorten
 from emnist.utils.yaml import load_yaml
 
-MAX_ERRORS = 10  # that one message lists
+MAX_ERRORS = 10  # in one message
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -29,19 +29,16 @@ class Section(BaseModel):
         return getattr(self, name)
 
 
-def _list_one(value):
-    return [value] if isinstance(value, str) else value
-
-
 def _check_distinct(values):
     if len(set(values)) < len(values):
         raise ValueError("should name nothing twice")
     return values
 
 
-Item = TypeVar("Item")
 # One string or a list of distinct ones; it becomes a list.
-Strings = Annotated[list[Item], Field(min_length=1), BeforeValidator(_list_one), AfterValidator(_check_distinct)]
+Item = TypeVar("Item")
+_as_list = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+Strings = Annotated[list[Item], Field(min_length=1), _as_list, AfterValidator(_check_distinct)]
 
 
 def load_mapping(path="params.yaml"):
@@ -73,7 +70,7 @@ def load_mapping(path="params.yaml"):
     return values
 
 
-def check(schema, values, path, place=""):
+def check(schema, values, path):
     """Check values against a schema.
 
     Parameters
@@ -82,8 +79,6 @@ def check(schema, values, path, place=""):
     values : dict
     path : path-like
         The file that errors name.
-    place : str
-        Dotted name of the mapping in that file.
 
     Returns
     -------
@@ -97,37 +92,34 @@ def check(schema, values, path, place=""):
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        errors = [
-            details | {"siblings": _siblings(schema, details["loc"]), "loc": (*filter(None, [place]), *details["loc"])}
-            for details in _one_error_per_parameter(error.errors())
-        ]
-        messages = [_error_message(path, details) for details in errors[:MAX_ERRORS]]
+        errors = _one_error_per_parameter(error.errors())
+        messages = [_error_message(path, schema, details) for details in errors[:MAX_ERRORS]]
         if len(errors) > MAX_ERRORS:
             messages.append(f"{path}: {len(errors) - MAX_ERRORS} more parameters are wrong")
         raise UserError("; ".join(messages)) from None
 
 
 def _one_error_per_parameter(errors):
-    """Yield only the first error of each parameter, since a union reports one for each of its members."""
-    seen = set()
+    """List only the first error of each parameter, since a union reports one for each of its members."""
+    first = {}
     for details in errors:
         place = tuple(part for part in details["loc"] if not str(part).startswith(("literal[", "constrained-", "int")))
-        if place not in seen:
-            seen.add(place)
-            yield {**details, "loc": place}
+        first.setdefault(place, details | {"loc": place})
+    return list(first.values())
 
 
-def _error_message(path, details):
+def _error_message(path, schema, details):
     name = ".".join(str(part)[:60] for part in details["loc"])
     found = shorten(details["input"])
     if details["type"] == "missing":
         return f"{path}: {name} is missing: add it"
     if details["type"] == "extra_forbidden":
-        return f"{path}: {name} is not a parameter{nearest(str(details['loc'][-1]), details['siblings'])}: remove it"
+        near = nearest(details["loc"][-1], _siblings(schema, details["loc"]))
+        return f"{path}: {name} is not a parameter{near}: remove it"
     if details["type"] == "literal_error":
-        choices = details["ctx"]["expected"].replace("'", "")
-        near = nearest(str(details["input"]), choices.replace(" or ", ", ").split(", "))
-        return f"{path}: {name} should be {choices}, but is {found}{near}"
+        choices = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        near = nearest(details["input"], choices.split(", "))
+        return f"{path}: {name} should be one of {choices}, but is {found}{near}"
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if not name:
         return f"{path}: {message}"
@@ -138,6 +130,6 @@ def _siblings(section, location):
     for part in location[:-1]:
         field = getattr(section, "model_fields", {}).get(part)
         section = field.annotation if field else get_args(section)[-1] if get_args(section) else None
-        if isinstance(section, types.UnionType):  # of a section and None
+        if isinstance(section, types.UnionType):  # it is of a section and None
             section = get_args(section)[0]
     return list(getattr(section, "model_fields", {}))

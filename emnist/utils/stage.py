@@ -18,7 +18,7 @@ def prepare_process():
     If DVC runs the stage, it runs in DVC's environment, and its inputs are checked.
     """
     if sys.argv[0] == "-m":  # its value while Python looks for the module to run
-        explain_memory_errors()
+        sys.excepthook = explain_memory_errors
         exit_on_signals()  # during the imports of the stage, which take seconds
         if "DVC_STAGE" in os.environ:
             use_own_environment()
@@ -97,26 +97,16 @@ def check_inputs(stage):
     """Check that a stage's inputs in ``data`` have the bytes that ``dvc.lock`` records of the stages that wrote them.
 
     DVC itself believes a file whose size and time of modification are those of the record. Whoever may write to a
-    shared folder or cache can change the bytes and keep both.
-
-    Parameters
-    ----------
-    stage : str
-
-    Raises
-    ------
-    UserError
-        If a file has other bytes.
+    shared folder or cache can change the bytes and keep both. `UserError` names such a file.
     """
-    import yaml  # imported here, so that a stage handles signals first
-
+    # Imported here, so that a stage handles signals first.
     from emnist.utils.checkpoint import load_stage
-    from emnist.utils.yaml import load_own_yaml, load_yaml
+    from emnist.utils.yaml import load_yaml
 
     declared, recorded = [], {}
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):  # of which others tell
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # others tell of these
         declared = load_stage(stage, load_yaml(Path("params.yaml").read_bytes()))["deps"]
-        stages = load_own_yaml(Path("dvc.lock").read_bytes())["stages"]
+        stages = load_yaml(Path("dvc.lock").read_bytes())["stages"]
         recorded = {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", [])}
     for path in declared:
         if not path.startswith("data/") or path not in recorded or not Path(path).is_file():

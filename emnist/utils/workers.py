@@ -50,7 +50,7 @@ def run_in_workers(name, function, tasks, workers, remedy):
     while missing:
         with workers_ignore_terminal():
             results = Parallel(
-                n_jobs=workers,  # as many as at first, so that one that works alone is still a process of its own
+                n_jobs=workers,  # as many as at first: one that works alone is still a process of its own
                 pre_dispatch=max(workers - lost, 1) if lost else "2 * n_jobs",
                 batch_size=1,
                 return_as="generator_unordered",

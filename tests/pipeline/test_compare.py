@@ -96,12 +96,12 @@ def test_a_report_without_a_complete_run_ends_in_one_sentence_and_queues_nothing
 
 
 @pytest.mark.parametrize(
-    "size, gpu, images", [("small", False, 1000), ("small", True, 40000), ("original", False, 40000)]
+    "size, gpu, reduced", [("small", False, "tiny"), ("small", True, "small"), ("original", False, "original")]
 )
-def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, images):
+def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypatch, size, gpu, reduced):
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(runs.torch.cuda, "is_available", lambda: gpu)
     plan = runs.plan_runs(["lenet", "ensnet"], [42], [(None, f"size={size}")])
-    assert plan.params.size == size and plan.values["lenet", 42]["split"]["small"]["train"] == 40000
-    assert plan.values["ensnet", 42]["split"]["small"]["train"] == images
-    assert bool(plan.special["ensnet"]) == (images == 1000)
+    assert plan.params.size == size and plan.values["lenet", 42]["size"] == size
+    assert plan.values["ensnet", 42]["size"] == reduced
+    assert bool(plan.special["ensnet"]) == (reduced != size)

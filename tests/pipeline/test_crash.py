@@ -118,8 +118,8 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
         pipeline,
         **{
             "sizes.small.finetune_epochs": 500,
-            "sizes.small.trials": 36,
-            "sizes.small.trial_epochs": 50,
+            "sizes.small.trials": 6,
+            "sizes.small.trial_epochs": 300,
             "compute.workers": 2,
         },
     )

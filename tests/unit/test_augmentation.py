@@ -8,7 +8,7 @@ import yaml
 from torchvision.transforms import RandomAffine
 from torchvision.transforms.functional import affine as torchvision_affine
 
-from emnist.training.augmentation import AUGMENTATIONS, affine, elastic, sample_affine
+from emnist.training.augmentation import AUGMENTATIONS, Affine, Elastic, affine
 
 RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 
@@ -16,7 +16,7 @@ RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (300, 1, 28, 28), generator=generator).float()
-    parameters = sample_affine(300, generator, degrees=40, translate=0.3, scale=(0.6, 1.5), shear=20)
+    parameters = Affine(degrees=40, translate=0.3, scale=(0.6, 1.5), shear=20).sample(300, generator)
 
     batch = affine(images, parameters)
 
@@ -31,7 +31,7 @@ def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
 
 
 def test_parameters_are_drawn_from_the_ranges_that_torchvision_draws_from():
-    ours = sample_affine(20_000, torch.Generator().manual_seed(2), **RANGES)
+    ours = Affine(**RANGES).sample(20_000, torch.Generator().manual_seed(2))
     torch.manual_seed(2)
     theirs = torch.tensor(
         [
@@ -48,7 +48,7 @@ def test_parameters_are_drawn_from_the_ranges_that_torchvision_draws_from():
 
 
 def test_the_same_generator_gives_the_same_distortions():
-    first, second = (sample_affine(8, torch.Generator().manual_seed(3), **RANGES) for _ in range(2))
+    first, second = (Affine(**RANGES).sample(8, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -59,7 +59,7 @@ def test_no_distortion_leaves_images_as_they_are():
 
 def test_elastic_distortion_moves_pixels_by_the_displacement_asked_for():
     ramp = torch.arange(28.0).expand(4000, 1, 28, 28)  # whose value is the column it is read from
-    moved = elastic(ramp, torch.Generator().manual_seed(0), displacement=0.7, sigma=4)[:, 0, 10:18, 10:18]
+    moved = Elastic(displacement=0.7, sigma=4)(ramp, torch.Generator().manual_seed(0))[:, 0, 10:18, 10:18]
     shift = moved - torch.arange(10.0, 18)
     assert shift.mean().abs() < 0.02
     assert shift.std().item() == pytest.approx(0.7, rel=0.05)

@@ -12,6 +12,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.build import build
 
 from emnist.params import load_params
+from emnist.utils import checkpoint as checkpoint_module
 from emnist.utils.checkpoint import Checkpoint, checkpoint_dir, files_below, remove_stale_files, stage_key
 
 REPOSITORY = Path(__file__).parents[2]
@@ -118,11 +119,12 @@ def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path,
 
 
 @pytest.fixture
-def finished(tmp_path):
+def finished(tmp_path, monkeypatch):
     """A stage that has written its outputs, which DVC may or may not have recorded yet."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").write_bytes(b"weights")
     (tmp_path / "curve").write_bytes(b"curve")
-    checkpoint = Checkpoint("pretrain-key", tmp_path / ".dvc/tmp/continue")
+    checkpoint = Checkpoint("pretrain-key")
     checkpoint.save({}, [])
     checkpoint.mark_complete(tmp_path / "weights", tmp_path / "curve")
     return tmp_path, checkpoint
@@ -151,7 +153,7 @@ def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished
     folder, checkpoint = finished
     if recorded:
         record(folder, **recorded)
-    remove_stale_files(folder / ".dvc/tmp/continue")
+    remove_stale_files()
     assert checkpoint.load() is not None
 
 
@@ -159,7 +161,7 @@ def test_a_result_that_dvc_has_not_recorded_can_still_be_continued_from(finished
 def test_what_dvc_has_recorded_is_removed(finished, path):
     folder, checkpoint = finished
     record(folder, path)
-    remove_stale_files(folder / ".dvc/tmp/continue")
+    remove_stale_files()
     assert not checkpoint.folder.exists()
 
 
@@ -167,35 +169,41 @@ def test_a_damaged_list_of_outputs_counts_as_none(finished):
     folder, checkpoint = finished
     record(folder)
     (checkpoint.folder / "outputs.json").write_bytes(b"[")
-    remove_stale_files(folder / ".dvc/tmp/continue")
+    remove_stale_files()
     assert checkpoint.load() is not None
 
 
-def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_path):
+def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMNIST_CHECKPOINTS", str(tmp_path))
     for name, age in [("old", 4000), ("young", 0)]:
         leftover = tmp_path / "stage-key" / f".state.{name}.tmp"
         leftover.parent.mkdir(exist_ok=True)
         leftover.touch()
         os.utime(leftover, (time.time() - age,) * 2)
-    remove_stale_files(tmp_path)
+    remove_stale_files()
     assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
 
 
-def test_the_folder_of_a_killed_download_goes_and_that_of_a_running_one_stays(tmp_path):
-    dead, running = (tmp_path / f"raw/.sample.{pid}.abc.tmp" for pid in (2**22 + 1, os.getpid()))  # above any process's
+def test_the_folder_of_a_killed_download_goes_and_that_of_a_running_one_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dead, running = (
+        tmp_path / f"data/raw/.sample.{pid}.abc.tmp" for pid in (2**22 + 1, os.getpid())
+    )  # above any process's
     for folder in (dead, running):
         folder.mkdir(parents=True)
         (folder / f".images.gz.{2**22 + 1}.abc.tmp").touch()
         (folder / "labels.gz").touch()
-    remove_stale_files(tmp_path / ".dvc/tmp/continue", outputs=[tmp_path / "raw"])
+    remove_stale_files()
     assert not dead.exists()
     assert (running / "labels.gz").exists()
 
 
-def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path):
+def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMNIST_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setattr(checkpoint_module, "MAX_BYTES", 9000)
     for age, name in enumerate(["new", "older", "oldest"]):
         checkpoint = Checkpoint(f"stage-{name}", tmp_path)
         checkpoint.save({"a": torch.zeros(1000)}, [])
         os.utime(checkpoint.path, (1e9 - age, 1e9 - age))
-    remove_stale_files(tmp_path, max_bytes=9000)
+    remove_stale_files()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stage-new", "stage-older"]

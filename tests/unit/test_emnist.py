@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from loopback import files, sends, serving
 
+from emnist.sources import _http
 from emnist.sources import emnist as archive
 from emnist.sources._http import Mirror
 from emnist.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
+def quick(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(_http, "BACK_OFF", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,8 @@ def as_published(official):
 
 def download(content, tmp_path, **answer):
     with serving(sends(content, **answer)) as (url, requests):
-        mirrors = [Mirror(f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())]
-        archive.download_emnist(mirrors, tmp_path / "raw", tmp_path / "work", back_off=0.001)
+        mirrors = [Mirror(url=f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())]
+        archive.download_emnist(mirrors, tmp_path / "raw", tmp_path / "work")
     return requests
 
 
@@ -142,7 +144,7 @@ def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path)
         serving(files({})) as (empty, tried),
         serving(files({f"/my/{name}": content for name, content in official_mnist.items()})) as (url, _),
     ):
-        archive.download_mnist([empty, f"{url}/my/"], tmp_path / "raw", tmp_path / "work", back_off=0.001)
+        archive.download_mnist([empty, f"{url}/my/"], tmp_path / "raw", tmp_path / "work")
     assert contents(tmp_path / "raw") == official_mnist
     assert [path for path, _ in tried] == [f"/{name}" for name in MNIST_NAMES]
 
@@ -151,7 +153,7 @@ def test_mnist_is_not_downloaded_where_its_digits_are_not_needed(official, tmp_p
     monkeypatch.chdir(tmp_path)  # holds the downloads
     content = zipped(as_published(official))
     with serving(sends(content)) as (url, requests):
-        mirror = archive.Archive(url=f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())
+        mirror = Mirror(url=f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())
         options = archive.Options(mirrors=[mirror], mnist_mirrors=[url])
         archive.obtain(options, tmp_path / "raw", with_digits=False)
     assert [path for path, _ in requests] == ["/gzip.zip"]
@@ -162,7 +164,7 @@ def test_files_that_differ_from_the_published_mnist_are_refused(tmp_path):
     write_official(tmp_path / "mnist", MNIST_NAMES)
     served = {f"/{name}": content for name, content in contents(tmp_path / "mnist").items()}
     with serving(files(served)) as (url, _), pytest.raises(UserError, match="not f68b3c2dcbeaaa9fbdd348bb"):
-        archive.download_mnist([url], tmp_path / "raw", tmp_path / "work", back_off=0.001)
+        archive.download_mnist([url], tmp_path / "raw", tmp_path / "work")
     assert not (tmp_path / "raw").exists()
 
 
@@ -175,7 +177,7 @@ def test_the_checksums_are_those_of_torchvision():
 def start_download(url, md5, tmp_path):
     code = (
         "from emnist.sources.emnist import *; from emnist.sources._http import *; "
-        f"download_emnist([Mirror('{url}/gzip.zip', '{md5}')], '{tmp_path}/raw', '{tmp_path}/work')"
+        f"download_emnist([Mirror(url='{url}/gzip.zip', md5='{md5}')], '{tmp_path}/raw', '{tmp_path}/work')"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 

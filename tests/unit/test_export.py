@@ -15,11 +15,12 @@ import torch
 from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
-from emnist.evaluation.parity import parity
-from emnist.export import halve, quantize, to_bytes, to_onnx
+from emnist.evaluation.metrics import parity
+from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import load_pretrained
 from emnist.models.pretrained import FOLDER
 from emnist.reading.network import Network
+from tools.publish import to_half_precision
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(256, size=(500, 28, 28), dtype=np.uint8)
@@ -72,7 +73,7 @@ for content in all_files():
 
 def all_files():
     lenet = exported("lenet")
-    return [to_bytes(proto) for proto in (lenet, halve(lenet), quantize(lenet, IMAGES[:100]))]
+    return [to_bytes(proto) for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100]))]
 
 
 @pytest.mark.slow
@@ -103,7 +104,7 @@ def test_onnx_runtime_collects_no_telemetry(tmp_path):
 
 def test_half_precision_halves_the_file_and_hardly_changes_a_probability(load):
     single = exported("resnet")
-    half = halve(single)
+    half = to_half_precision(single)
     onnx.checker.check_model(half, full_check=True)
     assert len(to_bytes(half)) < 0.55 * len(to_bytes(single))
     assert half.metadata_props == single.metadata_props

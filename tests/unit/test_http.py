@@ -21,8 +21,10 @@ PAGE = b"\n<!DOCTYPE html>\n<html><body>We are moving to a new server</body></ht
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
+def quick(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(_http, "BACK_OFF", 0.001)
+    monkeypatch.setattr(_http, "TIMEOUT", 5)
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def path(tmp_path):
 FILES = ["images.gz", "labels.gz"]
 
 
-def fetch_quickly(path, *mirrors, timeout=5):
-    return fetch([Mirror(f"{url}/gzip.zip", **checksum) for url, checksum in mirrors], path, FILES, 0.001, timeout)
+def fetch_quickly(path, *mirrors):
+    return fetch([Mirror(url=f"{url}/gzip.zip", **checksum) for url, checksum in mirrors], path, FILES)
 
 
 def partial(path):
@@ -177,7 +179,8 @@ def test_the_next_mirror_continues_what_one_began(path):
         assert path.read_bytes() == CONTENT and requests == [("/gzip.zip", f"bytes={2 * CHUNK}-")]
 
 
-def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path):
+def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path, monkeypatch):
+    monkeypatch.setattr(_http, "TIMEOUT", 0.05)
     with serving(status(200)) as (closed, _):
         pass
     with (
@@ -187,7 +190,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
         pytest.raises(UserError) as error,
     ):
         urls = missing, page, slow, closed, "ftp://x", "http://"
-        fetch_quickly(path, *((url, {"md5": MD5}) for url in urls), timeout=0.05)
+        fetch_quickly(path, *((url, {"md5": MD5}) for url in urls))
     sentence = str(error.value)
     for reason in (
         f"{missing}/gzip.zip answered 404 Not Found",

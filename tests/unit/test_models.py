@@ -9,7 +9,8 @@ import torch
 from model_helpers import check_bfloat16
 from torch.nn import functional as F
 
-from emnist.models import ARCHITECTURES, build_model, load_model, replace_head, set_dropout
+from emnist.models import ARCHITECTURES, build_model, load_model, replace_head
+from emnist.models.layers import set_dropout
 from emnist.models.weights import save_weights
 from emnist.utils.errors import UserError
 

@@ -48,7 +48,7 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
         ({"size": "smal"}, ["size should be one of", "entries of sizes", "did you mean small?"]),
         ({"source": 3}, ["source should be a valid list", "3"]),
         ({"source": []}, ["source", "at least 1 item", "[]"]),
-        ({"source": ["sample", 3]}, ["source.1 should be emnist, folder or sample", "3"]),
+        ({"source": ["sample", 3]}, ["source.1 should be one of emnist, folder, sample", "3"]),
         ({"source": ["sample", "sample"]}, ["source should name nothing twice", "['sample', 'sample']"]),
         ({"sed": 1}, ["sed is not a parameter", "did you mean seed?"]),
         ({"transfer__learning_rat": 1}, ["transfer.learning_rat is not a parameter", "learning_rate?"]),
@@ -102,8 +102,11 @@ def test_a_missing_key_is_named(tmp_path):
     "changes, expected",
     [
         ({"model": "spinalnt"}, ["model should be", "'spinalnt'", "did you mean spinalnet?"]),
-        ({"source": "smaple"}, ["source.0 should be emnist, folder or sample", "did you mean sample?"]),
-        ({"source": ["folder", "smaple"]}, ["source.1 should be emnist, folder or sample", "did you mean sample?"]),
+        ({"source": "smaple"}, ["source.0 should be one of emnist, folder, sample", "did you mean sample?"]),
+        (
+            {"source": ["folder", "smaple"]},
+            ["source.1 should be one of emnist, folder, sample", "did you mean sample?"],
+        ),
         ({"download__smaple": {}}, ["download.smaple is not a parameter", "did you mean sample?"]),
         ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
         ({"download__folder__emnist": "data/raw"}, ["download.folder", "emptied"]),
@@ -160,7 +163,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     assert "YAML" in sentence(path)
 
 
-def test_a_file_of_version_0_2_is_told_what_each_section_is_called_now(tmp_path):
+def test_a_file_of_an_earlier_version_is_told_what_each_section_is_called_now(tmp_path):
     message = sentence(changed(tmp_path, split={"small": {"train": 40000}}, finetune={"batch_size": 64}))
     assert "split is now sizes" in message and "finetune is now sizes (finetune_epochs)" in message
     assert "git checkout params.yaml" in message and "search is now" not in message

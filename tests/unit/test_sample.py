@@ -5,9 +5,15 @@ from emnist.data.classes import CHARACTERS
 from emnist.sources import sample
 
 
+def render(train, test, seed):
+    """Render the sample, and return the images and labels of the training part, then those of the test part."""
+    parts = sample.render(train, test, seed, workers=1)
+    return [array for labels, pages in parts for array in (np.concatenate(list(pages)), labels)]
+
+
 @pytest.fixture(scope="module")
 def rendered():
-    return sample.render(train=600, test=120, seed=3, workers=1)
+    return render(train=600, test=120, seed=3)
 
 
 def test_images_are_like_emnists(rendered):
@@ -32,12 +38,12 @@ def test_classes_are_mixed(rendered):
 
 
 def test_another_seed_gives_other_images(rendered):
-    other = sample.render(train=100, test=20, seed=4, workers=1)[0]
+    other = render(train=100, test=20, seed=4)[0]
     assert (other != rendered[0][:100]).any(axis=(1, 2)).all()
 
 
 def test_test_images_do_not_depend_on_the_size_of_the_training_part(rendered):
-    np.testing.assert_array_equal(sample.render(train=70, test=120, seed=3, workers=1)[2], rendered[2])
+    np.testing.assert_array_equal(render(train=70, test=120, seed=3)[2], rendered[2])
 
 
 def test_no_writer_is_in_both_parts_or_twice():

@@ -532,6 +532,6 @@ def test_a_wrong_argument_ends_the_command_in_one_sentence(arguments, said):
 
 
 def test_without_the_extra_the_command_names_it():
-    with pytest.raises(AssertionError, match=r"^error: .* run `pip install 'emnist\[serve\]'`\n$"):
+    with pytest.raises(AssertionError, match=r"^error: .* run `pip install '\.\[serve\]'` in the clone\n$"):
         with serving(changes="sys.modules['uvicorn'] = None"):
             pass

@@ -97,9 +97,7 @@ def parsers():
     def parser(share, path, parse, make=None, sound=None):
         return Parser(share, path, sound or [Path(path).read_bytes()], parse, make)
 
-    def remove_recorded(path):
-        remove_stale_files()
-
+    record = ".dvc/tmp/continue/a-b/outputs.json"
     few_weights, locks = [Path("few-weights").read_bytes()], [lock, b"schema: '3.0'\nstages: []\n"]
     return {
         "IDX images": parser(12, "images.gz", idx.load_images, make_idx),
@@ -114,7 +112,7 @@ def parsers():
         "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
         "model": parser(1, "weights", load_model, make_safetensors),
         "checkpoint": parser(6, "state/state", lambda path: Checkpoint("state", ".").load(), make_checkpoint),
-        "record of a checkpoint": parser(2, ".dvc/tmp/continue/a-b/outputs.json", remove_recorded, make_json),
+        "record of a checkpoint": parser(2, record, lambda path: remove_stale_files(), make_json),
         "params.yaml": parser(2, "params.yaml", load_params, make_yaml),
         "dvc.lock": parser(0.1, "dvc.lock", lambda path: (check_inputs("split"), is_cut_short(path)), make_yaml, locks),
         "rwlock of DVC": parser(2, ".dvc/tmp/rwlock", is_json, make_json),

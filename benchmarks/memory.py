@@ -49,7 +49,7 @@ def main():
     options = parser.parse_args()
 
     harms = 0
-    columns = ("one sentence", "success", "killed", "harm")
+    columns = ("one sentence", "success", "another end", "harm")
     print_header("stage", "takes", "limits", *columns, "seconds")
     with tempfile.TemporaryDirectory() as folder:
         project = tiny_project(Path(folder).resolve() / "project", options.project, options.stages)
@@ -61,16 +61,10 @@ def main():
                 limit = int(rng.random() * most)
                 project.reset(stage)
                 ended = project.start(stage, before=lambda limit=limit: limit_memory(limit))
-                found = None
-                if ended.returncode == 0 and not ended.errors:
-                    outcomes["success"] += 1
-                elif ended.returncode == 1 and re.fullmatch(SENTENCE, ended.errors):
-                    outcomes["one sentence"] += 1
-                elif ended.returncode < 0:
-                    outcomes["killed"] += 1
-                    found = f"ended by signal {-ended.returncode}"
-                else:
-                    found = "not one sentence"
+                success = ended.returncode == 0 and not ended.errors
+                one_sentence = ended.returncode == 1 and re.fullmatch(SENTENCE, ended.errors)
+                outcomes["success" if success else "one sentence" if one_sentence else "another end"] += 1
+                found = None if success or one_sentence else f"exit code {ended.returncode}, not one sentence"
                 if found := project.harm_to_next_run(stage) or found:
                     harms += 1
                     outcomes["harm"] += 1

@@ -200,8 +200,7 @@ def main():
                 outcomes["harm"] += 1
                 print(f"moment {moment}: exit code {code}, differ: {different}, left: {left}\n{said}", flush=True)
             if number % 10 == 9:
-                seconds = time.monotonic() - began
-                print(f"{number + 1} moments, {dict(outcomes)}, {seconds:.0f} s", flush=True)
+                print(f"{number + 1} moments, {dict(outcomes)}, {time.monotonic() - began:.0f} s", flush=True)
     print(json.dumps(outcomes))
     sys.exit(bool(outcomes["harm"]))
 

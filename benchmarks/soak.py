@@ -37,13 +37,8 @@ PARAMS = {
     "transfer.epochs": 3,
 }
 TARGETS = ("group", "dvc", "stage", "worker")
-SIGNALS = {
-    "SIGKILL": [signal.SIGKILL],
-    "SIGTERM": [signal.SIGTERM],
-    "SIGINT": [signal.SIGINT],
-    "SIGHUP": [signal.SIGHUP],
-    "SIGSTOP, SIGKILL": [signal.SIGSTOP, signal.SIGKILL],
-}
+NAMES = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGSTOP, SIGKILL")
+SIGNALS = {name: [signal.Signals[each] for each in name.split(", ")] for name in NAMES}
 LEFT_AFTER = 5  # seconds
 
 

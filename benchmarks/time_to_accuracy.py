@@ -99,8 +99,7 @@ def compare(params, name, recipe, threads, train, test, pixel_stats):
     plain = setup_hardware(params.compute.model_copy(update={"precision": "float32"}), model, threads)
     model, epoch = train_originals_way(params, name, PlainDataset(*train, pixel_stats), plain.device, seconds)
     theirs = accuracy(plain.to_device(model), plain)
-    passes = PRETRAINING + FINETUNING * (name != "lenet")
-    all_epochs = passes * epoch
+    all_epochs = (PRETRAINING + FINETUNING * (name != "lenet")) * epoch
     reached = "yes" if ours >= TARGETS[name] else "no"
     of_ours = f"{recipe.epochs}", f"{seconds:,.1f}", f"{ours:.2f}", reached
     of_theirs = f"{epoch:,.1f}", f"{all_epochs:,.0f}", f"{all_epochs / seconds:.0f}", f"{theirs:.2f}"

@@ -200,9 +200,8 @@ def main():
         parser.add_argument(f"--{folder}", metavar=folder.upper(), required=True, help="folder of test images")
     parser.add_argument("--data", required=True, help="what it learnt from, in words")
     parser.add_argument("--warning", required=True, help="what it must not be scored on, in words")
-    parser.add_argument("--commit", required=True, help="the commit that trained it")
-    parser.add_argument("--command", required=True, help="the command that trained it, without paths")
-    parser.add_argument("--processor", required=True, help="the processor that trained it")
+    for what in ("commit", "command", "processor"):
+        parser.add_argument(f"--{what}", required=True, help=f"the {what} that trained it")
     parser.add_argument("--others", default="", help="where other images come from, in words")
     publish(parser.parse_args())
 

@@ -23,8 +23,7 @@ STROKES = [
 
 def curve(points):
     """Interpolate points by a Catmull-Rom spline."""
-    first, last = np.array(points[0]), np.array(points[-1])
-    for a, b, c, d in zip([first, *points], points, points[1:], [*points[2:], last]):
+    for a, b, c, d in zip([points[0], *points], points, points[1:], [*points[2:], points[-1]]):
         a, b, c, d = map(np.array, (a, b, c, d))
         for t in np.linspace(0, 1, 6):
             yield (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3) / 2

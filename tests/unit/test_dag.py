@@ -274,7 +274,7 @@ def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics(name, 
 UTILS = sorted((REPOSITORY / "emnist/utils").rglob("*.py"))
 
 # What utils may import of others does no arithmetic on results: safetensors copies bytes, joblib calls functions.
-OTHERS = {"joblib", "pydantic", "safetensors", "tqdm", "yaml"}
+OTHERS = {"joblib", "psutil", "pydantic", "safetensors", "tqdm", "yaml"}
 
 
 def imported_modules(path):

@@ -16,6 +16,7 @@ EXPORTED = "data/model/emnist.onnx"  # of your own run
 SUFFIXES = tuple(
     ".png .apng .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .hif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()
 )
+UNKNOWN = "?"  # what is answered instead of a character below --min-probability
 BATCH = 32  # pictures that the networks read at once
 MAX_INPUT = 100_000_000  # bytes of standard input
 
@@ -40,6 +41,29 @@ def add_arguments(parser):
     parser.add_argument(
         "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
     )
+    add_alphabet(parser)
+
+
+def add_alphabet(parser):
+    """Add the options that say which characters are possible, and how sure an answer must be."""
+    parser.add_argument(
+        "--characters", metavar="SET", help="the only possible characters, such as 0-9 or A-Z0-9 (default: all)"
+    )
+    parser.add_argument("--ignore-case", action="store_true", help="count a letter's two cases as one")
+    parser.add_argument(
+        "--min-probability",
+        type=float,
+        default=0,
+        metavar="P",
+        help="answer ? where the likeliest character has a lower probability, from 0 to 1 (default: %(default)s)",
+    )
+
+
+def alphabet_of(options):
+    """Return the arguments of `Reader.predict` and `Reader.read` that the options give."""
+    if not 0 <= options.min_probability <= 1:
+        raise UserError(f"--min-probability should be from 0 to 1, but is {options.min_probability}")
+    return {name: getattr(options, name) for name in ("characters", "ignore_case", "min_probability")}
 
 
 def main(options):
@@ -47,7 +71,7 @@ def main(options):
         raise UserError(f"--top should be at least 1, but is {options.top}")
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
     readers, errors = load_readers(options.model), []
-    predictions = predict(readers, options.images, options.top, errors)
+    predictions = predict(readers, options.images, options.top, errors, alphabet_of(options))
     if options.format == "text":
         write_text(predictions, several=len(readers) > 1)
     else:
@@ -67,7 +91,7 @@ def load_readers(model):
     return {name: Reader(name) for name in model.split(",")}
 
 
-def predict(readers, names, top, errors):
+def predict(readers, names, top, errors, alphabet):
     """Read pictures by each network; a picture that cannot be read is reported on standard error and left out.
 
     Parameters
@@ -79,11 +103,13 @@ def predict(readers, names, top, errors):
         Number of guesses.
     errors : list
         What is reported is appended to it.
+    alphabet : dict
+        Further arguments of `Reader.predict_images`.
 
     Yields
     ------
     dict
-        ``file``, ``network`` and ``predictions``, a list of dict with ``character`` and ``probability``.
+        ``file``, ``network``, ``character`` and ``predictions``, a list of dict with ``character`` and ``probability``.
     """
     import numpy as np
 
@@ -104,10 +130,11 @@ def predict(readers, names, top, errors):
         if not found:
             continue
         images = np.stack([image for _, image in found])
-        columns = [reader.predict_images(images) for reader in readers.values()]
+        columns = [reader.predict_images(images, **alphabet) for reader in readers.values()]
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
-                yield {"file": file, "network": network, "predictions": prediction.guesses(top)}
+                answer = {"character": prediction.character} if prediction.min_probability else {}
+                yield {"file": file, "network": network, **answer, "predictions": prediction.guesses(top)}
 
 
 @contextmanager
@@ -169,6 +196,8 @@ def write_text(predictions, several):
     for prediction in predictions:
         network = f" ({prediction['network']})" if several else ""
         guesses = ", ".join(f"{each['character']} {each['probability']:.1%}" for each in prediction["predictions"])
+        if prediction.get("character") == UNKNOWN:
+            guesses = UNKNOWN
         print(f"{printable(prediction['file'])}{network}: {guesses}")
 
 
@@ -186,7 +215,9 @@ def write_csv(predictions):
     table.writerow(["file", "network", "rank", "character", "probability"])
     for prediction in predictions:
         for rank, guess in enumerate(prediction["predictions"], 1):
-            table.writerow([printable(prediction["file"]), prediction["network"], rank, *guess.values()])
+            character = prediction.get("character", guess["character"]) if rank == 1 else guess["character"]
+            row = [printable(prediction["file"]), prediction["network"], rank, character, guess["probability"]]
+            table.writerow(row)
 
 
 WRITERS = {"json": write_json, "jsonl": write_json_lines, "csv": write_csv}

@@ -169,7 +169,11 @@ def run_in_queue(plan, unfinished, jobs=None):
         found = match_experiments(plan.values)
         for experiment in found.values():
             if experiment["state"] == "failed":
-                run_dvc("queue", "remove", experiment["name"])
+                try:
+                    run_dvc("queue", "remove", experiment["name"])
+                except UserError as error:  # of a run that was killed before the queue noted its end
+                    if "not a valid experiment name" not in str(error):
+                        raise
         log(
             f"compare: the others run in the background, {jobs} at a time: `dvc queue status` lists them, `dvc queue logs "
             "NAME` shows the output of one, `dvc queue stop --kill` ends them"

@@ -6,10 +6,11 @@ import stat
 
 import numpy as np
 import PIL
-from PIL import Image, ImageOps, ImageStat
+from PIL import Image, ImageFilter, ImageOps, ImageStat
 
 from emnist.data.convert import convert
-from emnist.reading.strokes import label_regions, largest_distance
+from emnist.reading.ink import find_character
+from emnist.reading.strokes import largest_distance
 from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
 
@@ -19,11 +20,10 @@ check_version("pillow", PIL.__version__, "11.3")
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # beyond it Pillow warns, and beyond twice as many refuses
-WORKING_SIDE = 512  # pixels; larger pictures are first scaled down to it
+JPEG, END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+WORKING_SIDE = 512  # pixels, of the picture in which a character is looked for
+MAX_SIDE = 4096  # pixels
 INK_SIDE = 60  # pixels, the longer side of a character in the 128x128 images that EMNIST was made from
-MIN_CONTRAST = 20  # grey levels of 255 between paper and ink
-LOW, HIGH = 0.2, 0.5  # of the darkest ink: hysteresis thresholds, above which connected pixels are a stroke
-MIN_AREA = 0.02  # of the largest stroke's area: anything smaller is dust
 MIN_STROKE = 8  # pixels at INK_SIDE, as wide as MNIST's thinner strokes; a finer one would almost vanish in 28x28
 
 
@@ -47,50 +47,31 @@ def read_character(picture, name=None):
     Raises
     ------
     UserError
-        If the file is missing, is not an image, has more pixels than Pillow accepts, or has too little contrast.
+        If the file is missing, is not an image, has more pixels than Pillow accepts, or shows no character.
     """
     name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
-    ink = find_ink(_read_levels(picture, name))
+    ink = _find_character(open_grey(picture, name))
     if ink is None:
-        raise UserError(
-            f"{name} should show a character, but is all one colour, or nearly: use a picture with more contrast"
-        )
-    return convert(ink)
+        raise UserError(f"{name} should show a character, but none was found: use a picture with more contrast")
+    return convert(_widen(_scale(ink)))
 
 
-def find_ink(levels):
-    """Separate a character from its background.
-
-    Parameters
-    ----------
-    levels : numpy.ndarray, shape (height, width)
-        Grey levels, 0 to 255, dark on light or light on dark; the lighting may fall off linearly to one side.
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (height, width), or None
-        White on black; the longer side of the ink is 60 pixels, and the widest stroke at least 8. None if the
-        contrast is too low.
-    """
-    # Paper should cover more of the picture than ink. Where a heavy stroke fills it, the added margin sees to that.
-    margin = max(levels.shape) // 5
-    contrast = np.pad(levels.astype(np.float32), margin, mode="edge")
-    contrast -= _fit_background(contrast)
-    # Ink, which is rarer than paper, has the longer tail. A product, since NumPy's powers are slow.
-    if np.vdot(contrast * contrast, contrast) < 0:
-        contrast = -contrast
-    ink = contrast[margin:, margin:][: levels.shape[0], : levels.shape[1]]
-    if ink.max() < MIN_CONTRAST:
-        return None
-    ink /= ink.max()
-    mask = ink > LOW
-    levels, region = ink[mask], label_regions(mask)
-    dark = np.bincount(region[levels > HIGH], minlength=region.max() + 1) > 0
-    areas = np.bincount(region) * dark
-    ink[:] = 0
-    ink[mask] = levels * (areas > MIN_AREA * areas.max())[region]
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    return _widen(_scale(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]))
+def _find_character(image):
+    small = image.copy()
+    small.thumbnail((WORKING_SIDE, WORKING_SIDE))
+    ink, box = find_character(np.asarray(small))
+    scale = image.width / small.width
+    if ink is None or scale < 1.3 or max(ink.shape) >= 2 * INK_SIDE:
+        return ink
+    # A character that is small in a large picture is looked at again, as sharp as it is.
+    margin = max(ink.shape)
+    left, top, right, bottom = (scale * (side + margin * sign) for side, sign in zip(box, (-1, -1, 1, 1)))
+    near = image.crop(
+        (int(max(left, 0)), int(max(top, 0)), int(min(right, image.width)), int(min(bottom, image.height)))
+    )
+    near.thumbnail((WORKING_SIDE, WORKING_SIDE))
+    closer, _ = find_character(np.asarray(near))
+    return ink if closer is None else closer
 
 
 def _scale(ink):
@@ -109,22 +90,15 @@ def _widen(ink):
     return ink
 
 
-def _fit_background(levels):
-    """Fit a plane by least squares: the lighting of the paper, since ink covers little of it."""
-    # Coordinates from the centre, which are orthogonal to each other and to a constant.
-    y, x = (np.arange(side, dtype=np.float32) - (side - 1) / 2 for side in levels.shape)
-    down, across = levels.mean(axis=1) @ y / (y @ y or 1), levels.mean(axis=0) @ x / (x @ x or 1)
-    return (levels.mean() + down * y)[:, None] + across * x
-
-
-def _read_levels(picture, name):
+def open_grey(picture, name):
+    """Open a picture, as `read_character` takes it, as a Pillow image of grey levels."""
     try:
         if not isinstance(picture, str | os.PathLike):
             return _to_grey(ImageOps.exif_transpose(_open(picture, name)))
         if not stat.S_ISREG(os.stat(picture).st_mode):
             raise UserError(f"{name} should be a file, but is a folder, pipe or device: give the path of an image")
         with open(picture, "rb") as file:
-            return _to_grey(ImageOps.exif_transpose(_open(file, name)))
+            return _to_grey(ImageOps.exif_transpose(_open(file.read(), name)))
     except UserError:
         raise
     except FileNotFoundError:
@@ -148,8 +122,11 @@ def _open(picture, name):
     elif isinstance(picture, Image.Image):
         image = picture
     elif isinstance(picture, bytes) or hasattr(picture, "read"):
-        image = _open_file(io.BytesIO(picture) if isinstance(picture, bytes) else picture, name)
-        image.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a larger JPEG is decoded at this size, which is faster
+        content = picture if isinstance(picture, bytes) else picture.read()
+        if content[:3] == JPEG:  # one whose last bytes are missing is decoded as far as it goes
+            content += END_OF_JPEG
+        image = _open_file(io.BytesIO(content), name)
+        image.draft("RGB", (MAX_SIDE, MAX_SIDE))  # a larger JPEG is decoded at this size, which is faster
     else:
         raise UserError(
             f"{name} should be a path, bytes, an open file, an array or a Pillow image, but is {type(picture).__name__}"
@@ -190,19 +167,24 @@ def _from_array(array, name):
 
 
 def _to_grey(image):
-    """Return an image's grey levels, (H, W) from 0 to 255, at most `WORKING_SIDE` pixels a side."""
+    """Return an image of grey levels, of which ink and paper differ as much as they do in colour."""
     if image.mode.startswith(("I", "F")):  # 16 bits or more, of which scanners use different ranges
-        image = Image.fromarray(np.asarray(image, np.float32))
-        image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-        levels = np.nan_to_num(np.asarray(image, float), posinf=0, neginf=0)
-        levels -= levels.min()
-        return levels * (255 / (levels.max() or 1))
+        levels = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        levels -= min(levels.min(), 0)  # not the least level of all: the grain of a blank page would look like ink
+        return Image.fromarray(np.rint(levels * (255 / (levels.max() or 1))).astype(np.uint8))
     if image.has_transparency_data:
         image = _fill_transparency(image.convert("RGBA"))
-    else:
-        image = image.convert("L")
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    return np.asarray(image)
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    image = image.convert("RGB")
+    small = image.copy()
+    small.thumbnail((200, 200))
+    apart = np.asarray(small, float) - np.asarray(small.filter(ImageFilter.BoxBlur(max(small.size) / 8)), float)
+    weights = np.linalg.eigh(np.tensordot(apart, apart, ((0, 1), (0, 1))))[1][:, -1]  # the largest variance
+    weights *= np.sign(weights.sum()) / np.abs(weights).sum()
+    if weights.min() > 0.15:
+        return image.convert("L")
+    return image.convert("L", (*weights, -255 * np.minimum(weights, 0).sum()))
 
 
 def _fill_transparency(image):

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from emnist.reading.alphabet import Alphabet
 from emnist.reading.network import DEFAULT, load_network
 from emnist.reading.pictures import read_character
 
@@ -24,15 +25,19 @@ class Prediction:
         Each class with its probability, the most probable first.
     image : numpy.ndarray of uint8, shape (28, 28)
         The image that the network was given.
+    min_probability : float
+        Below which the character is unknown.
     """
 
     probabilities: list[tuple[str, float]]
     image: np.ndarray
+    min_probability: float = 0
 
     @property
     def character(self) -> str:
-        """The most probable class."""
-        return self.probabilities[0][0]
+        """The most probable class, or ``?`` if its probability is below `min_probability`."""
+        character, probability = self.probabilities[0]
+        return character if probability >= self.min_probability else "?"
 
     def guesses(self, top: int) -> list[dict[str, str | float]]:
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
@@ -58,7 +63,13 @@ class Reader:
     def __init__(self, network: str | os.PathLike = DEFAULT):
         self.network = load_network(network)
 
-    def predict(self, pictures: Iterable[Picture] | Picture) -> list[Prediction]:
+    def predict(
+        self,
+        pictures: Iterable[Picture] | Picture,
+        characters: str | None = None,
+        ignore_case: bool = False,
+        min_probability: float = 0,
+    ) -> list[Prediction]:
         """Predict the character in each picture.
 
         Parameters
@@ -66,6 +77,12 @@ class Reader:
         pictures : iterable
             Of one character each, as `emnist.reading.pictures.read_character` takes them: paths, bytes, open files,
             arrays or Pillow images. A single one is taken as a list of one.
+        characters : str, optional
+            Those that are possible, such as ``0-9A-F``. Default: all classes.
+        ignore_case : bool
+            Whether a letter's two cases count as one.
+        min_probability : float
+            Below which a `Prediction.character` is ``?``.
 
         Returns
         -------
@@ -74,17 +91,26 @@ class Reader:
         Raises
         ------
         UserError
-            If a picture cannot be read, or shows no character.
+            If a picture cannot be read or shows no character, or the network lacks one of the `characters`.
         """
         images = [read_character(picture) for picture in ([pictures] if _is_one(pictures) else pictures)]
-        return self.predict_images(np.array(images, np.uint8).reshape(-1, 28, 28))
+        images = np.array(images, np.uint8).reshape(-1, 28, 28)
+        return self.predict_images(images, characters, ignore_case, min_probability)
 
-    def predict_images(self, images: np.ndarray) -> list[Prediction]:
-        """Predict images in EMNIST's format, uint8 (N, 28, 28), upright, white on black; return a list of `Prediction`."""
+    def predict_images(
+        self,
+        images: np.ndarray,
+        characters: str | None = None,
+        ignore_case: bool = False,
+        min_probability: float = 0,
+    ) -> list[Prediction]:
+        """Predict images in EMNIST's format, uint8 (N, 28, 28), upright, white on black, as `predict` does pictures."""
+        alphabet = Alphabet(self.network.classes, characters, ignore_case)
         predictions = []
-        for image, row in zip(images, self.network.probabilities(images)):
+        for image, row in zip(images, alphabet.restrict(self.network.probabilities(images))):
             order = np.argsort(-row, kind="stable")
-            predictions.append(Prediction([(self.network.classes[i], float(row[i])) for i in order], image))
+            guesses = [(alphabet.characters[i], float(row[i])) for i in order]
+            predictions.append(Prediction(guesses, image, min_probability))
         return predictions
 
 

@@ -1,19 +1,35 @@
-"""Connected regions and widths of strokes. SciPy has both, but is larger and slower to import than all else here."""
+"""Connected regions, runs and widths of strokes. SciPy has them, but takes longer to import than a picture to predict."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 
-def label_regions(mask):
-    """Find the regions of pixels that touch each other, at corners too.
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a mask: pixels that touch each other, at corners too.
 
-    Parameters
+    Attributes
     ----------
-    mask : numpy.ndarray of bool, shape (height, width)
+    labels : numpy.ndarray of int, shape (height, width)
+        The number of each pixel's region, from 1; 0 outside the mask.
+    boxes : numpy.ndarray of int, shape (N + 1, 4)
+        Left, top, right and bottom of each region; right and bottom are exclusive. Row 0 is not used.
+    areas : numpy.ndarray of int, shape (N + 1,)
+        In pixels.
+    """
+
+    labels: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+
+
+def find_regions(mask):
+    """Find the regions of a mask, bool (height, width).
 
     Returns
     -------
-    numpy.ndarray of int, shape (pixels,)
-        For each pixel of the mask, as ``image[mask]`` orders them, the number of its region. Not all numbers are used.
+    Regions
 
     References
     ----------
@@ -22,12 +38,11 @@ def label_regions(mask):
 
     Examples
     --------
-    >>> label_regions(np.array([[1, 0, 0, 1], [0, 1, 0, 1]], bool)).tolist()
-    [0, 1, 0, 1]
+    >>> find_regions(np.array([[1, 0, 0, 1], [0, 1, 0, 1]], bool)).labels.tolist()
+    [[1, 0, 0, 2], [0, 1, 0, 2]]
     """
     width = mask.shape[1] + 2
-    changes = np.flatnonzero(np.diff(np.pad(mask, ((0, 0), (1, 1))).ravel()))  # row * width + column - 1
-    starts, ends = changes[::2], changes[1::2]
+    starts, ends = find_runs(mask)  # row * width + column
     # In the next row, a run touches those from the first that ends after its start to the last that starts at its end.
     first = np.searchsorted(ends, starts + width)
     counts = np.searchsorted(starts, ends + width, side="right") - first
@@ -41,7 +56,31 @@ def label_regions(mask):
         upper, lower = region[upper], region[lower]
         apart = upper != lower
         upper, lower = upper[apart], lower[apart]
-    return np.repeat(region, ends - starts)
+    region = np.unique(region, return_inverse=True)[1] + 1
+    lengths, count = ends - starts, region.max(initial=0) + 1
+    labels = np.zeros(mask.shape, np.int32)
+    labels[mask] = np.repeat(region, lengths)
+    rows, left = np.divmod(starts, width)
+    boxes = np.zeros((count, 4), int)
+    boxes[:, :2] = max(mask.shape)
+    for column, place, extreme in ((0, left, np.minimum), (1, rows, np.minimum), (2, left + lengths, np.maximum)):
+        extreme.at(boxes[:, column], region, place)
+    np.maximum.at(boxes[:, 3], region, rows + 1)
+    return Regions(labels, boxes, np.bincount(region, lengths, minlength=count).astype(int))
+
+
+def find_runs(mask):
+    """Find where the runs of a mask's rows start and end, as row * (width + 2) + column."""
+    changes = np.flatnonzero(np.diff(np.pad(mask, ((0, 0), (1, 1))).ravel()))
+    return changes[::2], changes[1::2]
+
+
+def run_lengths(mask):
+    """Compute for each pixel of a mask the length of its run in the row; 0 outside the mask."""
+    starts, ends = find_runs(mask)
+    lengths = np.zeros(mask.shape, np.int32)
+    lengths[mask] = np.repeat(ends - starts, ends - starts)
+    return lengths
 
 
 def largest_distance(mask, limit):

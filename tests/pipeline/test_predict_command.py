@@ -160,7 +160,7 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, tmp_path):
     }
     for name, image in blank.items():
         image.save(tmp_path / name)
-        bad[name] = (None, "should show a character, but is all one colour, or nearly")
+        bad[name] = (None, "should show a character, but none was found")
     (tmp_path / "folder").mkdir()
     bad["folder"] = (None, "should hold pictures, but holds no file that ends in .png")
     os.mkfifo(tmp_path / "pipe")

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import shlex
 import struct
 import subprocess
@@ -53,6 +54,19 @@ def test_a_refused_write_is_one_sentence_and_keeps_the_old_file(tmp_path, monkey
     assert code == 1 and said.startswith("error: ") and said.count("\n") == 1 and str(path) in said
     assert path.read_bytes() == b"old"
     assert undeletable or os.listdir(tmp_path) == ["file"]
+
+
+def test_no_room_is_one_sentence_and_keeps_the_old_file(tmp_path, run):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+        code, said = run(lambda: write_bytes(path, bytes(2**21)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 1 and said.startswith(f"error: no room to write {path}: free some disk space")
+    assert said.count("\n") == 1 and path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
@@ -166,33 +180,28 @@ def test_an_error_in_the_code_keeps_its_traceback():
         run_cli(lambda: 1 / 0)
 
 
-def test_two_signals_at_once_are_one_sentence():
-    script = """
-import os, signal
-from emnist.utils.errors import run_cli
-both = {signal.SIGHUP, signal.SIGTERM}
-def main():
+TWO_SIGNALS = """
+    both = {signal.SIGHUP, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, both)
     for number in both:
         os.kill(os.getpid(), number)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-run_cli(main)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (129, "hung up: run the same command again to continue\n")
-
-
-def test_a_signal_is_one_sentence_where_a_library_makes_another_error_of_it():
-    script = """
-import os, signal
-from emnist.utils.errors import run_cli
-def main():
+ANOTHER_ERROR = """
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     except BaseException:
         raise AttributeError("half imported") from None
-run_cli(main)
 """
+
+
+@pytest.mark.parametrize(
+    "body, code, word",
+    [(TWO_SIGNALS, 129, "hung up"), (ANOTHER_ERROR, 143, "terminated")],
+    ids=["two at once", "a library makes another error of it"],
+)
+def test_a_signal_is_one_sentence(body, code, word):
+    script = f"import os, signal\nfrom emnist.utils.errors import run_cli\ndef main():{body}"
+    script += "signal.signal(signal.SIGHUP, signal.SIG_DFL)\nrun_cli(main)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (143, "terminated: run the same command again to continue\n")
+    assert (done.returncode, done.stderr) == (code, f"{word}: run the same command again to continue\n")

@@ -94,7 +94,7 @@ def drawn(monkeypatch):
     """Draw, and give the figure in place of its file."""
     figures_drawn = []
     for module in (confusion, characters, training, figures):
-        monkeypatch.setattr(module, "save", lambda path, figure: figures_drawn.append(figure))
+        monkeypatch.setattr(module, "save", lambda path, figure, title="": figures_drawn.append(figure))
 
     def draw(function, *arguments):
         function("figure.png", *arguments, "title")

@@ -146,12 +146,6 @@ def test_wrong_or_truncated_bytes_are_never_kept(path, answer, received):
     check_nothing_is_left(path)
 
 
-def test_a_mirror_without_a_checksum_is_never_believed(path):
-    with serving(sends(CONTENT)) as (url, _), pytest.raises(UserError):
-        fetch_quickly(path, (url, {}))
-    check_nothing_is_left(path)
-
-
 @pytest.mark.parametrize("leftover", [WRONG[:CHUNK], WRONG, WRONG + WRONG], ids=["part", "whole", "too long"])
 def test_a_damaged_partial_file_costs_only_a_fresh_start(path, leftover):
     path.parent.mkdir()

@@ -1,7 +1,6 @@
 import gzip
 import struct
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from emnist.data import idx
 from emnist.utils.errors import UserError
 
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 IMAGES[:, 8:16, 10:18] = np.random.default_rng(0).integers(0, 256, (3, 8, 8))
 LABELS = np.array([0, 61, 7], np.uint8)
@@ -22,12 +20,8 @@ def packed(*header, body=b""):
     return gzip.compress(struct.pack(f">{len(header)}I", *header) + body, mtime=0)
 
 
-def good_images():
-    return packed(0x803, 3, 28, 28, body=IMAGES.tobytes())
-
-
-def good_labels():
-    return packed(0x801, 3, body=LABELS.tobytes())
+GOOD_IMAGES = packed(0x803, 3, 28, 28, body=IMAGES.tobytes())
+GOOD_LABELS = packed(0x801, 3, body=LABELS.tobytes())
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +77,11 @@ def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
         (b"", "cut short"),
         (b"\x1f", "cut short|gzip"),
         (b"plain text, no gzip at all", "gzip"),
-        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes())[:-9], "cut short"),
+        (GOOD_IMAGES[:-9], "cut short"),
         (packed(0x803, 3, 28), "cut short"),
         (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()[:-1]), "cut short"),
         (packed(0x803, 3, 28, 28, body=IMAGES.tobytes() + b"x"), "more bytes follow the 3 items"),
-        (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()) + b"garbage", "gzip"),
+        (GOOD_IMAGES + b"garbage", "gzip"),
         (packed(0x801, 3, body=LABELS.tobytes() * 9), "magic number is 0x00000801, not 0x00000803"),
         (packed(0x803, 3, 14, 56, body=IMAGES.tobytes()), "its images are 14x56"),
         (packed(0x803, 0, 28, 28), "declares 0 items"),
@@ -143,12 +137,14 @@ def peak_memory(action):
 
 
 READERS = [
-    (good_images(), idx.load_images, IMAGES),
-    (good_labels(), lambda path: idx.load_labels(path, 62), LABELS),
+    (GOOD_IMAGES, idx.load_images, IMAGES),
+    (GOOD_LABELS, lambda path: idx.load_labels(path, 62), LABELS),
 ]
+each_kind = pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
+fuzzed = settings(deadline=None, max_examples=300)
 
 
-@pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
+@each_kind
 def test_every_truncation_is_refused(scratch, content, read, expected):
     for length in range(len(content)):
         scratch.write_bytes(content[:length])
@@ -158,9 +154,9 @@ def test_every_truncation_is_refused(scratch, content, read, expected):
     assert np.array_equal(read(scratch), expected)
 
 
-@pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
+@each_kind
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@fuzzed
 def test_a_mutated_file_gives_a_user_error_or_the_right_array(scratch, content, read, expected, data):
     mutated = bytearray(content)
     # Half of the changes fall on the headers, where they mean most.
@@ -170,19 +166,17 @@ def test_a_mutated_file_gives_a_user_error_or_the_right_array(scratch, content, 
     assert_error_or_equal(scratch, mutated, read, expected)
 
 
-@pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
+@each_kind
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
-def test_a_mutated_header_under_sound_gzip_gives_a_user_error_or_the_right_array(
-    scratch, content, read, expected, data
-):
+@fuzzed
+def test_a_mutated_header_under_sound_gzip_gives_an_error_or_the_right_array(scratch, content, read, expected, data):
     plain = bytearray(gzip.decompress(content))
     plain[data.draw(st.integers(0, 15 if expected.ndim == 3 else 7))] = data.draw(st.integers(0, 255))
     assert_error_or_equal(scratch, gzip.compress(plain), read, expected)
 
 
 @given(content=st.binary(max_size=200))
-@settings(deadline=None, max_examples=300)
+@fuzzed
 def test_arbitrary_bytes_inside_gzip_give_a_user_error(scratch, content):
     assert_error_or_equal(scratch, gzip.compress(b"\0\0\x08\x03" + content), idx.load_images, None)
 

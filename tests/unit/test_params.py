@@ -1,16 +1,16 @@
 """params.yaml is checked before any work, and what is wrong is said in one sentence."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline_helpers import REPOSITORY
 
 from emnist.params import load_params
 from emnist.utils.errors import UserError
 
-TEXT = (Path(__file__).parents[2] / "params.yaml").read_text()
+TEXT = (REPOSITORY / "params.yaml").read_text()
+LENET = yaml.safe_load(TEXT)["architectures"]["lenet"]
 
 
 def changed(tmp_path, **changes):
@@ -35,10 +35,8 @@ def sentence(path):
     return message
 
 
-def test_the_projects_own_parameters_are_valid(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(TEXT)
-    params = load_params(path)
+def test_the_projects_own_parameters_are_valid():
+    params = load_params(REPOSITORY / "params.yaml")
     assert params.model == "resnet" and params.sizes[params.size].train == 40000
 
 
@@ -48,7 +46,6 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
         ({"size": "smal"}, ["size should be one of", "entries of sizes", "did you mean small?"]),
         ({"source": 3}, ["source should be a valid list", "3"]),
         ({"source": []}, ["source", "at least 1 item", "[]"]),
-        ({"source": ["sample", 3]}, ["source.1 should be one of emnist, folder, sample", "3"]),
         ({"source": ["sample", "sample"]}, ["source should name nothing twice", "['sample', 'sample']"]),
         ({"sed": 1}, ["sed is not a parameter", "did you mean seed?"]),
         ({"transfer__learning_rat": 1}, ["transfer.learning_rat is not a parameter", "learning_rate?"]),
@@ -62,10 +59,7 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
         ({"compute__threads": "many"}, ["compute.threads", "'many'"]),
         ({"compute__threads": 0}, ["compute.threads", "0"]),
         ({"recipes__baseline__space__momentum": []}, ["recipes.baseline.space.momentum", "at least 1 item"]),
-        (
-            {"recipes__baseline__space__batch_size": [16, 1]},
-            ["recipes.baseline.space.batch_size.1", "greater than or equal to 2"],
-        ),
+        ({"recipes__baseline__space__batch_size": [16, 1]}, ["recipes.baseline.space.batch_size.1", "or equal to 2"]),
         ({"transfer": None}, ["transfer", "None"]),
         ({"recipe": "aneal"}, ["recipe should be one of annealed, baseline", "did you mean annealed?"]),
         ({"sizes__small__train": 99}, ["sizes.small.train", "100"]),
@@ -75,6 +69,26 @@ def test_the_projects_own_parameters_are_valid(tmp_path):
         ({"pretrained": "lenet"}, ["pretrained is lenet", "set model to lenet"]),
         ({"pretrained": "lennet"}, ["pretrained should be", "did you mean lenet?"]),
         ({"sizes__small__trials": 999}, ["sizes.small.trials should be at most", "but is 999"]),
+        ({"model": "spinalnt"}, ["model should be", "'spinalnt'", "did you mean spinalnet?"]),
+        ({"source": ["folder", "smaple"]}, ["source.1 should be one of emnist, folder", "did you mean sample?"]),
+        ({"download__smaple": {}}, ["download.smaple is not a parameter", "did you mean sample?"]),
+        ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
+        ({"download__folder__emnist": "data/raw"}, ["download.folder", "emptied"]),
+        ({"download__folder__emnist": ["../mine", "data/raw"]}, ["download.folder", "emptied"]),
+        ({"download__folder__emnist": ["../mine", "../mine"]}, ["download.folder.emnist should name nothing twice"]),
+        ({"download__sample__trian": 3}, ["download.sample.trian is not a parameter", "did you mean train?"]),
+        ({"recipes__annealed__augmentation__affin": None}, ["augmentation.affin is not", "did you mean affine?"]),
+        ({"recipes__annealed__augmentation__affine__scale": [1.1, 0.9]}, ["affine", "smaller number first"]),
+        ({"recipes__annealed__augmentation__elastic": {"displacement": 1.0}}, ["elastic.sigma is missing"]),
+        ({"recipes__annealed__finetune__batch_siz": 3}, ["finetune.batch_siz is not", "did you mean batch_size?"]),
+        ({"architectures__lennet": LENET}, ["architectures.lennet", "did you mean lenet?"]),
+        ({"loss": "cross_entrpy"}, ["loss should be", "did you mean cross_entropy?"]),
+        ({"losses__label_smoothing__smoothing": 1.5}, ["losses.label_smoothing.smoothing", "1.5"]),
+        ({"losses__label_smoothing": {}}, ["losses.label_smoothing.smoothing is missing"]),
+        ({"optimizer__finetune": "adamm"}, ["optimizer.finetune should be", "did you mean adam?"]),
+        ({"optimizers__sgd__momentum": 1.0}, ["optimizers.sgd.momentum", "less than 1"]),
+        ({"recipes__annealed__finetune__without_augmentation": 2}, ["without_augmentation", "less than or equal to 1"]),
+        ({"recipes__annealed__finetune__schedule": "cosin"}, ["finetune.schedule", "did you mean cosine?"]),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected_and_found(tmp_path, changes, expected):
@@ -90,52 +104,6 @@ def test_one_or_several_sources_and_folders_may_be_named(tmp_path):
     assert load_params(changed(tmp_path, source="sample")).source == ["sample"]
 
 
-def test_a_missing_key_is_named(tmp_path):
-    values = yaml.safe_load(TEXT)
-    del values["transfer"]["batch_size"]
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(values))
-    assert "transfer.batch_size is missing" in sentence(path)
-
-
-@pytest.mark.parametrize(
-    "changes, expected",
-    [
-        ({"model": "spinalnt"}, ["model should be", "'spinalnt'", "did you mean spinalnet?"]),
-        ({"source": "smaple"}, ["source.0 should be one of emnist, folder, sample", "did you mean sample?"]),
-        (
-            {"source": ["folder", "smaple"]},
-            ["source.1 should be one of emnist, folder, sample", "did you mean sample?"],
-        ),
-        ({"download__smaple": {}}, ["download.smaple is not a parameter", "did you mean sample?"]),
-        ({"download__emnist__mirrors": [{"url": "https://example.org/gzip.zip"}]}, ["mirrors.0", "md5"]),
-        ({"download__folder__emnist": "data/raw"}, ["download.folder", "emptied"]),
-        ({"download__folder__emnist": ["../mine", "data/raw"]}, ["download.folder", "emptied"]),
-        ({"download__folder__emnist": ["../mine", "../mine"]}, ["download.folder.emnist should name nothing twice"]),
-        ({"download__sample__trian": 3}, ["download.sample.trian is not a parameter", "did you mean train?"]),
-        ({"recipes__annealed__augmentation__affin": None}, ["augmentation.affin is not", "did you mean affine?"]),
-        (
-            {"recipes__annealed__augmentation__affine__scale": [1.1, 0.9]},
-            ["augmentation.affine", "smaller number first"],
-        ),
-        ({"recipes__annealed__augmentation__elastic": {"displacement": 1.0}}, ["elastic.sigma is missing"]),
-        ({"recipes__annealed__finetune__batch_siz": 3}, ["finetune.batch_siz is not", "did you mean batch_size?"]),
-        ({"architectures__lennet": {}}, ["architectures.lennet", "did you mean lenet?"]),
-        ({"loss": "cross_entrpy"}, ["loss should be", "did you mean cross_entropy?"]),
-        ({"losses__label_smoothing__smoothing": 1.5}, ["losses.label_smoothing.smoothing", "1.5"]),
-        ({"losses": {"label_smoothing": {"smoothing": 0.1}}}, ["losses.cross_entropy is missing"]),
-        ({"optimizer__finetune": "adamm"}, ["optimizer.finetune should be", "did you mean adam?"]),
-        ({"optimizers__sgd__momentum": 1.0}, ["optimizers.sgd.momentum", "less than 1"]),
-        ({"recipes__annealed__finetune__without_augmentation": 2}, ["without_augmentation", "less than or equal to 1"]),
-        ({"recipes__annealed__finetune__schedule": "cosin"}, ["finetune.schedule", "did you mean cosine?"]),
-    ],
-)
-def test_a_wrong_name_or_option_is_refused_with_the_nearest(tmp_path, changes, expected):
-    message = sentence(changed(tmp_path, **changes))
-    for part in ["params.yaml: ", *expected]:
-        assert part in message
-
-
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -149,18 +117,13 @@ def test_a_wrong_name_or_option_is_refused_with_the_nearest(tmp_path, changes, e
         ("&a [*a]", "a mapping"),
         ("? [1, 2]\n: 3", "YAML"),
         ("[" * 5000, "YAML"),
+        ("\xff\xfe\x00", "YAML"),  # no UTF-8
     ],
 )
 def test_what_is_no_mapping_in_yaml_is_refused(tmp_path, text, expected):
     path = tmp_path / "params.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     assert expected in sentence(path)
-
-
-def test_bytes_that_are_no_text_are_refused(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    assert "YAML" in sentence(path)
 
 
 def test_a_file_of_an_earlier_version_is_told_what_each_section_is_called_now(tmp_path):

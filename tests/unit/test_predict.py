@@ -6,12 +6,13 @@ from glyphs import glyph, on_paper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from scipy import ndimage
 
 from emnist.data.convert import convert
-from emnist.reading.pictures import find_ink, read_character
-from emnist.reading.strokes import label_regions, largest_distance
+from emnist.reading.ink import find_character
+from emnist.reading.pictures import read_character
+from emnist.reading.strokes import find_regions, largest_distance, run_lengths
 from emnist.utils.errors import UserError
 
 
@@ -131,6 +132,99 @@ def saved(image, **options):
     return file.getvalue()
 
 
+def camera(levels):
+    blurred = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(1))
+    return (np.asarray(blurred) + np.random.default_rng(0).normal(0, 4, levels.shape)).clip(0, 255).astype(np.uint8)
+
+
+def sheet_on_a_desk(levels):
+    return np.pad(levels, ((90, 60), (110, 140)), constant_values=50)
+
+
+def with_dark_edge(levels):
+    return np.pad(levels, ((0, 0), (40, 0)), constant_values=45)
+
+
+def with_shadow_edge(levels):
+    y, x = np.indices(levels.shape)
+    return np.where(x + 0.4 * y > 260, 0.5 * levels, levels)
+
+
+def with_vignetting(levels):
+    y, x = (np.linspace(-1, 1, side) for side in levels.shape)
+    return levels * (1 - 0.5 * np.hypot(y[:, None], x))
+
+
+def on_ruled_paper(levels):
+    lines = np.arange(levels.shape[0]) % 60 < 3
+    return np.minimum(levels, np.where(lines, 165, 255)[:, None])
+
+
+def on_squared_paper(levels):
+    return on_ruled_paper(on_ruled_paper(levels).T).T
+
+
+def on_paper_ruled_askew(levels):
+    y, x = np.indices(levels.shape)
+    return np.minimum(levels, np.where((y - 0.03 * x) % 60 < 3, 165, 255))
+
+
+def framed(levels):
+    levels = np.pad(levels, 50, constant_values=235)
+    inner = np.pad(np.zeros(np.subtract(levels.shape, 60)), 8, constant_values=1)
+    return np.where(np.pad(inner, 22) > 0, 60, levels)
+
+
+def far_away(levels):
+    return np.pad(
+        np.asarray(Image.fromarray(levels).resize((150, 167))), ((1800, 2033), (1400, 1450)), constant_values=235
+    )
+
+
+PHOTOGRAPHS = [
+    sheet_on_a_desk,
+    with_dark_edge,
+    with_shadow_edge,
+    with_vignetting,
+    on_ruled_paper,
+    on_squared_paper,
+    on_paper_ruled_askew,
+    framed,
+    far_away,
+]
+
+
+@pytest.mark.parametrize("photograph", PHOTOGRAPHS)
+def test_a_photograph_shows_the_character_and_not_what_lies_around_it(photograph, expected):
+    levels = np.asarray(on_paper(_pasted(glyph(150, 200, 14), (450, 500))))
+    character = read_character(camera(photograph(levels)))
+    assert np.corrcoef(character.ravel(), expected.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("photograph", [lambda levels: levels, *PHOTOGRAPHS[:7]])
+def test_a_blank_page_is_refused(photograph):
+    with pytest.raises(UserError, match="should show a character, but none was found"):
+        read_character(camera(photograph(np.full((500, 450), 235, np.uint8))))
+
+
+def test_a_black_speck_beside_pencil_writing_changes_nothing(expected):
+    levels = np.array(on_paper(_pasted(glyph(150, 200, 14), (450, 500)), 235, 165))
+    levels[20, 20] = 0
+    assert np.corrcoef(read_character(levels).ravel(), expected.ravel())[0, 1] > 0.9
+
+
+def test_ink_as_bright_as_its_paper_is_told_by_its_colour(expected):
+    mask = np.asarray(glyph())[..., None] / 255
+    picture = np.uint8((1 - mask) * [0, 130, 0] + mask * [255, 0, 0])
+    assert np.corrcoef(read_character(picture).ravel(), expected.ravel())[0, 1] > 0.93
+
+
+def test_a_jpeg_without_its_last_bytes_is_read(expected):
+    content = saved(on_paper(glyph()), format="jpeg")
+    for missing in (1, 2, 100):
+        assert np.corrcoef(read_character(content[:-missing]).ravel(), expected.ravel())[0, 1] > 0.93
+
+
 FILES = {  # of which only some formats are capable
     "CMYK JPEG": lambda image: saved(image.convert("CMYK"), format="jpeg"),
     "CMYK TIFF": lambda image: saved(image.convert("CMYK"), format="tiff"),
@@ -155,7 +249,7 @@ def test_a_line_of_pixels_is_read_or_refused_in_one_sentence(size):
     picture = np.full(size, 255, np.uint8)
     picture[size[0] // 3 : size[0] // 2 + 1, size[1] // 3 : size[1] // 2 + 1] = 0
     assert read_character(picture).shape == (28, 28)
-    with pytest.raises(UserError, match="all one colour"):
+    with pytest.raises(UserError, match="none was found"):
         read_character(np.full(size, 255, np.uint8))
 
 
@@ -194,7 +288,7 @@ def test_a_picture_is_read_the_same_however_it_is_given(given_as, expected, tmp_
         (Image.new("L", (0, 0)), "has no pixels"),
         (np.zeros((9, 9, 2), np.uint8), r"but is \(9, 9, 2\) of uint8"),
         (np.zeros((9, 9), complex), r"but is \(9, 9\) of complex128"),
-        (np.full((9, 9), np.nan), "all one colour"),
+        (np.full((9, 9), np.nan), "none was found"),
         (np.zeros(9), r"but is \(9,\) of float64"),
         (7, "should be a path, bytes, an open file, an array or a Pillow image, but is int"),
         (b"", "is none of PNG"),
@@ -216,17 +310,22 @@ sides = st.integers(1, 40)
 @given(arrays(np.uint8, st.tuples(sides, sides), elements=st.sampled_from([0, 9, 60, 120, 255])))
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_any_picture_holds_ink_or_nothing(levels):
-    ink = find_ink(levels.astype(float))
-    assert ink is None or convert(ink).max() == 255
+    ink, box = find_character(levels)
+    assert (ink is None and box is None) or convert(np.uint8(255 * ink)).max() == 255
 
 
 @given(arrays(bool, st.tuples(sides, sides)))
 @settings(deadline=None, derandomize=True, max_examples=200)
-def test_regions_and_distances_are_those_of_scipy(mask):
-    regions = label_regions(mask)
+def test_regions_runs_and_distances_are_those_of_scipy(mask):
+    regions = find_regions(mask)
     expected, number = ndimage.label(mask, np.ones((3, 3)))
-    pairs = set(zip(regions.tolist(), expected[mask].tolist(), strict=True))
-    assert len(pairs) == len(set(regions.tolist())) == number
+    pairs = set(zip(regions.labels[mask].tolist(), expected[mask].tolist(), strict=True))
+    assert len(pairs) == number == regions.labels.max()
+    for label, (down, across) in enumerate(ndimage.find_objects(regions.labels), 1):
+        assert regions.boxes[label].tolist() == [across.start, down.start, across.stop, down.stop]
+        assert regions.areas[label] == (regions.labels == label).sum()
+    rows, _ = ndimage.label(mask, [[0, 0, 0], [1, 1, 1], [0, 0, 0]])
+    assert np.array_equal(run_lengths(mask), np.where(mask, np.bincount(rows.ravel())[rows], 0))
     framed = np.pad(mask, 1)
     for limit in (1, 4, 50):
         assert largest_distance(framed, limit) == min(ndimage.distance_transform_edt(framed).max(), limit)
@@ -236,5 +335,6 @@ def test_regions_and_distances_are_those_of_scipy(mask):
 def test_regions_of_a_large_picture_are_those_of_scipy(density):
     mask = np.random.default_rng(0).random((512, 512)) < density
     expected, number = ndimage.label(mask, np.ones((3, 3)))
-    pairs = set(zip(label_regions(mask).tolist(), expected[mask].tolist(), strict=True))
-    assert len(pairs) == number == len({region for region, _ in pairs})
+    labels = find_regions(mask).labels
+    pairs = set(zip(labels[mask].tolist(), expected[mask].tolist(), strict=True))
+    assert len(pairs) == number == labels.max()

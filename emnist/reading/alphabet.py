@@ -1,0 +1,82 @@
+"""The characters that a picture may show, and the probabilities given that it shows one of them."""
+
+import numpy as np
+
+from emnist.utils.errors import UserError, printable
+
+
+class Alphabet:
+    """Characters among which a network chooses.
+
+    Parameters
+    ----------
+    classes : str
+        The network's.
+    characters : str, optional
+        Such as ``0-9A-F``: single characters and ranges. A blank allows blanks between words. Default: all classes.
+    ignore_case : bool
+        Add up the probabilities of a letter's two cases. Of the two, the one that is named first is given.
+
+    Attributes
+    ----------
+    characters : str
+        What can be given as an answer.
+    blank : bool
+        Whether words may be parted.
+
+    Raises
+    ------
+    UserError
+        If a character is not among the classes, or none is given.
+
+    Examples
+    --------
+    >>> Alphabet("01ABab", "0-1a-b", ignore_case=True).restrict(np.array([[0.1, 0.1, 0.4, 0.1, 0.2, 0.1]]))
+    array([[0.1, 0.1, 0.6, 0.2]])
+    """
+
+    def __init__(self, classes, characters=None, ignore_case=False):
+        given = classes if characters is None else "".join(dict.fromkeys(_expand(characters)))
+        self.blank, given = characters is None or " " in given, given.replace(" ", "")
+        if lacking := [c for c in given if c not in classes]:
+            raise UserError(
+                f"the alphabet should hold characters of the network, which are {classes}, but holds "
+                f"{printable(', '.join(lacking[:10]))}: leave out what the network lacks"
+            )
+        if not given:
+            raise UserError("the alphabet should hold a character, but holds none: give one such as 0-9")
+        by_name, self._classes = {}, classes
+        for character in given:
+            by_name.setdefault(character.lower() if ignore_case else character, character)
+        self.characters = "".join(by_name.values())
+        self._counts = np.zeros((len(classes), len(self.characters)), np.float32)
+        for row, character in enumerate(classes):
+            name = character.lower() if ignore_case else character
+            if name in by_name:
+                self._counts[row, self.characters.index(by_name[name])] = 1
+
+    def restrict(self, probabilities):
+        """Compute probabilities given that it is one of these characters, float (N, characters), from (N, classes)."""
+        if self.characters == self._classes:  # all of them: exactly what the network says
+            return probabilities
+        among = probabilities @ self._counts + 1e-12  # so that there is a sum where all are 0
+        return among / among.sum(axis=1, keepdims=True)
+
+
+def _expand(text):
+    """List the characters of an alphabet such as ``a-z0``."""
+    characters, start = [], 0
+    while start < len(text):
+        if text[start + 1 : start + 2] == "-" and start + 2 < len(text):
+            first, last = ord(text[start]), ord(text[start + 2])
+            if first > last:
+                raise UserError(
+                    f"the alphabet's range {printable(text[start : start + 3])} should rise, but falls: "
+                    f"write {printable(text[start + 2])}-{printable(text[start])}"
+                )
+            characters += map(chr, range(first, last + 1))
+            start += 3
+        else:
+            characters.append(text[start])
+            start += 1
+    return characters

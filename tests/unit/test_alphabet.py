@@ -1,0 +1,76 @@
+"""A known alphabet: probabilities are those given that it is one of its characters."""
+
+import numpy as np
+import pytest
+from glyphs import glyph, on_paper
+
+from emnist import Reader
+from emnist.cli import run_command
+from emnist.data.classes import CHARACTERS
+from emnist.reading.alphabet import Alphabet
+from emnist.utils.errors import UserError
+
+RANDOM = np.random.default_rng(0).dirichlet(np.ones(62), 50).astype(np.float32)
+
+
+def test_all_characters_change_nothing():
+    alphabet = Alphabet(CHARACTERS)
+    assert alphabet.characters == CHARACTERS and np.array_equal(alphabet.restrict(RANDOM), RANDOM)
+
+
+def test_a_part_of_them_keeps_its_proportions_and_adds_up_to_one():
+    alphabet = Alphabet(CHARACTERS, "0-9A-Fz")
+    assert alphabet.characters == "0123456789ABCDEFz"
+    among = alphabet.restrict(RANDOM)
+    chosen = RANDOM[:, [CHARACTERS.index(character) for character in alphabet.characters]]
+    np.testing.assert_allclose(among, chosen / chosen.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_two_cases_are_added_up():
+    alphabet = Alphabet(CHARACTERS, ignore_case=True)
+    among = alphabet.restrict(RANDOM)
+    both = RANDOM[:, CHARACTERS.index("K")] + RANDOM[:, CHARACTERS.index("k")]
+    assert len(alphabet.characters) == 36
+    np.testing.assert_allclose(among[:, alphabet.characters.index("K")], both, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "characters, sentence",
+    [
+        ("a-zäß", "should hold characters of the network, which are 0123.* but holds ä, ß: leave out"),
+        ("", "should hold a character, but holds none"),
+        ("9-0", "range 9-0 should rise, but falls: write 0-9"),
+    ],
+)
+def test_what_is_no_alphabet_is_refused_in_one_sentence(characters, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Alphabet(CHARACTERS, characters)
+
+
+def test_a_picture_is_predicted_among_what_is_possible():
+    reader = Reader("lenet")
+    four = on_paper(glyph())
+    (usual,) = reader.predict([four])
+    (digit,) = reader.predict([four], characters="0-9")
+    assert digit.character == "4" and len(digit.probabilities) == 10
+    assert digit.probabilities[0][1] >= dict(usual.probabilities)["4"]
+    (letter,) = reader.predict([four], characters="A-C", min_probability=0)
+    assert letter.character in "ABC"
+    (unsure,) = reader.predict([four], min_probability=1.1)
+    assert unsure.character == "?" and unsure.probabilities == usual.probabilities
+
+
+@pytest.mark.parametrize(
+    "options, answer",
+    [
+        ("--characters 0-9", "4 100.0%, "),
+        ("--min-probability 0.5", "4 "),
+        ("--characters xX --min-probability 0.99", "?"),
+    ],
+)
+def test_the_command_answers_among_what_is_possible_or_with_a_question_mark(tmp_path, capsys, options, answer):
+    on_paper(glyph()).save(tmp_path / "four.png")
+    with pytest.raises(SystemExit) as ended:
+        run_command("predict", [str(tmp_path / "four.png"), "--model", "lenet", *options.split()])
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'four.png'}: {answer}")

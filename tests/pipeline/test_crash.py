@@ -9,10 +9,10 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 import yaml
+from cluster_helpers import wait_for
 from kill_helpers import after, differences, interrupted, kill_queue, repeated, until_done
 from pipeline_helpers import checkout, environment, outputs, run, set_params, stages_run
 
@@ -89,13 +89,6 @@ def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_fail
     assert re.search(r"lost .* Failed", run("dvc queue status", pipeline).stdout)
     run("dvc exp show", pipeline)
     assert run("emnist repair", pipeline).stdout == ""
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 INTERRUPTED, TERMINATED = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")

@@ -51,7 +51,7 @@ def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline,
     assert metrics(pipeline)["export"]["float32"]["largest_difference"] < 1e-5
 
 
-def test_a_change_of_another_architectures_code_re_runs_nothing(pipeline):
+def test_a_second_repro_runs_nothing_also_after_a_change_of_another_architectures_code(pipeline):
     with open(pipeline / "emnist/architectures/ensnet.py", "a") as file:
         file.write("\n# another thought\n")
     assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout

@@ -198,26 +198,6 @@ def test_two_runs_in_one_checkout_at_once_end_in_the_right_bytes(finished_pipeli
     assert differences(outputs(finished_pipeline), outputs(pipeline)) == []
 
 
-def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
-    lock = (pipeline / "dvc.lock").read_bytes()
-    (pipeline / "dvc.lock").write_bytes(lock[: lock.rindex(b"path:") + 5])
-    (pipeline / ".dvc/tmp/rwlock").write_bytes(b"")
-    assert run("dvc repro check", pipeline, check=False).returncode != 0
-    assert run("emnist repair", pipeline).stdout.count("half written") == 2
-    run("dvc repro check", pipeline)
-    assert run("emnist repair", pipeline).stdout == ""
-
-
-def test_dvc_runs_again_after_a_kill_before_it_recorded_a_run(pipeline):
-    (pipeline / "dvc.lock").unlink()
-    for record in (pipeline / ".dvc/cache/runs").glob("??/*/*"):
-        record.unlink()
-    assert "join() argument must be str" in run("dvc repro check", pipeline, check=False).stdout
-    assert "an empty folder in its run cache, removed now" in run("emnist repair", pipeline).stdout
-    run("dvc repro check", pipeline)
-    assert run("emnist repair", pipeline).stdout == ""
-
-
 @pytest.mark.parametrize(
     "damage",
     [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of
 from emnist.data.datasets import RAW, SPLIT, load_emnist
 from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.data.subsets import partition, statistics
@@ -10,7 +10,8 @@ from emnist.utils.stage import run_stage
 
 
 def main(params):
-    images, labels = load_emnist("train", params.sizes[params.size].train, params.seed)
+    classes = classes_of(params.dataset)
+    images, labels = load_emnist("train", params.sizes[params.size].train, params.seed, classes=len(classes))
     parts = partition(labels, params.seed)
     pixel_stats = statistics(images)
 
@@ -27,8 +28,8 @@ def main(params):
             **pixel_stats,
         },
     )
-    counts = np.bincount(labels, minlength=len(CHARACTERS))
-    write_csv("plots/classes.csv", ["character", "images"], zip(CHARACTERS, counts))
+    counts = np.bincount(labels, minlength=len(classes))
+    write_csv("plots/classes.csv", ["character", "images"], zip(classes, counts))
 
 
 if __name__ == "__main__":

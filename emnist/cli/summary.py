@@ -2,6 +2,7 @@
 
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 from emnist.utils.errors import UserError
 from emnist.utils.git import git
@@ -17,12 +18,14 @@ def main(options):
     from emnist.data.files import load_json
 
     split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
-    test = scores["test"]
+    test, merged = scores["test"], ""
+    if "bymerge_accuracy" in test:
+        merged = f"  {test['bymerge_accuracy']:7.2%}  where letters whose cases look alike count as one (ByMerge)\n"
+    classes = len(Path("plots/per_class.csv").read_bytes().splitlines()) - 1
     print(f"""
 {scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]})
-  {test["accuracy"]:7.2%}  test accuracy, 62 characters
-  {test["bymerge_accuracy"]:7.2%}  where letters whose cases look alike count as one (ByMerge)
-  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
+  {test["accuracy"]:7.2%}  test accuracy, {classes} characters
+{merged}  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
   {transfer["test"]["accuracy"]:7.2%}  test accuracy of the transfer to digits, with a new head
 
 Pictures: plots/*.png    All figures: dvc metrics show

@@ -1,6 +1,11 @@
-"""The 62 classes of EMNIST ByClass and the 47 of ByMerge."""
+"""The data sets that `dataset` in params.yaml may name, and their classes."""
+
+import json
+import unicodedata
 
 import numpy as np
+
+from emnist.utils.names import nearest
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -9,3 +14,96 @@ MERGED_LETTERS = "CIJKLMOPSUVWXYZ"
 
 # BYMERGE[label] is the label itself, or that of the capital letter if ByMerge merges the two cases.
 BYMERGE = np.array([CHARACTERS.index(c.upper() if c.upper() in MERGED_LETTERS else c) for c in CHARACTERS])
+
+# The classes of EMNIST's six data sets, in the order of their official labels. Those of letters stand for both cases.
+_MERGED = "".join(c for c in CHARACTERS if c.upper() not in MERGED_LETTERS or c in MERGED_LETTERS)
+DATASETS = {
+    "byclass": CHARACTERS,
+    "bymerge": _MERGED,
+    "balanced": _MERGED,
+    "letters": CHARACTERS[10:36],
+    "digits": CHARACTERS[:10],
+    "mnist": CHARACTERS[:10],
+}
+TITLES = {
+    **{name: f"EMNIST {name.capitalize()}" for name in DATASETS},
+    **{"byclass": "EMNIST ByClass", "bymerge": "EMNIST ByMerge", "mnist": "MNIST"},
+}
+FIRST_LABELS = {"letters": 1}  # of the official files; the others count from 0
+MAX_CLASSES = 256  # labels are bytes
+
+
+def check_dataset(value):
+    """Check the value of `dataset`.
+
+    Parameters
+    ----------
+    value : JSON value
+        As params.yaml has it.
+
+    Returns
+    -------
+    str or list of str
+        One of `DATASETS`, or characters in Unicode's composed form (NFC).
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if isinstance(value, str) and value in DATASETS:
+        return value
+    if not isinstance(value, list):
+        near = nearest(value, DATASETS)
+        raise ValueError(f"should be one of {', '.join(DATASETS)}, or a list of characters such as [а, б, в]{near}")
+    value = [str(each) if type(each) is int and 0 <= each <= 9 else each for each in value]  # 7, not only "7"
+    for each in value:
+        if not isinstance(each, str) or not each.strip() or each != each.strip() or _has_control(each):
+            raise ValueError(f"should list characters, but has {each!r:.40}: give each as text, in quotes if in doubt")
+    composed = [unicodedata.normalize("NFC", each) for each in value]
+    if twice := sorted({each for each in composed if composed.count(each) > 1}):
+        raise ValueError(f"should list each character once, but has {', '.join(twice[:5])} twice")
+    if not 2 <= len(composed) <= MAX_CLASSES:
+        raise ValueError(f"should list 2 to {MAX_CLASSES} characters, but has {len(composed)}")
+    return composed
+
+
+def _has_control(text):
+    return any(unicodedata.category(character) == "Cc" for character in text)
+
+
+def classes_of(dataset):
+    """Return the classes of a data set, as `check_dataset` returns it: a tuple of str, in the order of the labels."""
+    return tuple(DATASETS[dataset] if isinstance(dataset, str) else dataset)
+
+
+def from_byclass(dataset):
+    """Compute which class of a data set each class of ByClass belongs to, by the mapping of Cohen et al. (2017).
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (62,)
+        Labels from 0, and -1 for what is not in the data set.
+    """
+    classes = DATASETS[dataset]
+    return np.array([classes.find(c if c in classes else c.upper()) for c in CHARACTERS])
+
+
+def pack_classes(classes):
+    """Write classes (sequence of str) as metadata: a str of one character each or, if some are longer, a list."""
+    return "".join(classes) if all(len(each) == 1 for each in classes) else list(classes)
+
+
+def parse_classes(text):
+    """Read the classes of a file in ONNX, which `pack_classes` gave: a list is in JSON. Returned is a tuple of str."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    # Characters are distinct, and a list of strings has several quotation marks, so nothing is taken for the other.
+    return tuple(value if isinstance(value, list) and all(isinstance(each, str) for each in value) else text)

@@ -1,4 +1,4 @@
-"""Gzipped IDX files, the format in which MNIST and EMNIST are published.
+"""IDX files, gzipped or not, the format in which MNIST and EMNIST are published.
 
 Files are untrusted: sizes in the header are checked before memory is allocated.
 """
@@ -158,7 +158,7 @@ def _load_blocks(path, kind, shape):
     item_size, expected = math.prod(shape), UNSIGNED_BYTES | 1 + len(shape)
     header = struct.Struct(f">{2 + len(shape)}I")
     try:
-        with gzip.open(path) as file:
+        with _open(path) as file:
             magic, count, *found_shape = header.unpack(_read_exactly(file, header.size))
             if magic != expected:
                 raise _format_error(path, kind, f"its magic number is {magic:#010x}, not {expected:#010x}")
@@ -180,6 +180,13 @@ def _load_blocks(path, kind, shape):
         raise _format_error(path, kind, "it is cut short") from None
     except (OSError, zlib.error) as error:
         raise _format_error(path, kind, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _open(path):
+    file = open(path, "rb")
+    is_gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if is_gzipped else file
 
 
 def _read_exactly(file, size):

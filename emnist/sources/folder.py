@@ -1,24 +1,27 @@
-"""Folders of files in the official layout; all of them are checked before any is copied."""
+"""Folders of one's own files; all of them are read and checked before any is written."""
 
 import mmap
-from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 from pydantic import model_validator
 
-from emnist.data.classes import CHARACTERS
+from emnist.data import idx
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.data.idx import MAX_ITEMS, concatenate, load_pair
+from emnist.data.idx import MAX_ITEMS
+from emnist.sources._formats import find, has_mnist
+from emnist.sources.sample import write_digits
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
+from emnist.utils.progress import log
 from emnist.utils.schema import Section, Strings
 
 TITLE = "images from a folder"
 
 
 class Options(Section):
-    """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, the first of `emnist` holds both."""
+    """The folders of characters and of MNIST; if `mnist` is None, the first of `emnist` may hold both."""
 
     emnist: Strings[str] | None
     mnist: str | None
@@ -33,75 +36,111 @@ class Options(Section):
         return self
 
 
-def obtain(options, raw, with_digits=True):
-    """Copy the files of characters and, if `with_digits`, those of digits to `raw`.
+def obtain(options, raw, dataset="byclass", with_digits=True):
+    """Write the files of characters and, if `with_digits`, those of digits to `raw`; return what titles call them.
 
-    Relative paths start at the root of the checkout, also in a queued experiment.
+    Relative paths start at the root of the checkout, also in a queued experiment. Where there is no MNIST, the digits
+    are scikit-learn's.
     """
+    emnist, mnist = locate(options)
+    notes = copy_folders(emnist, mnist if with_digits else None, raw, dataset)
+    if with_digits and not mnist:
+        log(f"{emnist[0]} holds no MNIST: the transfer uses scikit-learn's 1,797 digits")
+        write_digits(raw)
+    return f"{TITLE} ({', '.join(notes)})" if notes else TITLE
+
+
+def locate(options):
+    """Give the folders of characters, and that of MNIST or None."""
     if options.emnist is None:
         raise UserError(
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
-            "folder that holds the emnist-byclass-*.gz files"
+            "folder that holds your images"
         )
-    emnist = [_absolute(folder) for folder in options.emnist]
-    mnist = _absolute(options.mnist) if options.mnist else emnist[0]
-    copy_folders(emnist, mnist if with_digits else None, raw)
+    emnist = [repo_root() / Path(folder).expanduser() for folder in options.emnist]
+    if options.mnist:
+        return emnist, repo_root() / Path(options.mnist).expanduser()
+    return emnist, emnist[0] if has_mnist(emnist[0]) else None
 
 
-def _absolute(folder):
-    return repo_root() / Path(folder).expanduser()
+def list_files(options, dataset):
+    """List the files that `obtain` reads."""
+    emnist, mnist = locate(options)
+    found = [find(folder, dataset) for folder in emnist] + ([find(mnist, "mnist")] if mnist else [])
+    return sorted({path for each in found for path in each.files})
 
 
-def list_files(folder, parts):
-    """List the files of `EMNIST_PARTS` or `MNIST_PARTS` in `folder`, as tuples of (images, labels, number of classes)."""
-    return [(*paths(folder, part), 10 if part in MNIST_PARTS else len(CHARACTERS)) for part in parts]
-
-
-def copy_folders(emnist, mnist, raw):
-    """Copy the four files of EMNIST ByClass and the four of MNIST, if all are sound.
+def copy_folders(emnist, mnist, raw, dataset="byclass"):
+    """Write the four files of characters and the four of MNIST, if all are sound.
 
     Parameters
     ----------
     emnist : sequence of path-like
-        Folders that hold the files of EMNIST ByClass with their official names. The images of several folders are
+        Folders of characters, in any form that `emnist.sources._formats.find` finds. The images of several folders are
         written to one file, in the order given.
     mnist : path-like or None
-        Folder that holds the files of MNIST; may be one of `emnist`. None: they are not copied.
+        Folder that holds the files of MNIST; may be one of `emnist`. None: they are not written.
     raw : path-like
-        Folder to which the files are copied.
+        Folder to which the files are written.
+    dataset : str or list of str
+        As in `emnist.data.classes`.
+
+    Returns
+    -------
+    list of str
+        What titles should say of the images.
 
     Raises
     ------
     UserError
-        If a file is missing or damaged; then nothing is copied.
+        If a file is missing or damaged; then nothing is written.
     """
-    pairs = [pair for folder in emnist for pair in list_files(folder, EMNIST_PARTS)]
-    copy_files(pairs + (list_files(mnist, MNIST_PARTS) if mnist else []), raw)
+    found = [find(Path(folder), dataset) for folder in emnist]
+    digits = find(Path(mnist), "mnist") if mnist else None
+    loaded = [each.load() for each in found]
+    loaded_digits = digits.load() if digits else None
+    write_parts(loaded, raw, EMNIST_PARTS, transposed=True)
+    if digits:
+        write_parts([loaded_digits], raw, MNIST_PARTS, transposed=False)
+    return list(dict.fromkeys(each.note for each in found if each.note))
 
 
-def copy_files(pairs, raw):
-    """Copy `pairs`, as listed by `list_files`, to `raw`; raise `UserError` as `copy_folders` does."""
-    files = [path for images, labels, _ in pairs for path in (images, labels)]
-    missing = [str(path) for path in files if not path.is_file()]
-    if missing:
-        raise UserError(
-            f"expected {len(files)} gzipped files with their official names, but could not find "
-            f"{', '.join(missing)}: put them there, or set another folder in params.yaml"
-        )
-    counts = Counter()
-    for images, labels, classes in pairs:
-        counts[images.name] += len(load_pair(images, labels, classes)[1])
-    name, count = counts.most_common(1)[0]
-    if count > MAX_ITEMS:
-        raise UserError(
-            f"the files {name} should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
-        )
-    by_name = defaultdict(list)
-    for path in files:
-        by_name[path.name].append(path)
-    for name, sources in by_name.items():
-        if len(sources) > 1:
-            concatenate(sources, Path(raw) / name, "images" if "-images-" in name else "labels")
+def write_parts(loaded, raw, names, transposed):
+    """Write training and test images of several folders together.
+
+    Parameters
+    ----------
+    loaded : list of (emnist.sources._formats.Part, emnist.sources._formats.Part)
+    raw : path-like
+    names : (str, str)
+        `EMNIST_PARTS` or `MNIST_PARTS`.
+    transposed : bool
+        Whether the files hold each image transposed, as EMNIST's do.
+    """
+    for name, parts in zip(names, zip(*loaded)):
+        count = sum(len(part.labels) for part in parts)
+        if count > MAX_ITEMS:
+            raise UserError(
+                f"the folders should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
+            )
+    for name, parts in zip(names, zip(*loaded)):
+        targets = paths(raw, name)
+        if all(part.copied and part.transposed == transposed for part in parts):
+            for number, kind in enumerate(("images", "labels")):
+                _copy([part.copied[number] for part in parts], targets[number], kind)
             continue
-        with open(sources[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            write_bytes(Path(raw) / name, content)
+        labels = np.concatenate([part.labels for part in parts])
+        idx.write_image_blocks(targets[0], len(labels), map(_images_of, parts), transposed)
+        idx.write_labels(targets[1], labels)
+
+
+def _images_of(part):
+    return idx.load_images(part.copied[0], part.transposed) if part.copied else part.images
+
+
+def _copy(sources, target, kind):
+    if len(sources) > 1:
+        idx.concatenate(sources, target, kind)
+        return
+    with open(sources[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        write_bytes(target, content)

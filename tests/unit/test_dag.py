@@ -63,6 +63,8 @@ def imports(path):
             found |= {file for file in (f"{base}.py", f"{base}/__init__.py") if (REPOSITORY / file).is_file()}
     if path == "emnist/models/__init__.py":  # which imports an architecture by its name
         found.add("emnist/architectures/${model}.py")
+    if path == "emnist/sources/__init__.py":  # which imports a source by its name
+        found |= {str(file.relative_to(REPOSITORY)) for file in (REPOSITORY / "emnist/sources").glob("*.py")}
     return found
 
 

@@ -83,7 +83,7 @@ def test_each_network_in_the_package_fits_its_card_and_reads(name):
         pixels = (torch.from_numpy(images)[:, None] / 255 - metadata["mean"]) / metadata["std"]
         expected = model(pixels).softmax(1).numpy()
     exported = load_network(name)
-    assert (exported.metadata["architecture"], exported.classes) == (metadata["model"], CHARACTERS)
+    assert (exported.metadata["architecture"], exported.classes) == (metadata["model"], tuple(CHARACTERS))
     np.testing.assert_allclose(exported.probabilities(images), expected, atol=0.02)  # both are of half precision
 
 

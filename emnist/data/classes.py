@@ -39,7 +39,7 @@ def check_dataset(value):
     Parameters
     ----------
     value : JSON value
-        As params.yaml has it.
+        As params.yaml has it: a name, a list, or a text with blanks between the characters.
 
     Returns
     -------
@@ -53,6 +53,8 @@ def check_dataset(value):
     """
     if isinstance(value, str) and value in DATASETS:
         return value
+    if isinstance(value, str) and len(value.split()) > 1:
+        value = value.split()
     if not isinstance(value, list):
         near = nearest(value, DATASETS)
         raise ValueError(f"should be one of {', '.join(DATASETS)}, or a list of characters such as [а, б, в]{near}")

@@ -41,6 +41,7 @@ def test_the_mappings_of_byclass_agree():
 
 def test_a_list_of_characters_is_composed_and_keeps_its_order():
     assert check_dataset(["b", "е\u0308", "क्ष", "plus", 7]) == ["b", "ё", "क्ष", "plus", "7"]
+    assert check_dataset("а б plus") == ["а", "б", "plus"]  # which needs no quotes inside `-S`
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,12 @@ def main(options):
             f"--root-path should begin with / and not end with it, such as /emnist, but is {options.root_path}"
         )
 
+    from emnist.reading.network import load_network
     from emnist.serve.drawings import Drawings
     from emnist.serve.server import serve
 
     networks = find_networks(options.model)
-    drawings = Drawings(options.keep) if options.keep else None
+    drawings = Drawings(options.keep, load_network(next(iter(networks.values()))).classes) if options.keep else None
     serve(networks, options.host, options.port, drawings, options.allowed_host, options.root_path, options.log)
 
 

@@ -21,6 +21,7 @@ from emnist.utils.workers import run_in_workers
 # Where the files of IDX lie: as downloaded, as torchvision leaves them, as the official archive is unpacked.
 PLACES = ("", "EMNIST/raw", "MNIST/raw", "raw", "gzip")
 CLASSES_FILE = "classes.csv"
+KEPT = "characters"  # how the files of `emnist serve --keep` are called if they are of other classes than ByClass's
 SUFFIXES = tuple(".png .jpg .jpeg .webp .avif .heic .tif .tiff .bmp .gif .ppm .pgm .pbm".split())
 TEST_SHARE = 0.2  # of pictures without a test folder
 MAX_BAD = 0.01  # of the pictures may be unreadable
@@ -55,20 +56,17 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    files : list of pathlib.Path
-        All that is read.
     load : callable
         Returns the training `Part` and the test `Part`.
     note : str
         What a title should say beside the folder, or "".
     """
 
-    files: list[Path]
     load: Callable
     note: str = ""
 
 
-def find(folder, dataset):
+def find(folder, dataset, upright=False):
     """Find the files of a data set in a folder.
 
     Parameters
@@ -76,6 +74,8 @@ def find(folder, dataset):
     folder : pathlib.Path
     dataset : str or list of str
         As in `emnist.data.classes`.
+    upright : bool
+        Whether EMNIST's files and CSV hold their images upright, and not transposed as the official ones. MNIST's do.
 
     Returns
     -------
@@ -87,17 +87,18 @@ def find(folder, dataset):
         If there are none, or some are missing.
     """
     named = isinstance(dataset, str)
-    names = [dataset] if named else ["byclass"] if (folder / CLASSES_FILE).is_file() else []
+    names = ([KEPT] if (folder / CLASSES_FILE).is_file() else []) + ([dataset] if named else [])
     names += ["byclass"] if dataset in MADE_FROM_BYCLASS else []
     for name in names:
-        parts = MNIST_PARTS if name == "mnist" else (f"emnist-{name}-train", f"emnist-{name}-test")
-        note = "" if name == dataset or not named else f"{TITLES[dataset]} made of ByClass"
-        if found := _find_idx(folder, parts) or _find_csv(folder, name, parts):
-            files, load = found
+        stem = name if name == KEPT else f"emnist-{name}"
+        parts = MNIST_PARTS if name == "mnist" else (f"{stem}-train", f"{stem}-test")
+        note = f"{TITLES[dataset]} made of ByClass" if name == "byclass" != dataset else ""
+        if pairs := _find_idx(folder, parts) or _find_csv(folder, name):
             lookup = _lookup(folder, name, dataset)
             if note:
                 log(f"{folder}: {note}, by the mapping of Cohen et al. (2017); it is not the official selection")
-            return Found(files, lambda: [load(pair, lookup) for pair in (files[:2], files[2:])], note)
+            transposed = name != "mnist" and not upright
+            return Found(lambda: [_load(pair, lookup, transposed) for pair in pairs], note)
     if found := _find_pictures(folder, dataset):
         return found
     raise UserError(_nothing_found(folder, dataset))
@@ -128,7 +129,7 @@ def _nothing_found(folder, dataset):
 def _lookup(folder, name, dataset):
     """Give the label in `dataset` of each label (256,) in files of the data set `name`; -1: left out, -2: impossible."""
     lookup = np.full(256, -2)
-    if (folder / CLASSES_FILE).is_file():
+    if name == KEPT:
         for label, character in _load_classes(folder).items():
             if label not in map(str, range(256)):
                 raise UserError(f"{folder / CLASSES_FILE} should name labels from 0 to 255, but has {label!r:.40}")
@@ -190,17 +191,21 @@ def _find_idx(folder, parts):
             f"expected four files with their official names, but could not find {', '.join(missing)}: put them there, or "
             "set another folder in params.yaml"
         )
-    transposed = parts != MNIST_PARTS
+    return [tuple(found[:2]), tuple(found[2:])]
 
-    def load(pair, lookup):
-        images, labels = load_pair(*pair, int(np.flatnonzero(lookup > -2)[-1]) + 1, transposed)
-        labels, kept = _map(labels, lookup, pair[1])
-        possible = np.count_nonzero(lookup > -2)
-        if set(pair) <= set(official) and np.array_equal(lookup[:possible], np.arange(possible)):
-            return Part(labels, None, tuple(pair), transposed)
-        return Part(labels, images if kept.all() else images[kept])
 
-    return found, load
+def _load(files, lookup, transposed):
+    """Load the `Part` in a file of CSV, or in two of IDX, whose labels become others by `lookup`."""
+    if len(files) == 1:
+        images, labels = _load_csv(*files, transposed)
+    else:
+        images, labels = load_pair(*files, int(np.flatnonzero(lookup > -2)[-1]) + 1, transposed)
+    labels, kept = _map(labels, lookup, files[-1])
+    possible = np.count_nonzero(lookup > -2)
+    if files[-1].name.endswith("-idx1-ubyte.gz") and np.array_equal(lookup[:possible], np.arange(possible)):
+        if files[0].name.endswith("-idx3-ubyte.gz"):
+            return Part(labels, None, files, transposed)
+    return Part(labels, images if kept.all() else images[kept])
 
 
 def _map(labels, lookup, path):
@@ -218,7 +223,7 @@ def _map(labels, lookup, path):
     return mapped[kept].astype(np.uint8), kept
 
 
-def _find_csv(folder, name, parts):
+def _find_csv(folder, name):
     stem = "mnist_" if name == "mnist" else f"emnist-{name}-"
     files = [folder / f"{stem}{part}.csv" for part in ("train", "test")]
     there = [path for path in files if path.is_file()]
@@ -227,12 +232,11 @@ def _find_csv(folder, name, parts):
     if len(there) == 1:
         missing = next(path for path in files if path not in there)
         raise UserError(f"expected {files[0].name} and {files[1].name}, but could not find {missing}: put it there")
-    # `find` hands on two files a part.
-    return [files[0], files[0], files[1], files[1]], lambda pair, lookup: _load_csv(pair[0], lookup, name != "mnist")
+    return [(path,) for path in files]
 
 
-def _load_csv(path, lookup, transposed):
-    """Load rows of a label and 784 pixels, with or without a header."""
+def _load_csv(path, transposed):
+    """Load upright images and labels from rows of a label and 784 pixels, with or without a header."""
     import pandas as pd
 
     def error(reason):
@@ -260,8 +264,7 @@ def _load_csv(path, lookup, transposed):
                 start += len(values)
     except (ValueError, OverflowError, pd.errors.ParserError, pd.errors.EmptyDataError) as problem:
         raise error(f"a row after number {start} is not so ({' '.join(str(problem).split())[:100]})") from None
-    mapped, kept = _map(labels[:start], lookup, path)
-    return Part(mapped, images[:start] if kept.all() else images[:start][kept])
+    return images[:start], labels[:start]
 
 
 def _find_pictures(folder, dataset):
@@ -295,9 +298,7 @@ def _find_pictures(folder, dataset):
         log(f"{folder}: no folder test, so {chosen.sum():,} of {len(labels):,} pictures are set aside for testing")
         return [Part(labels[~chosen], images[~chosen]), Part(labels[chosen], images[chosen])]
 
-    return Found(
-        [path for part in listed for path, _ in part], load, "" if both else f"{TEST_SHARE:.0%} set aside for testing"
-    )
+    return Found(load, "" if both else f"{TEST_SHARE:.0%} set aside for testing")
 
 
 def _list_pictures(folder, dataset, names):

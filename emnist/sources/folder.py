@@ -21,10 +21,14 @@ TITLE = "images from a folder"
 
 
 class Options(Section):
-    """The folders of characters and of MNIST; if `mnist` is None, the first of `emnist` may hold both."""
+    """The folders of characters and of MNIST; if `mnist` is None, the first of `emnist` may hold both.
+
+    `upright`: whether EMNIST's files and CSV hold their images upright, and not transposed as the official ones.
+    """
 
     emnist: Strings[str] | None
     mnist: str | None
+    upright: bool = False
 
     @model_validator(mode="after")
     def is_not_the_destination(self):
@@ -43,7 +47,7 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
     are scikit-learn's.
     """
     emnist, mnist = locate(options)
-    notes = copy_folders(emnist, mnist if with_digits else None, raw, dataset)
+    notes = copy_folders(emnist, mnist if with_digits else None, raw, dataset, options.upright)
     if with_digits and not mnist:
         log(f"{emnist[0]} holds no MNIST: the transfer uses scikit-learn's 1,797 digits")
         write_digits(raw)
@@ -63,14 +67,7 @@ def locate(options):
     return emnist, emnist[0] if has_mnist(emnist[0]) else None
 
 
-def list_files(options, dataset):
-    """List the files that `obtain` reads."""
-    emnist, mnist = locate(options)
-    found = [find(folder, dataset) for folder in emnist] + ([find(mnist, "mnist")] if mnist else [])
-    return sorted({path for each in found for path in each.files})
-
-
-def copy_folders(emnist, mnist, raw, dataset="byclass"):
+def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
     """Write the four files of characters and the four of MNIST, if all are sound.
 
     Parameters
@@ -84,6 +81,8 @@ def copy_folders(emnist, mnist, raw, dataset="byclass"):
         Folder to which the files are written.
     dataset : str or list of str
         As in `emnist.data.classes`.
+    upright : bool
+        As in `Options`.
 
     Returns
     -------
@@ -95,7 +94,7 @@ def copy_folders(emnist, mnist, raw, dataset="byclass"):
     UserError
         If a file is missing or damaged; then nothing is written.
     """
-    found = [find(Path(folder), dataset) for folder in emnist]
+    found = [find(Path(folder), dataset, upright) for folder in emnist]
     digits = find(Path(mnist), "mnist") if mnist else None
     loaded = [each.load() for each in found]
     loaded_digits = digits.load() if digits else None

@@ -31,7 +31,7 @@ def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
 
 
 def test_a_second_repro_runs_nothing(pipeline):
-    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
+    assert not stages_run(run("dvc repro", pipeline).stdout)
 
 
 def test_every_output_says_what_it_should(finished_pipeline):

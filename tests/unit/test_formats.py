@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from emnist.data.classes import classes_of, from_byclass
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.reading.pictures import read_character
+from emnist.serve.drawings import Drawings
 from emnist.sources.folder import Options, obtain
 from emnist.utils.errors import UserError
 
@@ -166,7 +168,6 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(pictures, c
     ],
 )
 def test_folders_that_do_not_fit_are_refused(pictures, spoil, said):
-    import re
 
     spoil(pictures)
     assert re.search(said, refusal(pictures, OWN))
@@ -198,3 +199,22 @@ def test_files_of_another_data_set_are_named(official):
         official, "balanced"
     )
     assert "holds files of byclass, but dataset in params.yaml is a list of characters" in refusal(official, OWN)
+
+
+def test_drawings_of_ones_own_characters_are_read_back(tmp_path):
+    kept = Drawings(tmp_path / "kept", OWN)
+    images = np.random.default_rng(0).integers(0, 100, (9, 28, 28), np.uint8)
+    for number, image in enumerate(images):
+        kept.keep(image, OWN[number % 3])
+    (train, labels), (test, test_labels) = images_of(tmp_path / "kept", [*OWN[::-1], "ы"])
+    assert np.array_equal(train, images[[0, 2, 3, 4, 5, 6, 7]]) and np.array_equal(test, images[[1, 8]])
+    assert labels.tolist() == [2, 0, 2, 1, 0, 2, 1] and test_labels.tolist() == [1, 0]
+    with pytest.raises(UserError, match="should be one of жplusक्ष, but is 'A'"):
+        kept.keep(images[0], "A")
+
+
+def test_files_that_hold_images_upright_are_turned_by_a_parameter(official):
+    turned = obtain(Options(emnist=[str(official)], mnist=None, upright=True), official.parent / "up", "byclass", False)
+    for part, (images, labels) in zip(("train", "test"), images_of(official)):
+        assert same([load_emnist(part, folder=official.parent / "up")], [(images.swapaxes(1, 2), labels)])
+    assert turned == "images from a folder"

@@ -18,7 +18,7 @@ def add_arguments(parser):
         type=names,
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first predicts unless a "
-        f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones)",
+        f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones of the same characters)",
     )
     parser.add_argument(
         "--keep",
@@ -66,11 +66,13 @@ def main(options):
 def find_networks(given):
     """Return each network's source, for `emnist.Reader`, by the name that the page shows; the first is the default."""
     from emnist.models.pretrained import pretrained_names
-    from emnist.reading.network import DEFAULT
+    from emnist.reading.network import DEFAULT, load_network
 
     if given is None:
         own = [EXPORTED] if Path(EXPORTED).exists() else []
         given = [*own, DEFAULT, *(name for name in pretrained_names() if name != DEFAULT)]
+        if own and load_network(EXPORTED).classes != load_network(DEFAULT).classes:
+            given = own  # the pretrained ones read other characters
     networks = {Path(source).stem: source for source in given}
     if len(networks) < len(given):
         raise UserError(f"--model should name different networks, but is {','.join(given)}: name each once")

@@ -51,7 +51,7 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
     if with_digits and not mnist:
         log(f"{emnist[0]} holds no MNIST: the transfer uses scikit-learn's 1,797 digits")
         write_digits(raw)
-    return f"{TITLE} ({', '.join(notes)})" if notes else TITLE
+    return ", ".join([TITLE, *notes])
 
 
 def locate(options):

@@ -13,7 +13,7 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from emnist.data import idx
-from emnist.data.classes import CHARACTERS, from_byclass
+from emnist.data.classes import CHARACTERS, TITLES, from_byclass
 from emnist.data.convert import SIDE, centre
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.data.fonts import FONTS, font_path, has_glyphs, is_one_character
@@ -104,7 +104,9 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
         idx.write_labels(to_labels, labels)
     if with_digits:
         write_digits(raw)
-    return TITLE if dataset == "byclass" else f"{TITLE} ({dataset if isinstance(dataset, str) else 'own characters'})"
+    if dataset == "byclass":
+        return TITLE
+    return f"{TITLE} of {TITLES[dataset] if isinstance(dataset, str) else f'{len(dataset)} characters'}"
 
 
 def write_digits(raw):

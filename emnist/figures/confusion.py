@@ -122,8 +122,9 @@ def heat_map(values, texts, characters, *, label, xlabel, title, **options):
     centres = np.arange(len(characters)) + 0.5
     ax.set(xticks=centres, xticklabels=characters, yticks=centres, yticklabels=characters)
     ax.tick_params(top=True, labeltop=True, right=True, labelright=True)
-    ax.tick_params(rotation=0, labelsize=13 * zoom, labelfontfamily=label_font(characters))
-    if max(map(len, characters)) > 2:
+    longest = max(map(len, characters))
+    ax.tick_params(rotation=0, labelsize=13 * zoom * min(1, 3 / longest), labelfontfamily=label_font(characters))
+    if longest > 3:
         ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel(xlabel, fontsize=16)
     ax.set_ylabel("true character", fontsize=16)

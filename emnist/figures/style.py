@@ -1,6 +1,7 @@
 """Style of all figures: colours for colour-blind readers, and reproducible PNG files."""
 
 import io
+import logging
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -25,6 +26,7 @@ def label_font(labels):
     own = [font_manager.findfont(name) for name in (MONOSPACE, "DejaVu Sans")]
     missing = {ord(character) for label in labels for character in label} - code_points(own[0])
     families = [MONOSPACE]
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns of a font that has one weight
     for path in (own[1], *map(font_path, FONTS)):
         if missing & code_points(path):
             font_manager.fontManager.addfont(path)

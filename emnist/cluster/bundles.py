@@ -64,7 +64,8 @@ def experiment_ref(commit, name):
 
 def pack_experiment(commit, name):
     """Pack an experiment without the commit that it starts from; return a bundle (bytes)."""
-    return git("bundle", "create", "--quiet", "-", experiment_ref(commit, name), f"^{commit}")
+    top = git("rev-parse", "--show-cdup").decode().strip()  # elsewhere, git before 2.41 writes to a file named `-`
+    return git("-C", top, "bundle", "create", "--quiet", "-", experiment_ref(commit, name), f"^{commit}")
 
 
 def add_experiment(bundle, commit, name):

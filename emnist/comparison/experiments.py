@@ -9,7 +9,6 @@ from contextlib import suppress
 from functools import cache, reduce
 
 import psutil
-from dvc.api import DVCFileSystem
 from dvc.repo import Repo
 from dvc.repo.experiments.queue.exceptions import CannotKillTasksError
 
@@ -114,7 +113,8 @@ def read_results(experiment):
     import pandas as pd
 
     rev = experiment["rev"]
-    predictions = DVCFileSystem(rev=rev).read_bytes("data/predictions/test.csv")
+    with Repo() as repo, repo.switch(rev):  # a `DVCFileSystem` would begin at the git repository's top folder
+        predictions = repo.dvcfs.read_bytes("/data/predictions/test.csv")
     return (
         {name: read_metrics(rev, name) for name in ("evaluate", "transfer", "search", "pretrain")},
         *(pd.read_csv(io.BytesIO(read_committed(rev, f"plots/{name}.csv"))) for name in ("pretrain", "trials")),

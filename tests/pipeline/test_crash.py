@@ -50,7 +50,7 @@ def test_a_run_of_real_processes_that_is_killed_ends_in_the_bytes_of_the_others(
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == [
         "dvc.lock"
     ]  # by the file that names the workers
-    set_params(disturbed, **{"compute.workers": 1})
+    set_params(disturbed, **{"compute.workers": "auto"})
     assert stages_run(run("dvc repro", disturbed).stdout) == {"check"}
     assert differences(outputs(finished_pipeline), outputs(disturbed)) == []
 

@@ -40,8 +40,7 @@ def main(params):
 
 def check_counts(labels, test_count, params):
     """Refuse too few test images before anything is trained, and warn of classes that are too rare."""
-    wanted = params.sizes[params.size].test
-    if wanted and test_count < wanted:
+    if test_count < (wanted := params.sizes[params.size].test or 0):
         raise UserError(
             f"params.yaml asks for {wanted:,} test images, but the source has {test_count:,}: set sizes.{params.size}.test "
             "to at most that many, or to null for all"

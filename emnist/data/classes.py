@@ -34,33 +34,20 @@ MAX_CLASSES = 256  # labels are bytes
 
 
 def check_dataset(value):
-    """Check the value of `dataset`.
+    """Check the value of `dataset` in params.yaml: a name, a list, or a text with blanks between the characters.
 
-    Parameters
-    ----------
-    value : JSON value
-        As params.yaml has it: a name, a list, or a text with blanks between the characters.
-
-    Returns
-    -------
-    str or list of str
-        One of `DATASETS`, or characters in Unicode's composed form (NFC).
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
+    Returned is one of `DATASETS` or a list of str in Unicode's composed form (NFC); `ValueError` tells what is wrong.
     """
-    if isinstance(value, str) and value in DATASETS:
-        return value
-    if isinstance(value, str) and len(value.split()) > 1:
-        value = value.split()
+    if isinstance(value, str):
+        if value in DATASETS:
+            return value
+        value = value.split() if len(value.split()) > 1 else value
     if not isinstance(value, list):
         near = nearest(value, DATASETS)
         raise ValueError(f"should be one of {', '.join(DATASETS)}, or a list of characters such as [а, б, в]{near}")
     value = [str(each) if type(each) is int and 0 <= each <= 9 else each for each in value]  # 7, not only "7"
     for each in value:
-        if not isinstance(each, str) or not each.strip() or each != each.strip() or _has_control(each):
+        if not isinstance(each, str) or not each or each != each.strip() or "Cc" in map(unicodedata.category, each):
             raise ValueError(f"should list characters, but has {each!r:.40}: give each as text, in quotes if in doubt")
     composed = [unicodedata.normalize("NFC", each) for each in value]
     if twice := sorted({each for each in composed if composed.count(each) > 1}):
@@ -70,28 +57,13 @@ def check_dataset(value):
     return composed
 
 
-def _has_control(text):
-    return any(unicodedata.category(character) == "Cc" for character in text)
-
-
 def classes_of(dataset):
     """Return the classes of a data set, as `check_dataset` returns it: a tuple of str, in the order of the labels."""
     return tuple(DATASETS[dataset] if isinstance(dataset, str) else dataset)
 
 
 def from_byclass(dataset):
-    """Compute which class of a data set each class of ByClass belongs to, by the mapping of Cohen et al. (2017).
-
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (62,)
-        Labels from 0, and -1 for what is not in the data set.
-    """
+    """Give the label in a data set (str) of each of ByClass's 62 classes, or -1, by the mapping of Cohen et al. (2017)."""
     classes = DATASETS[dataset]
     return np.array([classes.find(c if c in classes else c.upper()) for c in CHARACTERS])
 

@@ -1,5 +1,6 @@
 """Checks of the images that were obtained, before anything is trained on them."""
 
+from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,32 +18,16 @@ CLEARLY = 0.3  # nats an image
 
 
 def check_images(raw, dataset):
-    """Check training and test images.
+    """Check what `emnist.sources.obtain` has written to the folder `raw`.
 
-    Parameters
-    ----------
-    raw : path-like
-        Folder of the files that `emnist.sources.obtain` has written.
-    dataset : str or list of str
-        As in `emnist.data.classes`.
-
-    Returns
-    -------
-    list of str
-        What is doubtful, a sentence each.
-
-    Raises
-    ------
-    UserError
-        If the images are certainly not what they should be.
+    Returned is a list of sentences of what is doubtful. `UserError` tells of images that are not what they should be.
     """
     classes = classes_of(dataset)
     (images, labels), (test_images, _) = (
         load_emnist(part, folder=raw, classes=len(classes)) for part in ("train", "test")
     )
     for name, each in (("training", images), ("test", test_images)):
-        mean = np.mean([block.mean() for block in np.array_split(each, -(-len(each) // 8192))])
-        if mean > 127.5:
+        if (mean := each.mean(dtype=np.float64)) > 127.5:
             raise UserError(
                 f"the {name} images should be white on black, but their mean is {mean:.0f} of 255, as of black on white: "
                 "subtract each pixel from 255, or give them as pictures, of which either is found"
@@ -60,17 +45,13 @@ def check_images(raw, dataset):
             "the images look as if rows and columns were swapped, so a network reads them better transposed: set "
             "download.folder.upright in params.yaml to the other value"
         )
-    known = set(map(_digest, images))
-    if twice := sum(_digest(image) in known for image in test_images):
+    known, tested = ([blake2b(image, digest_size=8).digest() for image in each] for each in (images, test_images))
+    if twice := len(tested) - sum(map(Counter(tested).get, set(tested) - set(known))):
         doubts.append(
             f"{twice:,} of {len(test_images):,} test images are also among the training images, so the scores will be too "
             "high: take them out of one of the two"
         )
     return doubts
-
-
-def _digest(image):
-    return blake2b(image.tobytes(), digest_size=8).digest()
 
 
 def is_transposed(images, labels, dataset):

@@ -46,7 +46,13 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
     Relative paths start at the root of the checkout, also in a queued experiment. Where there is no MNIST, the digits
     are scikit-learn's.
     """
-    emnist, mnist = locate(options)
+    if options.emnist is None:
+        raise UserError(
+            "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
+            "folder that holds your images"
+        )
+    emnist = [_absolute(folder) for folder in options.emnist]
+    mnist = _absolute(options.mnist) if options.mnist else emnist[0] if has_mnist(emnist[0]) else None
     notes = copy_folders(emnist, mnist if with_digits else None, raw, dataset, options.upright)
     if with_digits and not mnist:
         log(f"{emnist[0]} holds no MNIST: the transfer uses scikit-learn's 1,797 digits")
@@ -54,17 +60,8 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
     return ", ".join([TITLE, *notes])
 
 
-def locate(options):
-    """Give the folders of characters, and that of MNIST or None."""
-    if options.emnist is None:
-        raise UserError(
-            "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
-            "folder that holds your images"
-        )
-    emnist = [repo_root() / Path(folder).expanduser() for folder in options.emnist]
-    if options.mnist:
-        return emnist, repo_root() / Path(options.mnist).expanduser()
-    return emnist, emnist[0] if has_mnist(emnist[0]) else None
+def _absolute(folder):
+    return repo_root() / Path(folder).expanduser()
 
 
 def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
@@ -95,13 +92,11 @@ def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
         If a file is missing or damaged; then nothing is written.
     """
     found = [find(Path(folder), dataset, upright) for folder in emnist]
-    digits = find(Path(mnist), "mnist") if mnist else None
-    loaded = [each.load() for each in found]
-    loaded_digits = digits.load() if digits else None
+    digits = [find(Path(mnist), "mnist")] if mnist else []
+    loaded, loaded_digits = ([load() for load, _ in each] for each in (found, digits))
     write_parts(loaded, raw, EMNIST_PARTS, transposed=True)
-    if digits:
-        write_parts([loaded_digits], raw, MNIST_PARTS, transposed=False)
-    return list(dict.fromkeys(each.note for each in found if each.note))
+    write_parts(loaded_digits, raw, MNIST_PARTS, transposed=False)
+    return list(dict.fromkeys(note for _, note in found if note))
 
 
 def write_parts(loaded, raw, names, transposed):
@@ -116,17 +111,16 @@ def write_parts(loaded, raw, names, transposed):
     transposed : bool
         Whether the files hold each image transposed, as EMNIST's do.
     """
-    for name, parts in zip(names, zip(*loaded)):
-        count = sum(len(part.labels) for part in parts)
-        if count > MAX_ITEMS:
-            raise UserError(
-                f"the folders should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
-            )
+    if (count := max((sum(len(part.labels) for part in parts) for parts in zip(*loaded)), default=0)) > MAX_ITEMS:
+        raise UserError(
+            f"the folders should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
+        )
     for name, parts in zip(names, zip(*loaded)):
         targets = paths(raw, name)
-        if all(part.copied and part.transposed == transposed for part in parts):
-            for number, kind in enumerate(("images", "labels")):
-                _copy([part.copied[number] for part in parts], targets[number], kind)
+        if len(parts) == 1 and parts[0].copied and parts[0].transposed == transposed:
+            for source, target in zip(parts[0].copied, targets):
+                with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    write_bytes(target, content)
             continue
         labels = np.concatenate([part.labels for part in parts])
         idx.write_image_blocks(targets[0], len(labels), map(_images_of, parts), transposed)
@@ -135,11 +129,3 @@ def write_parts(loaded, raw, names, transposed):
 
 def _images_of(part):
     return idx.load_images(part.copied[0], part.transposed) if part.copied else part.images
-
-
-def _copy(sources, target, kind):
-    if len(sources) > 1:
-        idx.concatenate(sources, target, kind)
-        return
-    with open(sources[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        write_bytes(target, content)

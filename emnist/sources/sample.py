@@ -119,35 +119,17 @@ def write_digits(raw):
 
 
 def plan(dataset):
-    """List what is written of a data set.
+    """List which characters are drawn of a data set, the class of each, and its weight; refuse what no font has.
 
-    Parameters
-    ----------
-    dataset : str or list of str
-        As in `emnist.data.classes`.
-
-    Returns
-    -------
-    characters : list of str
-        Those that are drawn; of a class that stands for both cases of a letter, both.
-    labels : numpy.ndarray of uint8
-        The class of each.
-    weights : numpy.ndarray of float
-        How often each is drawn, relative to the others: as in ByClass, but in `balanced` and among one's own
-        characters each class as often as another.
-
-    Raises
-    ------
-    UserError
-        If no font has one of the characters.
+    Of a class that stands for both cases of a letter, both are drawn. Classes are as frequent as in ByClass, but those of
+    `balanced` and one's own are equally frequent.
     """
     if isinstance(dataset, str):
         labels = from_byclass(dataset)
-        characters, weights = list(CHARACTERS), np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
+        drawn, weights = np.flatnonzero(labels >= 0), np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
         if dataset == "balanced":
             weights = weights / np.bincount(labels, weights)[labels]
-        characters, weights = [c for c, label in zip(CHARACTERS, labels) if label >= 0], weights[labels >= 0]
-        return characters, labels[labels >= 0].astype(np.uint8), weights
+        return [CHARACTERS[k] for k in drawn], labels[drawn].astype(np.uint8), weights[drawn]
     if lacking := [character for character in dataset if not forms_of(character)]:
         raise UserError(
             f"source: sample renders characters that one of its fonts has ({', '.join(FONTS)}), but none has "

@@ -35,11 +35,6 @@ def code_points(path):
     return frozenset(FT2Font(path).get_charmap())
 
 
-def has_glyphs(path, text):
-    """Tell whether the font in a file has a glyph for each code point of a text."""
-    return {ord(character) for character in text} <= code_points(path)
-
-
 def is_one_character(text):
     """Tell whether a text is written as one character: a letter or sign, with its marks and what a virama joins."""
     kinds = [unicodedata.category(character)[0] for character in text]

@@ -16,7 +16,7 @@ from emnist.data import idx
 from emnist.data.classes import CHARACTERS, TITLES, from_byclass
 from emnist.data.convert import SIDE, centre
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.data.fonts import FONTS, font_path, has_glyphs, is_one_character
+from emnist.data.fonts import FONTS, code_points, font_path, is_one_character
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 from emnist.utils.schema import Count, Section, Seed
@@ -147,7 +147,7 @@ def forms_of(character):
 def _glyphs_of(character):
     if not is_one_character(character) or len(character) > 1 and not features.check("raqm"):
         return []
-    fonts = [file for file in FONTS if has_glyphs(font_path(file), character)]
+    fonts = [file for file in FONTS if code_points(font_path(file)).issuperset(map(ord, character))]
     return [(character, file, 1.0) for file in fonts if _load_font(file, len(character)).getmask(character).getbbox()]
 
 

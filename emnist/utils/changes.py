@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -16,20 +15,10 @@ KNOWN = ".dvc/tmp/folders.json"  # of each file its size and times, and its chec
 
 
 def fingerprint(folder):
-    """Compute a checksum of the names and contents of all files in a folder, hidden ones left out.
+    """Compute a checksum (str) of the names and contents of all files in a folder (path-like), hidden ones left out.
 
-    A file is read only if its size, its time of modification or of change, or its place on the disk differ from those
-    at the last call: `KNOWN` remembers them, as DVC does of its own files.
-
-    Parameters
-    ----------
-    folder : path-like
-        A relative path starts at the root of the checkout.
-
-    Returns
-    -------
-    str
-        SHA-256 in hexadecimals; that of nothing if there is no such folder.
+    A file is read only if its size, its times or its place on the disk differ from those at the last call, which `KNOWN`
+    remembers, as DVC does of its own files. A relative path starts at the root of the checkout.
     """
     folder = repo_root() / Path(folder).expanduser()
     path, known = repo_root() / KNOWN, {}
@@ -47,12 +36,8 @@ def fingerprint(folder):
 
 def _list_files(folder):
     """Yield the path below a folder, and the status, of each file."""
-    for parent, folders, files in os.walk(folder, followlinks=False):
+    for parent, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if each[0] != "."]
-        for name in files:
-            if name[0] != ".":
-                path = os.path.join(parent, name)
-                with suppress(FileNotFoundError):  # a link that leads nowhere
-                    status = os.stat(path)
-                    if stat.S_ISREG(status.st_mode):
-                        yield os.path.relpath(path, folder), status
+        for path in (os.path.join(parent, name) for name in files if name[0] != "."):
+            if os.path.isfile(path):  # no pipe, and no link that leads nowhere
+                yield os.path.relpath(path, folder), os.stat(path)

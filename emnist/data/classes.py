@@ -48,12 +48,12 @@ def check_dataset(value):
     value = [str(each) if type(each) is int and 0 <= each <= 9 else each for each in value]  # 7, not only "7"
     for each in value:
         if not isinstance(each, str) or not each or each != each.strip() or "Cc" in map(unicodedata.category, each):
-            raise ValueError(f"should list characters, but has {each!r:.40}: give each as text, in quotes if in doubt")
+            raise ValueError(f"should list characters, each as text, in quotes if in doubt (not {each!r:.40})")
     composed = [unicodedata.normalize("NFC", each) for each in value]
     if twice := sorted({each for each in composed if composed.count(each) > 1}):
-        raise ValueError(f"should list each character once, but has {', '.join(twice[:5])} twice")
+        raise ValueError(f"should list each character once (not {', '.join(twice[:5])} twice)")
     if not 2 <= len(composed) <= MAX_CLASSES:
-        raise ValueError(f"should list 2 to {MAX_CLASSES} characters, but has {len(composed)}")
+        raise ValueError(f"should list 2 to {MAX_CLASSES} characters (not {len(composed)})")
     return composed
 
 

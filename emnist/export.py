@@ -76,7 +76,7 @@ def to_onnx(model, metadata, **about):
 def quantize(proto, images):
     """Quantise an exported network to 8-bit integers, by ONNX Runtime's static quantisation [1]_.
 
-    Weights are quantised by channel to 7 bits: with 8, processors without VNNI would saturate, and read otherwise. The
+    Weights are quantised by channel to 7 bits: with 8, processors without VNNI would saturate, and predict otherwise. The
     softmax stays in float32.
 
     Parameters

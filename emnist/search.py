@@ -68,7 +68,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
 
     Returned is the validation loss after the last epoch (float, in nats), None if the training diverged.
     """
-    # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
+    # A trial has one thread, since two would round differently: its loss is the same beside any number of others.
     seed_torch(params.seed, "search")
     model = build_model(params.model, len(classes_of(params.dataset)))
     hardware = setup_hardware(params.compute, model, threads=1)
@@ -111,14 +111,14 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     """
     configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
     saved = checkpoint and checkpoint.load()
-    # By configuration, since another version of SciPy may draw others.
+    # Losses are kept by configuration, since another version of SciPy may draw others.
     known = dict(saved[1]) if saved else {}
     losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
     if cluster:
         split = mini_set(*split)
-        # Not each worker's own choice of what is fastest.
+        # All workers take what is fastest here, in place of what is fastest on each.
         model = build_model(params.model, len(classes_of(params.dataset)))
         chosen = setup_hardware(params.compute, model, threads=1).as_dict()
         compute = params.compute.model_copy(update={name: chosen[name] for name in ("device", "precision")})

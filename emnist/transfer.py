@@ -25,7 +25,7 @@ class Features:
 
         def embed(batch):
             with self.hardware.autocast():
-                # Stored in the precision of the computation, since EnsNet has 18,000 features an image.
+                # Features keep the precision of the computation, since EnsNet has 18,000 of them an image.
                 return model.embed(batch).to(self.hardware.precision)
 
         (self.features,) = join_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))

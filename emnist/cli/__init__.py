@@ -13,6 +13,7 @@ from emnist.utils.names import check_name
 
 COMMANDS = {  # a module of this package: what it does
     "predict": "Recognise the character in each picture.",
+    "read": "Read the text in each picture: lines, or the fields of a form.",
     "serve": "Serve a page to draw characters on, and predictions to programs.",
     "compare": "Run what is missing of a comparison of architectures, wait, and write the report.",
     "report": "Write the report from the runs that are there, and run nothing.",
@@ -54,7 +55,7 @@ def main():
     except ModuleNotFoundError as error:
         if error.name.split(".")[0] == "emnist":
             raise
-        wanted = {"predict": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
+        wanted = {"predict": ".", "read": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
         raise UserError(
             f"`emnist {name}` needs {error.name}, which is not installed: run `pip install {wanted}` in the clone"
         ) from None

@@ -22,11 +22,20 @@ MAX_INPUT = 100_000_000  # bytes of standard input
 
 
 def add_arguments(parser):
+    add_pictures(parser, "a picture of one character")
+    parser.add_argument(
+        "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
+    )
+    add_alphabet(parser)
+
+
+def add_pictures(parser, what):
+    """Add what names the pictures, the networks and the format of the output."""
     parser.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="a picture of one character, of any size, dark on light or light on dark; a folder of such pictures; "
+        help=f"{what}, of any size, dark on light or light on dark; a folder of such pictures; "
         "or - for one from standard input",
     )
     parser.add_argument(
@@ -38,10 +47,6 @@ def add_arguments(parser):
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--format", choices=["text", *WRITERS], default="text", help="default: %(default)s")
     formats.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
-    parser.add_argument(
-        "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
-    )
-    add_alphabet(parser)
 
 
 def add_alphabet(parser):
@@ -182,14 +187,14 @@ def find_files(name, report):
 def read_picture(name):
     from emnist.reading.pictures import read_character
 
-    if name == "-":
-        content = sys.stdin.buffer.read(MAX_INPUT + 1)
-        if len(content) > MAX_INPUT:
-            raise UserError(
-                f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down"
-            )
-        return read_character(content, "standard input")
-    return read_character(name)
+    return read_character(standard_input(), "standard input") if name == "-" else read_character(name)
+
+
+def standard_input():
+    content = sys.stdin.buffer.read(MAX_INPUT + 1)
+    if len(content) > MAX_INPUT:
+        raise UserError(f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down")
+    return content
 
 
 def write_text(predictions, several):

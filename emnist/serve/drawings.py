@@ -73,7 +73,7 @@ class Drawings:
         part = "test" if self.count % TEST_EVERY == 1 else "train"
         images, labels = self._read(part)
         image = np.frombuffer(image, np.uint8).reshape(1, idx.SIDE, idx.SIDE)
-        # The images first: should only they be written, the one without a label is dropped by the next.
+        # The images are written first: if the labels are not, the next drawing drops the image without one.
         idx.write_images(self._path(part, "images-idx3"), np.append(images, image, axis=0), transposed=True)
         label = np.uint8(self.classes.index(character))
         if self.dataset == "characters":

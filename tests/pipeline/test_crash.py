@@ -9,10 +9,10 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 import yaml
+from cluster_helpers import wait_for
 from kill_helpers import after, differences, interrupted, kill_queue, repeated, until_done
 from pipeline_helpers import checkout, environment, outputs, run, set_params, stages_run
 
@@ -89,13 +89,6 @@ def test_a_queued_run_that_was_killed_while_its_folder_was_made_is_noted_as_fail
     assert re.search(r"lost .* Failed", run("dvc queue status", pipeline).stdout)
     run("dvc exp show", pipeline)
     assert run("emnist repair", pipeline).stdout == ""
-
-
-def wait_for(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 INTERRUPTED, TERMINATED = (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")
@@ -203,26 +196,6 @@ def test_two_runs_in_one_checkout_at_once_end_in_the_right_bytes(finished_pipeli
     for process, output in zip((first, second), said):
         assert process.returncode == 0 or "being blocked by" in output or "Unable to acquire lock" in output, output
     assert differences(outputs(finished_pipeline), outputs(pipeline)) == []
-
-
-def test_dvc_runs_again_after_a_kill_left_its_own_files_half_written(pipeline):
-    lock = (pipeline / "dvc.lock").read_bytes()
-    (pipeline / "dvc.lock").write_bytes(lock[: lock.rindex(b"path:") + 5])
-    (pipeline / ".dvc/tmp/rwlock").write_bytes(b"")
-    assert run("dvc repro check", pipeline, check=False).returncode != 0
-    assert run("emnist repair", pipeline).stdout.count("half written") == 2
-    run("dvc repro check", pipeline)
-    assert run("emnist repair", pipeline).stdout == ""
-
-
-def test_dvc_runs_again_after_a_kill_before_it_recorded_a_run(pipeline):
-    (pipeline / "dvc.lock").unlink()
-    for record in (pipeline / ".dvc/cache/runs").glob("??/*/*"):
-        record.unlink()
-    assert "join() argument must be str" in run("dvc repro check", pipeline, check=False).stdout
-    assert "an empty folder in its run cache, removed now" in run("emnist repair", pipeline).stdout
-    run("dvc repro check", pipeline)
-    assert run("emnist repair", pipeline).stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import math
 import os
 import struct
 import zlib
-from itertools import chain
 
 import numpy as np
 
@@ -120,28 +119,6 @@ def write_image_blocks(path, count, blocks, transposed=False):
 def write_labels(path, labels):
     """Write labels (uint8, shape (N,)) as gzipped IDX; equal arrays give equal bytes."""
     _write(path, labels.shape, [labels])
-
-
-def concatenate(sources, path, kind):
-    """Write the items of several files to one file, in the order given.
-
-    Parameters
-    ----------
-    sources : sequence of path-like
-        Gzipped IDX files, all of one kind and stored alike.
-    path : path-like
-        The file to write; equal items give equal bytes.
-    kind : {"images", "labels"}
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged; then nothing is written.
-    """
-    item_shape = (SIDE, SIDE) if kind == "images" else ()
-    files = [_load_blocks(source, kind, item_shape) for source in sources]
-    count = sum(map(next, files))
-    _write(path, (count, *item_shape), chain.from_iterable(files))
 
 
 def _write(path, shape, blocks):

@@ -10,8 +10,8 @@ import importlib
 import pkgutil
 from contextlib import ExitStack
 
-from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.data.idx import concatenate
+from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS
+from emnist.sources.folder import as_written, write_parts
 from emnist.utils.atomic import temporary_folder
 from emnist.utils.names import check_name
 
@@ -74,8 +74,7 @@ def obtain(sources, raw, dataset="byclass"):
             folders.append(raw if len(sources) == 1 else stack.enter_context(temporary_folder(raw, name)))
             titles.append(source.obtain(options, folders[-1], dataset, with_digits=len(folders) == 1) or source.TITLE)
         if len(sources) > 1:
-            for part in EMNIST_PARTS + MNIST_PARTS:
-                from_folders = folders if part in EMNIST_PARTS else folders[:1]
-                for path, kind in zip(paths("", part), ("images", "labels")):
-                    concatenate([folder / path for folder in from_folders], raw / path, kind)
+            for parts, some, transposed in ((EMNIST_PARTS, folders, True), (MNIST_PARTS, folders[:1], False)):
+                loaded = [[as_written(folder, part, transposed) for part in parts] for folder in some]
+                write_parts(loaded, raw, parts, transposed)
     return " and ".join(titles)

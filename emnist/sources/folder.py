@@ -7,9 +7,10 @@ import numpy as np
 from pydantic import model_validator
 
 from emnist.data import idx
+from emnist.data.classes import MAX_CLASSES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.data.idx import MAX_ITEMS
-from emnist.sources._formats import find, has_mnist
+from emnist.sources._formats import Part, find, has_mnist
 from emnist.sources.sample import write_digits
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
@@ -65,31 +66,11 @@ def _absolute(folder):
 
 
 def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
-    """Write the four files of characters and the four of MNIST, if all are sound.
+    """Write the four files of characters and, if there is a folder `mnist`, the four of MNIST to the folder `raw`.
 
-    Parameters
-    ----------
-    emnist : sequence of path-like
-        Folders of characters, in any form that `emnist.sources._formats.find` finds. The images of several folders are
-        written to one file, in the order given.
-    mnist : path-like or None
-        Folder that holds the files of MNIST; may be one of `emnist`. None: they are not written.
-    raw : path-like
-        Folder to which the files are written.
-    dataset : str or list of str
-        As in `emnist.data.classes`.
-    upright : bool
-        As in `Options`.
-
-    Returns
-    -------
-    list of str
-        What titles should say of the images.
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged; then nothing is written.
+    The folders `emnist` are in any form that `emnist.sources._formats.find` finds; their images are written to one file,
+    in the order given. Returned is a list of what titles should say of them. If a file is missing or damaged, `UserError`
+    says so, and nothing is written.
     """
     found = [find(Path(folder), dataset, upright) for folder in emnist]
     digits = [find(Path(mnist), "mnist")] if mnist else []
@@ -100,16 +81,9 @@ def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
 
 
 def write_parts(loaded, raw, names, transposed):
-    """Write training and test images of several folders together.
+    """Write training and test images of several folders, a list of pairs of `Part`, together.
 
-    Parameters
-    ----------
-    loaded : list of (emnist.sources._formats.Part, emnist.sources._formats.Part)
-    raw : path-like
-    names : (str, str)
-        `EMNIST_PARTS` or `MNIST_PARTS`.
-    transposed : bool
-        Whether the files hold each image transposed, as EMNIST's do.
+    `names` are `EMNIST_PARTS`, whose files hold each image `transposed`, or `MNIST_PARTS`.
     """
     if (count := max((sum(len(part.labels) for part in parts) for parts in zip(*loaded)), default=0)) > MAX_ITEMS:
         raise UserError(
@@ -125,6 +99,12 @@ def write_parts(loaded, raw, names, transposed):
         labels = np.concatenate([part.labels for part in parts])
         idx.write_image_blocks(targets[0], len(labels), map(_images_of, parts), transposed)
         idx.write_labels(targets[1], labels)
+
+
+def as_written(folder, name, transposed):
+    """Return as a `Part` what `write_parts` has written to a folder."""
+    copied = paths(folder, name)
+    return Part(idx.load_labels(copied[1], MAX_CLASSES), None, copied, transposed)
 
 
 def _images_of(part):

@@ -14,6 +14,7 @@ from emnist.utils.names import check_name
 COMMANDS = {  # a module of this package: what it does
     "predict": "Recognise the character in each picture.",
     "serve": "Serve a page to draw characters on, and predictions to programs.",
+    "page": "Write a page of static files that predicts in the browser, for any web server.",
     "compare": "Run what is missing of a comparison of architectures, wait, and write the report.",
     "report": "Write the report from the runs that are there, and run nothing.",
     "repair": "Fix what keeps DVC from running, such as a file that a kill left half written.",
@@ -54,7 +55,7 @@ def main():
     except ModuleNotFoundError as error:
         if error.name.split(".")[0] == "emnist":
             raise
-        wanted = {"predict": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
+        wanted = {"predict": ".", "page": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
         raise UserError(
             f"`emnist {name}` needs {error.name}, which is not installed: run `pip install {wanted}` in the clone"
         ) from None

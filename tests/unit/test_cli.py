@@ -59,7 +59,7 @@ def test_the_installed_script_and_the_module_are_the_same_command():
     [
         (["compair"], "'compair' (did you mean compare?)"),
         (["mend"], "but is 'mend'"),
-        (["x"], "the command should be one of predict, read, serve, compare, report, repair, summary, but is 'x'"),
+        (["x"], "the command should be one of predict, read, serve, page, compare, report, repair, summary, but is 'x'"),
         (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),
         (["predict"], "IMAGE: `emnist predict --help` shows"),
         (["predict", "--top", "0", "photo.png"], "--top should be at least 1"),

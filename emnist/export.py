@@ -1,5 +1,6 @@
 """Export of a trained network to ONNX."""
 
+import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -65,7 +66,10 @@ def to_onnx(model, metadata, **about):
     for node in proto.graph.node:  # it holds the lines of code, with their paths, that it comes from
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    helper.set_model_props(proto, {"architecture": metadata["model"], "classes": metadata["classes"], **about})
+    classes = metadata["classes"]
+    if not isinstance(classes, str):  # some are longer than a character
+        classes = json.dumps(classes, ensure_ascii=False)
+    helper.set_model_props(proto, {"architecture": metadata["model"], "classes": classes, **about})
     return proto
 
 

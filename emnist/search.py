@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from emnist.cluster import requires_cluster_extra
+from emnist.data.classes import classes_of
 from emnist.models import build_model
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
@@ -69,7 +70,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
     """
     # A trial has one thread, since two would round differently: its loss is the same beside any number of others.
     seed_torch(params.seed, "search")
-    model = build_model(params.model)
+    model = build_model(params.model, len(classes_of(params.dataset)))
     hardware = setup_hardware(params.compute, model, threads=1)
     recipe = trial_recipe(params, config)
     train = ImageBatches(images, labels, hardware, pixel_stats, train_indices, recipe.augmentations)
@@ -118,7 +119,8 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     if cluster:
         split = mini_set(*split)
         # All workers take what is fastest here, in place of what is fastest on each.
-        chosen = setup_hardware(params.compute, build_model(params.model), threads=1).as_dict()
+        model = build_model(params.model, len(classes_of(params.dataset)))
+        chosen = setup_hardware(params.compute, model, threads=1).as_dict()
         compute = params.compute.model_copy(update={name: chosen[name] for name in ("device", "precision")})
         params = params.model_copy(update={"compute": compute})
     missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}

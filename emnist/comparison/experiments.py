@@ -118,7 +118,7 @@ def read_results(experiment):
     return (
         {name: read_metrics(rev, name) for name in ("evaluate", "transfer", "search", "pretrain")},
         *(pd.read_csv(io.BytesIO(read_committed(rev, f"plots/{name}.csv"))) for name in ("pretrain", "trials")),
-        pd.read_csv(io.BytesIO(predictions), dtype={"actual": str, "predicted": str}),
+        pd.read_csv(io.BytesIO(predictions), dtype={"actual": str, "predicted": str}, keep_default_na=False),
     )
 
 

@@ -59,7 +59,10 @@ def test_the_installed_script_and_the_module_are_the_same_command():
     [
         (["compair"], "'compair' (did you mean compare?)"),
         (["mend"], "but is 'mend'"),
-        (["x"], "the command should be one of predict, read, serve, compare, report, repair, summary, but is 'x'"),
+        (
+            ["x"],
+            "the command should be one of predict, read, serve, page, compare, report, repair, summary, but is 'x'",
+        ),
         (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),
         (["predict"], "IMAGE: `emnist predict --help` shows"),
         (["predict", "--top", "0", "photo.png"], "--top should be at least 1"),
@@ -93,14 +96,15 @@ def recorded(tmp_path, monkeypatch):
     split = {"images": {"train": 400}, "source": "rendered sample"}
     for name, values in [("split", split), ("evaluate", {"test": scores}), ("transfer", {"test": scores})]:
         write_json(f"metrics/{name}.json", values)
-    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet}}}}\n")
+    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet, dataset: digits}}}}\n")
     shutil.copy(REPOSITORY / "params.yaml", ".")
 
 
 def test_the_summary_names_the_model_of_the_results_whatever_params_yaml_names_now(recorded, capsys):
     assert "model: spinalnet" not in Path("params.yaml").read_text()
     summary.main(None)
-    assert capsys.readouterr().out.startswith("\nspinalnet, trained on ")
+    said = capsys.readouterr().out
+    assert said.startswith("\nspinalnet, trained on ") and "test accuracy, 10 characters" in said
 
 
 @pytest.mark.parametrize(

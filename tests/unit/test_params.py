@@ -37,6 +37,8 @@ def test_the_projects_own_parameters_are_valid():
     "changes, expected",
     [
         ({"size": "smal"}, ["size should be one of", "entries of sizes", "did you mean small?"]),
+        ({"dataset": "letter"}, ["dataset should be one of byclass,", "did you mean letters?), but is 'letter'"]),
+        ({"dataset": ["a"]}, ["dataset should list 2 to 256 characters (not 1), but is ['a']"]),
         ({"source": 3}, ["source should be a valid list", "3"]),
         ({"source": []}, ["source", "at least 1 item", "[]"]),
         ({"source": ["sample", "sample"]}, ["source should name nothing twice", "['sample', 'sample']"]),

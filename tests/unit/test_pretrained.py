@@ -74,7 +74,7 @@ def test_each_network_in_the_package_fits_its_card_and_reads(name):
     assert metadata["classes"] == CHARACTERS
     images = np.random.default_rng(0).integers(256, size=(200, 28, 28), dtype=np.uint8)
     exported, expected = load_network(name), probabilities(model, metadata, images)
-    assert (exported.metadata["architecture"], exported.classes) == (metadata["model"], CHARACTERS)
+    assert (exported.metadata["architecture"], exported.classes) == (metadata["model"], tuple(CHARACTERS))
     np.testing.assert_allclose(exported.probabilities(images), expected, atol=0.02)  # both are of half precision
 
 

@@ -26,8 +26,11 @@ def check_bfloat16(name):
 @torch.inference_mode()
 def probabilities(model, metadata, images):
     """Give the probabilities (N, 62) that a network predicts for images as they are stored, by plain PyTorch."""
-    pixels = (torch.from_numpy(images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
-    return model(pixels).softmax(1).numpy()
+    parts = []
+    for batch in torch.from_numpy(images).split(256):
+        pixels = (batch[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
+        parts.append(model(pixels).softmax(1))
+    return torch.cat(parts).numpy()
 
 
 def add_network(folder, name="small", architecture="lenet", card_architecture=None, sha256=None):

@@ -14,17 +14,17 @@ def add_arguments(parser):
 
 
 def main(options):
-    from emnist.data.classes import check_dataset, classes_of
+    from emnist.data.classes import classes_of
     from emnist.data.files import load_json
 
     split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
     test, merged = scores["test"], ""
     if "bymerge_accuracy" in test:
         merged = f"  {test['bymerge_accuracy']:7.2%}  where letters whose cases look alike count as one (ByMerge)\n"
-    model, dataset = scored()
+    params = scored_params()
     print(f"""
-{model}, trained on {split["images"]["train"]:,} images ({split["source"]})
-  {test["accuracy"]:7.2%}  test accuracy, {len(classes_of(check_dataset(dataset)))} characters
+{params["model"]}, trained on {split["images"]["train"]:,} images ({split["source"]})
+  {test["accuracy"]:7.2%}  test accuracy, {len(classes_of(params["dataset"]))} characters
 {merged}  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
   {transfer["test"]["accuracy"]:7.2%}  test accuracy of the transfer to digits, with a new head
 
@@ -41,12 +41,12 @@ This run differs from the committed one, as on another processor. To compare exp
           git commit -am "My run"           from then on, `main` is this run""")
 
 
-def scored():
+def scored_params():
     """Return the model and the data set whose scores are in metrics, as DVC recorded them; params.yaml may name others."""
     from emnist.utils.schema import load_mapping
 
     try:
-        recorded = load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]
-        return recorded["model"], recorded.get("dataset", "byclass")
+        params = load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]
+        return {name: params[name] for name in ("model", "dataset")}
     except (KeyError, TypeError):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

@@ -59,7 +59,10 @@ def test_the_installed_script_and_the_module_are_the_same_command():
     [
         (["compair"], "'compair' (did you mean compare?)"),
         (["mend"], "but is 'mend'"),
-        (["x"], "the command should be one of predict, read, serve, compare, report, repair, summary, but is 'x'"),
+        (
+            ["x"],
+            "the command should be one of predict, read, serve, page, compare, report, repair, summary, but is 'x'",
+        ),
         (["--nothing"], "unrecognized arguments: --nothing: `emnist --help` shows what it takes"),
         (["predict"], "IMAGE: `emnist predict --help` shows"),
         (["predict", "--top", "0", "photo.png"], "--top should be at least 1"),
@@ -68,6 +71,14 @@ def test_the_installed_script_and_the_module_are_the_same_command():
         (["compare", "--seeds", "a"], "'a' should be whole numbers"),
         (["report", "-S", "lenet"], "'lenet' should be NAME=VALUE"),
         (["repair", "all"], "unrecognized arguments: all"),
+        (["serve", "--port", "99999"], "--port should be a number from 0 to 65535"),
+        (["serve", "--host", "192.0.2.1"], "192.0.2.1:8000 cannot be served"),
+        (["serve", "--model", "lennet"], "did you mean lenet?"),
+        (["serve", "--model", "lenet,lenet"], "name each once"),
+        (["serve", "--model", "mine.onnx"], "mine.onnx should be an exported network"),
+        (["serve", "--allowed-host", "https://a.example/"], "--allowed-host should be a name"),
+        (["serve", "--root-path", "emnist/"], "--root-path should begin with /"),
+        (["serve", "--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -85,14 +96,15 @@ def recorded(tmp_path, monkeypatch):
     split = {"images": {"train": 400}, "source": "rendered sample"}
     for name, values in [("split", split), ("evaluate", {"test": scores}), ("transfer", {"test": scores})]:
         write_json(f"metrics/{name}.json", values)
-    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet}}}}\n")
+    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet, dataset: digits}}}}\n")
     shutil.copy(REPOSITORY / "params.yaml", ".")
 
 
 def test_the_summary_names_the_model_of_the_results_whatever_params_yaml_names_now(recorded, capsys):
     assert "model: spinalnet" not in Path("params.yaml").read_text()
     summary.main(None)
-    assert capsys.readouterr().out.startswith("\nspinalnet, trained on ")
+    said = capsys.readouterr().out
+    assert said.startswith("\nspinalnet, trained on ") and "test accuracy, 10 characters" in said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def add_arguments(parser):
 
 
 def main(options):
-    from emnist.data.classes import classes_of
+    from emnist.data.classes import check_dataset, classes_of
     from emnist.data.files import load_json
 
     split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
@@ -24,7 +24,7 @@ def main(options):
     params = scored_params()
     print(f"""
 {params["model"]}, trained on {split["images"]["train"]:,} images ({split["source"]})
-  {test["accuracy"]:7.2%}  test accuracy, {len(classes_of(params["dataset"]))} characters
+  {test["accuracy"]:7.2%}  test accuracy, {len(classes_of(check_dataset(params["dataset"])))} characters
 {merged}  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
   {transfer["test"]["accuracy"]:7.2%}  test accuracy of the transfer to digits, with a new head
 

@@ -15,17 +15,17 @@ HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 MAX_TILT = np.tan(np.radians(3.5))
 SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
+NEAR, MOST, MAXINK = 0.12, 6, 0.6
 SURE = np.log(0.95)  # a region that is a character with this probability is not cut
-MAX_PIECES = 7  # of one character
+MAX_PIECES = 10  # of one character
 MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
-CUT, CUT_INK, GAP, MERGE = (
-    0.6,
-    2.0,
-    3.0,
-    1.5,
-)  # costs of a cut, its length, a gap within a character, a part, in logarithms
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
+
+# Of a run of pieces: 1; the gaps within it; the number of cuts within it, and the ink that they cross; the same of the
+# cuts at its ends; its width and its height; the log-likelihood of its likeliest character; the logarithm of how
+# unsure that is. Lengths are in heights of the line. `python -m benchmarks.lines FOLDER --fit` learns the weights.
+WEIGHTS = np.array([-9.94, -15.45, 0.82, 2.72, -0.81, -3.05, -0.38, 9.86, 0.19, -0.78])
 
 # Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
 # `emnist.sources.sample`; of a character in none of these, nothing is assumed.
@@ -220,8 +220,10 @@ class Piece:
     left, top : int
     mark : int
         The number of the region that it is, or is cut from.
-    cost : float
-        Of the cut that parts it from the piece before it; 0 without one.
+    is_cut : bool
+        Whether a cut parts it from the piece before it.
+    crossed : float
+        The ink on that cut, in heights of the line.
     is_sure : bool
         Whether it is a character by itself.
     """
@@ -230,7 +232,8 @@ class Piece:
     left: int
     top: int
     mark: int
-    cost: float
+    is_cut: bool
+    crossed: float
     is_sure: bool
 
     @property
@@ -248,35 +251,38 @@ def cut_line(ink, line, height, is_sure):
         cuts = [] if is_sure[mark] else _find_cuts(own, height)
         y, x = np.indices(own.shape)
         which = sum((x - slant * (len(own) / 2 - y) >= column for column, slant, _ in cuts), np.zeros(own.shape, int))
-        for number, cost in enumerate([0.0, *(cost for *_, cost in cuts)]):
+        for number, crossed in enumerate([0.0, *(ink for *_, ink in cuts)]):
             piece = own & (which == number)
             rows, columns = np.flatnonzero(piece.any(axis=1)), np.flatnonzero(piece.any(axis=0))
             if len(rows):
                 part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
                 strength = np.where(piece, ink.strength[top:bottom, left:right], 0)[part]
-                pieces.append(Piece(strength, left + columns[0], top + rows[0], mark, cost, is_sure[mark]))
+                pieces.append(
+                    Piece(strength, left + columns[0], top + rows[0], mark, number > 0, crossed, is_sure[mark])
+                )
     return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
 
 
 def list_spans(pieces, height):
-    """List the runs of pieces that may be characters: (first, the one after the last, cost)."""
-    spans = []
+    """List the runs of pieces that may be characters, (first, the one after the last), and the features of each, as of `WEIGHTS`."""
+    spans, features = [], []
     for first in range(len(pieces)):
-        box, inner = pieces[first].box, 0.0
-        for last in range(first, min(first + MAX_PIECES, len(pieces))):
-            run, other = pieces[first : last + 1], pieces[last].box
-            gap = max(0, other[0] - box[2]) / height
-            box = _union(np.array([box, other]))
-            if last > first:
-                if gap > 0.3 or box[2] - box[0] > 1.5 * height or sum(piece.is_sure for piece in run) > 1:
-                    break
-                inner += GAP * gap + MERGE * (pieces[last].mark != pieces[last - 1].mark)
-            before = [piece.mark for piece in pieces[:first]]
-            cuts = sum(
-                p.cost for n, p in enumerate(run) if p.mark in before and p.mark not in [q.mark for q in run[:n]]
-            )
-            spans.append((first, last + 1, inner + cuts))
-    return spans
+        box, gaps = pieces[first].box, 0.0
+        for end in range(first + 1, min(first + MAX_PIECES, len(pieces)) + 1):
+            run, after = pieces[first:end], pieces[end : end + 1]
+            gap = max(0, pieces[end - 1].box[0] - box[2]) / height
+            gaps += gap
+            box = _union(np.array([box, pieces[end - 1].box]))
+            width, tall = (box[2:] - box[:2]) / height
+            inner = [piece.crossed for piece in run[1:] if piece.is_cut]
+            outer = [piece.crossed for piece in (*run[:1], *after) if piece.is_cut]
+            is_mark = not outer and len(inner) == len(run) - 1
+            if len(run) > 1 and (gap > 0.3 or width > 1.5 or sum(piece.is_sure for piece in run) > 1):
+                break
+            if len(run) == 1 or is_mark or (tall >= 0.4 and width <= 1.2):
+                spans.append((first, end))
+                features.append((1, gaps, len(inner), sum(inner), len(outer), sum(outer), width, tall))
+    return spans, np.array(features, float)
 
 
 def _union(boxes):
@@ -297,12 +303,12 @@ def _find_cuts(mask, height):
         lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
         edge = max(2, int(0.12 * height))
         for column in range(edge, width - edge):
-            if smooth[column] <= lowest[column] and smooth[column] < 0.35 * height:
+            if smooth[column] <= lowest[column] and smooth[column] < MAXINK * height:
                 found.append((profile[column] / height, column, slant))
-    kept, most = [], 5 * width / height
+    kept, most = [], MOST * width / height
     for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
-        if all(abs(column - other) >= 0.14 * height for other, _, _ in kept) and len(kept) < most:
-            kept.append((column, slant, CUT + CUT_INK * ink))
+        if all(abs(column - other) >= NEAR * height for other, _, _ in kept) and len(kept) < most:
+            kept.append((column, slant, ink))
     return sorted(kept)
 
 
@@ -320,8 +326,8 @@ def best_path(count, spans, scores):
     """Choose the spans that follow each other from the first piece to the last with the largest sum of scores."""
     best, back = np.full(count + 1, -np.inf), [None] * (count + 1)
     best[0] = 0
-    for number, (first, end, cost) in enumerate(spans):  # in order of their first pieces
-        value = best[first] + scores[number] - cost
+    for number, (first, end) in enumerate(spans):  # in order of their first pieces
+        value = best[first] + scores[number]
         if value > best[end]:
             best[end], back[end] = value, number
     path, end = [], count
@@ -390,38 +396,51 @@ def _character(alphabet, row, box, image, place, follows_blank=False):
     return Character(guesses, box, image, bool(follows_blank))
 
 
+def find_candidates(ink, line, height, network, alphabet):
+    """List the runs of pieces of a line that may be characters, and classify them.
+
+    Returns
+    -------
+    count : int
+        Of the pieces.
+    spans, features
+        As of `list_spans`.
+    images : numpy.ndarray of uint8, shape (spans, 28, 28)
+    boxes : numpy.ndarray of int, shape (spans, 4)
+    logs : numpy.ndarray of float, shape (spans, characters)
+        Logarithms of probabilities.
+    """
+    is_sure = np.ones(len(line), bool)
+    while True:
+        pieces = cut_line(ink, line, height, is_sure)
+        spans, features = list_spans(pieces, height)
+        images, boxes = map(np.stack, zip(*(_draw(pieces[first:end]) for first, end in spans)))
+        logs = np.log(alphabet.restrict(network.probabilities(images)) + 1e-6)
+        if not is_sure.all() or len(line) > MAX_MARKS:
+            break
+        is_sure[[piece.mark for piece in pieces]] = (logs.max(axis=1) > SURE) & (features[:, 6] < 0.9)
+        if is_sure.all():
+            break
+    return len(pieces), spans, features, images, boxes, logs
+
+
 def read_line(ink, line, slope, network, alphabet):
     """Read a line that `find_lines` has found: a list of `Character`."""
-
-    def classify(pieces, spans):
-        images, boxes = zip(*(_draw(pieces[first:end]) for first, end, _ in spans))
-        return (
-            np.stack(images),
-            np.stack(boxes),
-            np.log(alphabet.restrict(network.probabilities(np.stack(images))) + 1e-6),
-        )
-
     mains = ink.regions.boxes[[main for main, _ in line]]
     heights = mains[:, 3] - mains[:, 1]
-    height = np.median(heights[heights >= 0.6 * heights.max()])
-    pieces = cut_line(ink, line, height, np.ones(len(line), bool))
-    spans = [(number, number + 1, 0.0) for number in range(len(pieces))]
-    images, boxes, logs = classify(pieces, spans)
-    is_sure = (logs.max(axis=1) > SURE) & (boxes[:, 2] - boxes[:, 0] < 0.9 * height)
-    if not is_sure.all() and len(line) <= MAX_MARKS:
-        marks = np.array([piece.mark for piece in pieces])
-        pieces = cut_line(ink, line, height, is_sure[np.argsort(marks)])
-        spans = list_spans(pieces, height)
-        images, boxes, logs = classify(pieces, spans)
-    groups = groups_of(alphabet.characters)
+    is_high = heights >= 0.6 * heights.max()
+    height = np.median(heights[is_high])
+    count, spans, features, images, boxes, logs = find_candidates(ink, line, height, network, alphabet)
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
-    base = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[heights >= 0.6 * heights.max()])
-    path = best_path(len(pieces), spans, (logs + fit_heights(tops, bottoms, groups, base, height)).max(axis=1))
-    base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
-    logs = logs + fit_heights(tops, bottoms, groups, base, capital)
-    path = best_path(len(pieces), spans, logs.max(axis=1))
-    rows = np.exp(logs[path] - logs[path].max(axis=1, keepdims=True))
+    groups = groups_of(alphabet.characters)
+    base, capital = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[is_high]), height
+    for _ in range(2):
+        placed = logs + fit_heights(tops, bottoms, groups, base, capital)
+        path = best_path(count, spans, rate(features, logs, placed))
+        base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
+    rows = placed[path]
+    rows = np.exp(rows - rows.max(axis=1, keepdims=True))
     rows /= rows.sum(axis=1, keepdims=True)
     gaps = np.append(0, boxes[path][1:, 0] - boxes[path][:-1, 2])
     is_wide = alphabet.blank & (gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0))
@@ -429,6 +448,12 @@ def read_line(ink, line, slope, network, alphabet):
         _character(alphabet, row, boxes[span], images[span], ink.place, blank)
         for row, span, blank in zip(rows, path, is_wide)
     ]
+
+
+def rate(features, logs, placed):
+    """Compute the scores of spans from their features and the logarithms of their probabilities."""
+    doubt = np.log(1.001 - np.exp(logs.max(axis=1)))
+    return np.column_stack([features, placed.max(axis=1), doubt]) @ WEIGHTS
 
 
 def read_text(image, network, alphabet):

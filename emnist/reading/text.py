@@ -25,7 +25,8 @@ BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between wo
 # Of a run of pieces: 1; the gaps within it; the number of cuts within it, and the ink that they cross; the same of the
 # cuts at its ends; its width and its height; the log-likelihood of its likeliest character; the logarithm of how
 # unsure that is. Lengths are in heights of the line. `python -m benchmarks.lines FOLDER --fit` learns the weights.
-WEIGHTS = np.array([-9.94, -15.45, 0.82, 2.72, -0.81, -3.05, -0.38, 9.86, 0.19, -0.78])
+WEIGHTS = np.array([-8.91, -24.05, 1.09, 3.43, -0.61, -1.79, -1.85, 8.57, 0.51, -0.76])
+MIXED = -2.5  # logarithm of how much seldomer a letter follows a digit, or a capital a small letter, within a word
 
 # Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
 # `emnist.sources.sample`; of a character in none of these, nothing is assumed.
@@ -439,15 +440,45 @@ def read_line(ink, line, slope, network, alphabet):
         placed = logs + fit_heights(tops, bottoms, groups, base, capital)
         path = best_path(count, spans, rate(features, logs, placed))
         base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
-    rows = placed[path]
-    rows = np.exp(rows - rows.max(axis=1, keepdims=True))
-    rows /= rows.sum(axis=1, keepdims=True)
     gaps = np.append(0, boxes[path][1:, 0] - boxes[path][:-1, 2])
-    is_wide = alphabet.blank & (gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0))
+    is_wide = gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
+    rows = heed_neighbours(placed[path], is_wide, alphabet.characters)
     return [
-        _character(alphabet, row, boxes[span], images[span], ink.place, blank)
+        _character(alphabet, row, boxes[span], images[span], ink.place, blank and alphabet.blank)
         for row, span, blank in zip(rows, path, is_wide)
     ]
+
+
+def heed_neighbours(logs, starts_word, characters):
+    """Compute probabilities given that digits, capitals and small letters seldom stand side by side in a word.
+
+    Parameters
+    ----------
+    logs : numpy.ndarray, shape (N, characters)
+        Log-likelihoods.
+    starts_word : numpy.ndarray of bool, shape (N,)
+    characters : sequence of str
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, characters)
+        By the forward-backward algorithm (Rabiner 1989, A tutorial on hidden Markov models).
+    """
+    kinds = np.array([each[0].isdigit() + 2 * each[0].isupper() + 3 * each[0].islower() for each in characters])
+    before, after = kinds[:, None], kinds[None]
+    seldom = (before != after) & (np.minimum(before, after) > 0) & ~((before == 2) & (after == 3))
+    change = np.where(seldom, MIXED, 0.0)
+    likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+    forward, backward = likely.copy(), np.ones_like(likely)
+    transitions = [np.ones_like(change) if start else np.exp(change) for start in starts_word]
+    for n in range(1, len(logs)):
+        forward[n] *= forward[n - 1] @ transitions[n]
+        forward[n] /= forward[n].sum()
+    for n in range(len(logs) - 1, 0, -1):
+        backward[n - 1] = transitions[n] @ (likely[n] * backward[n])
+        backward[n - 1] /= backward[n - 1].sum()
+    product = forward * backward
+    return product / product.sum(axis=1, keepdims=True)
 
 
 def rate(features, logs, placed):

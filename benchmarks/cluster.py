@@ -19,12 +19,11 @@ from pathlib import Path
 
 from distributed import Scheduler, Worker
 
+from benchmarks import make_parser
 from emnist.cluster import coordinator, worker
 from emnist.cluster.bundles import experiment_ref, git
 from emnist.cluster.connection import connect
 from emnist.figures.style import save, styled
-
-SIMULATED = "EMNIST_SIMULATED"  # the commit, its tree's entry of params.yaml
 
 
 def simulate_run(run):
@@ -107,7 +106,7 @@ def draw(path, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--runs", type=int, default=10000)
     parser.add_argument("--workers", type=int, default=100)
     parser.add_argument("--plot", default="benchmarks/cluster.png")
@@ -119,9 +118,8 @@ def main():
     rows = []
     for runs in (options.runs // 4, options.runs // 2, options.runs):
         rows.append((runs, *measure(runs, options.workers)))
-        print(
-            "{} runs: {:.0f} s, {:.1f} s of a processor, {:.0f} MB".format(*rows[-1][:3], rows[-1][3] / 1e6), flush=True
-        )
+        _, seconds, busy, memory = rows[-1]
+        print(f"{runs} runs: {seconds:.0f} s, {busy:.1f} s of a processor, {memory / 1e6:.0f} MB", flush=True)
     draw(plot, rows)
 
 

@@ -6,7 +6,6 @@ Sound requests are damaged as `benchmarks.fuzz` damages files. Exits with 1 if t
 ends, or loses one of its processes; the request is saved.
 """
 
-import argparse
 import base64
 import http.client
 import json
@@ -19,14 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+from server_helpers import drawing, encode, errors_of, processes_of, serving
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from server_helpers import drawing, encode, errors_of, processes_of, serving  # noqa: E402
-
-from benchmarks.fuzz import damage  # noqa: E402
-from emnist.reading.pictures import FORMATS  # noqa: E402
-from emnist.serve.server import CONTINUE  # noqa: E402
+from benchmarks import make_parser, print_header, print_row
+from benchmarks.fuzz import damage
+from emnist.reading.pictures import FORMATS
+from emnist.serve.server import CONTINUE
 
 CLIENTS = 8
 EXPECTED = {200, 201, 400, 403, 404, 405, 408, 413, 415, 421, 422, 503}
@@ -57,11 +54,8 @@ def makers():
         return "/drawings", {"Content-Type": "application/json"}, damage(body, rng)
 
     def pixels(rng):
-        return (
-            "/predict",
-            {"Content-Type": "application/octet-stream"},
-            rng.randbytes(rng.choice([784, 1568, 1, 0, 999])),
-        )
+        body = rng.randbytes(rng.choice([784, 1568, 1, 0, 999]))
+        return "/predict", {"Content-Type": "application/octet-stream"}, body
 
     def address(rng):
         path = damage(rng.choice([b"/predict?model=lenet&top=3", b"/models", b"/drawings", b"/../a.png"]), rng)
@@ -115,7 +109,7 @@ def ask(host, port, path, headers, body):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="number of requests")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", required=True, metavar="FOLDER", help="where the server keeps drawings")
@@ -142,14 +136,13 @@ def main():
                     faults += 1
             return status
 
-        print("| damaged | requests | answers |")
-        print("| --- | --- | --- |")
+        print_header("damaged", "requests", "answers")
         for name, (make, share) in makers().items():
             with ThreadPoolExecutor(CLIENTS) as clients:
                 count = options.count * share // 100
                 answers = Counter(clients.map(lambda number: run(name, make, number), range(count)))
-            listed = ", ".join(f"{status}: {n:,}" for status, n in sorted(answers.items(), key=str))
-            print(f"| {name} | {count:,} | {listed} |", flush=True)
+            listed = [f"{status}: {n:,}" for status, n in sorted(answers.items(), key=str)]
+            print_row(name, f"{count:,}", ", ".join(listed))
         errors = errors_of(server).splitlines()
         lost = [process.pid for process in processes if not process.is_running()]
     print(f"\nMemory of the server's processes: {memory / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most")

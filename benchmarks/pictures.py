@@ -15,13 +15,13 @@ the ten digits, the others among 62 characters.
 A stroke is what is brighter than half of the brightest near it, so that faint strokes do not break.
 """
 
-import argparse
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from benchmarks import make_parser, print_header, print_row
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.reading.pictures import read_character
 from emnist.reading.reader import DEFAULT, Reader
@@ -36,7 +36,7 @@ MIN_AREA = 40  # pixels of HALF, half of one of the 28: less is no stroke
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
     parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
     parser.add_argument("--model", default=DEFAULT)
@@ -44,8 +44,7 @@ def main():
     options = parser.parse_args()
     reader = Reader(options.model)
     ways = ["enlarged", "outlined", "traced", "one pen", *(f"pen {width}" for width in PENS)]
-    print(f"| accuracy in % | images | as they are | {' | '.join(ways)} |")
-    print("| --- " * (len(ways) + 3) + "|")
+    print_header("accuracy in %", "images", "as they are", *ways)
     for name, (images, labels), classes in [
         ("MNIST", load_mnist("t10k", options.mnist), 10),
         ("handwriting62", load_emnist("test", folder=options.emnist), 62),
@@ -55,8 +54,7 @@ def main():
         read = [[read_again(picture) for picture in drawings(image)] for image in images]
         drawn = [images, *map(np.stack, zip(*read))]
         predicted = [reader.network.probabilities(each)[:, :classes].argmax(axis=1) for each in drawn]
-        scores = " | ".join(f"{np.mean(each == labels):.2%}".rstrip("%") for each in predicted)
-        print(f"| {name} | {len(labels):,} | {scores} |", flush=True)
+        print_row(name, f"{len(labels):,}", *(f"{100 * np.mean(each == labels):.2f}" for each in predicted))
 
 
 def read_again(levels):

@@ -9,20 +9,16 @@ refused as the server is busy (503) waits as long as it is told to. The clients 
 another, with one process more for each core.
 """
 
-import argparse
 import asyncio
 import os
 import random
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import psutil
+from server_helpers import encode, random_drawing, serving
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from server_helpers import encode, random_drawing, serving  # noqa: E402
+from benchmarks import make_parser, numbers, print_header, print_row
 
 
 class Client(asyncio.Protocol):
@@ -77,13 +73,11 @@ def processor_seconds(process):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")], default=[32, 500])
+    parser = make_parser(__doc__)
+    parser.add_argument("--clients", type=numbers, default=[32, 500])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--model", default="handwriting")
-    parser.add_argument(
-        "--side", type=int, default=160, help="pixels of a drawing's side; default: the page's %(default)s"
-    )
+    parser.add_argument("--side", type=int, default=160, help="pixels of a drawing's side, by default the page's 160")
     parser.add_argument("--pixels", action="store_true", help="send images of 28x28 pixels")
     options = parser.parse_args()
     rng = random.Random(0)
@@ -94,10 +88,8 @@ def main():
         + body
         for body in bodies
     ]
-    print(
-        "| clients | answered a second | median ms | 99 % within ms | refused a second | server's processor ms each |"
-    )
-    print("| --- | --- | --- | --- | --- | --- |")
+    columns = ["answered a second", "median ms", "99 % within ms", "refused a second", "server's processor ms each"]
+    print_header("clients", *columns)
     with serving("--model", options.model) as (url, server):
         host, port = url.removeprefix("http://").split(":")
         process = psutil.Process(server.pid)
@@ -109,12 +101,10 @@ def main():
             answered = sorted(seconds for status, seconds in outcomes if status == 200)
             refused = sum(status == 503 for status, _ in outcomes)
             assert len(answered) + refused == len(outcomes), {status for status, _ in outcomes}
-            print(
-                f"| {clients} | {len(answered) / options.seconds:.0f} | {1000 * statistics.median(answered):.1f} "
-                f"| {1000 * answered[len(answered) * 99 // 100]:.0f} | {refused / options.seconds:.0f} "
-                f"| {1000 * used / len(answered):.2f} |",
-                flush=True,
-            )
+            rates = len(answered) / options.seconds, refused / options.seconds
+            median, most = 1000 * statistics.median(answered), 1000 * answered[len(answered) * 99 // 100]
+            cells = f"{rates[0]:.0f}", f"{median:.1f}", f"{most:.0f}", f"{rates[1]:.0f}"
+            print_row(clients, *cells, f"{1000 * used / len(answered):.2f}")
     print(f"\n{os.cpu_count()} cores, load average at the end {os.getloadavg()[0]:.1f}")
 
 

@@ -26,9 +26,6 @@ def pytest_collection_modifyitems(items):
     slow tests come first, so that nothing long is left for the end.
     """
     for item in items:
-        if "pipeline" in item.path.parts or item.get_closest_marker("slow"):
-            # To be taken away by who has seen all of these pass on a quiet machine: five of them failed at the last look.
-            item.add_marker(pytest.mark.xfail(strict=False, reason="not seen to pass since the last merges"))
         if "pipeline" not in item.path.parts or not needs_pipeline(item):
             item.add_marker(pytest.mark.xdist_group(item.path.name))
     first = next(filter(needs_pipeline, items), None)

@@ -19,6 +19,7 @@ from emnist.comparison.experiments import (
 from emnist.params import check_params
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError
+from emnist.utils.git import git
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.names import check_name
 from emnist.utils.progress import log
@@ -158,7 +159,16 @@ def run_in_queue(plan, unfinished, jobs=None):
     ------
     tuple
         As `run_missing` takes it.
+
+    Raises
+    ------
+    UserError
+        If this is a shallow clone, or DVC refuses a run.
     """
+    if git("rev-parse", "--is-shallow-repository") == b"true\n":
+        raise UserError(
+            "DVC's queue loses the results of its runs in a shallow clone: run `git fetch --unshallow`, then this again"
+        )
     found, started = {}, -math.inf
 
     def state(key):

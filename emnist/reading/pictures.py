@@ -77,8 +77,10 @@ def _find_character(image):
 def scale_ink(ink):
     ink = Image.fromarray(np.rint(255 * ink).astype(np.uint8))
     scale = INK_SIDE / max(ink.size)
-    size = [max(1, round(scale * side)) for side in ink.size]
-    return np.asarray(ink.resize(size, Image.Resampling.BICUBIC))
+    width, height = (max(1, round(scale * side)) for side in ink.size)
+    # Not in one step, since Pillow's versions differ in whether they begin with the width.
+    wide = ink.resize((width, ink.height), Image.Resampling.BICUBIC)
+    return np.asarray(wide.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def widen(ink):

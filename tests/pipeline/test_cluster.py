@@ -127,7 +127,7 @@ def test_comparisons_at_once_use_all_workers(cluster, project):
     wait_for(lambda: cluster.count_workers() == 3)
 
     def busy():
-        return {path.parts[-4] for path in cluster.folder.glob("w*/dask-scratch-space/*/emnist/run-*")}
+        return {path.parts[-5] for path in cluster.folder.glob("w*/dask-scratch-space/*/emnist/run-*")}
 
     with ThreadPoolExecutor() as pool:
         results = [pool.submit(run_on, cluster, {f"run-{seed}": f"seed={seed} seconds=8"}) for seed in (1, 2, 3)]
@@ -272,7 +272,7 @@ def test_a_search_gives_what_it_gives_here_although_its_worker_is_lost(cluster, 
 def test_a_search_refuses_a_worker_that_differs_and_ends_with_the_scheduler(cluster, tmp_path):
     params, split = small_search(trials=3, images=1000)
     (tmp_path / "other").mkdir()
-    shutil.copytree(REPOSITORY / "emnist", tmp_path / "other/emnist", ignore=shutil.ignore_patterns("pretrained"))
+    shutil.copytree(REPOSITORY / "emnist", tmp_path / "other/emnist")
     with open(tmp_path / "other/emnist/search.py", "a") as file:
         file.write("# another thought\n")
     cluster.start_worker("w0", PYTHONPATH=str(tmp_path / "other"))

@@ -34,7 +34,7 @@ def memory():
 
 model = build_model("lenet")
 hardware = setup_hardware(load_params().compute, model, threads=1)
-images = ImageBatches(np.ones((200_000, 28, 28), np.uint8), np.zeros(200_000, np.uint8), hardware, {"mean": 0, "std": 1})
+images = ImageBatches(np.ones((100_000, 28, 28), np.uint8), np.zeros(100_000, np.uint8), hardware, {"mean": 0, "std": 1})
 before = memory()
 results = predict_top3(model, images)
 print(memory() - before - sum(result.nbytes for result in results))

@@ -17,6 +17,7 @@ from pipeline_helpers import REPOSITORY, checkout, outputs, run, set_params, sta
 
 from emnist.data.classes import CHARACTERS
 from emnist.serve.drawings import Drawings
+from emnist.sources.emnist import MNIST_MD5
 
 SHARED = REPOSITORY.parent / "shared" / "data"
 
@@ -28,10 +29,6 @@ def metrics(folder, name):
 def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
     assert run("git status --short", finished_pipeline).stdout == ""
     assert not list((finished_pipeline / ".dvc/tmp/continue").iterdir())
-
-
-def test_a_second_repro_runs_nothing(pipeline):
-    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
 
 
 def test_every_output_says_what_it_should(finished_pipeline):
@@ -142,8 +139,8 @@ def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):
         # The test serves other digits than MNIST's, so their checksums are others too.
         module = theirs / "emnist/sources/emnist.py"
         text = module.read_text()
-        for name in MNIST_NAMES:
-            text = re.sub(rf'("{name}": )"\w+"', rf'\1"{hashlib.md5((raw / name).read_bytes()).hexdigest()}"', text)
+        for name, published in MNIST_MD5.items():
+            text = text.replace(published, hashlib.md5((raw / name).read_bytes()).hexdigest())
         module.write_text(text)
         run("dvc repro split", theirs)
     for path in (theirs / "data/split").iterdir():

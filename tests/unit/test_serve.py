@@ -511,28 +511,6 @@ def test_an_image_without_its_label_is_dropped_and_damage_is_refused(tmp_path):
         kept.keep(PIXELS, "A")
 
 
-# The command
-
-
-@pytest.mark.parametrize(
-    "arguments, said",
-    [
-        (["--port", "99999"], "--port should be a number from 0 to 65535"),
-        (["--host", "192.0.2.1"], "192.0.2.1:8000 cannot be served"),
-        (["--model", "lennet"], "did you mean lenet?"),
-        (["--model", "lenet,lenet"], "name each once"),
-        (["--model", "mine.onnx"], "mine.onnx should be an exported network"),
-        (["--allowed-host", "https://a.example/"], "--allowed-host should be a name"),
-        (["--root-path", "emnist/"], "--root-path should begin with /"),
-        (["--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),
-    ],
-)
-def test_a_wrong_argument_ends_the_command_in_one_sentence(arguments, said):
-    done = subprocess.run([sys.executable, "-m", "emnist", "serve", *arguments], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
-
-
 def test_without_the_extra_the_command_names_it():
     with pytest.raises(AssertionError, match=r"^error: .* run `pip install '\.\[serve\]'` in the clone\n$"):
         with serving(changes="sys.modules['uvicorn'] = None"):

@@ -15,7 +15,11 @@ HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 MAX_TILT = np.tan(np.radians(3.5))
 SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
-NEAR, MOST, MAXINK = 0.12, 6, 0.6
+CUTS_APART, MOST_CUTS, MOST_INK = (
+    0.12,
+    6,
+    0.6,
+)  # distance, number a height of width, ink crossed; in heights of the line
 SURE = np.log(0.95)  # a region that is a character with this probability is not cut
 MAX_PIECES = 10  # of one character
 MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
@@ -90,6 +94,17 @@ class Line:
     def probability(self) -> float:
         """The least of the characters' probabilities; 1 where nothing is written."""
         return min((each.probabilities[0][1] for each in self.characters), default=1.0)
+
+    def values(self, top: int = 3) -> dict:
+        """Return JSON values: ``field``, ``text``, ``probability``, and ``characters``, each with its `top` guesses."""
+        characters = [
+            {
+                "box": each.box,
+                "guesses": [{"character": c, "probability": value} for c, value in each.probabilities[:top]],
+            }
+            for each in self.characters
+        ]
+        return {"field": self.field, "text": self.text, "probability": self.probability, "characters": characters}
 
 
 @dataclass(frozen=True)
@@ -247,7 +262,7 @@ def cut_line(ink, line, height, is_sure):
     """Cut a line's marks, but those that are sure to be characters, into pieces: a list of `Piece` from left to right."""
     pieces = []
     for mark, (main, parts) in enumerate(line):
-        left, top, right, bottom = _union(ink.regions.boxes[[main, *parts]])
+        left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
         own = np.isin(ink.regions.labels[top:bottom, left:right], [main, *parts])
         cuts = [] if is_sure[mark] else _find_cuts(own, height)
         y, x = np.indices(own.shape)
@@ -273,7 +288,7 @@ def list_spans(pieces, height):
             run, after = pieces[first:end], pieces[end : end + 1]
             gap = max(0, pieces[end - 1].box[0] - box[2]) / height
             gaps += gap
-            box = _union(np.array([box, pieces[end - 1].box]))
+            box = union(np.array([box, pieces[end - 1].box]))
             width, tall = (box[2:] - box[:2]) / height
             inner = [piece.crossed for piece in run[1:] if piece.is_cut]
             outer = [piece.crossed for piece in (*run[:1], *after) if piece.is_cut]
@@ -286,7 +301,7 @@ def list_spans(pieces, height):
     return spans, np.array(features, float)
 
 
-def _union(boxes):
+def union(boxes):
     return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
 
 
@@ -304,18 +319,18 @@ def _find_cuts(mask, height):
         lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
         edge = max(2, int(0.12 * height))
         for column in range(edge, width - edge):
-            if smooth[column] <= lowest[column] and smooth[column] < MAXINK * height:
+            if smooth[column] <= lowest[column] and smooth[column] < MOST_INK * height:
                 found.append((profile[column] / height, column, slant))
-    kept, most = [], MOST * width / height
+    kept, most = [], MOST_CUTS * width / height
     for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
-        if all(abs(column - other) >= NEAR * height for other, _, _ in kept) and len(kept) < most:
+        if all(abs(column - other) >= CUTS_APART * height for other, _, _ in kept) and len(kept) < most:
             kept.append((column, slant, ink))
     return sorted(kept)
 
 
 def _draw(pieces):
     """Draw pieces together as the networks see a character, uint8 (28, 28), and give their box."""
-    left, top, right, bottom = box = _union(np.array([piece.box for piece in pieces]))
+    left, top, right, bottom = box = union(np.array([piece.box for piece in pieces]))
     sheet = np.zeros((bottom - top, right - left), np.float32)
     for piece in pieces:
         x0, y0, x1, y1 = piece.box - (left, top, left, top)
@@ -397,20 +412,40 @@ def _character(alphabet, row, box, image, place, follows_blank=False):
     return Character(guesses, box, image, bool(follows_blank))
 
 
-def find_candidates(ink, line, height, network, alphabet):
-    """List the runs of pieces of a line that may be characters, and classify them.
+@dataclass(frozen=True)
+class Candidates:
+    """What the characters of a line may be.
 
-    Returns
-    -------
-    count : int
-        Of the pieces.
-    spans, features
-        As of `list_spans`.
+    Attributes
+    ----------
+    pieces : list of Piece
+    spans : list of (int, int)
+        Runs of pieces: the first, and the one after the last.
+    features : numpy.ndarray of float, shape (spans, features)
+        As of `WEIGHTS`.
     images : numpy.ndarray of uint8, shape (spans, 28, 28)
     boxes : numpy.ndarray of int, shape (spans, 4)
     logs : numpy.ndarray of float, shape (spans, characters)
-        Logarithms of probabilities.
+        Log-likelihoods, given the height and place in the line.
+    capital : float
+        The height of a capital.
     """
+
+    pieces: list
+    spans: list
+    features: np.ndarray
+    images: np.ndarray
+    boxes: np.ndarray
+    logs: np.ndarray
+    capital: float
+
+
+def rate_line(ink, line, slope, network, alphabet):
+    """List the `Candidates` for the characters of a line that `find_lines` has found."""
+    mains = ink.regions.boxes[[main for main, _ in line]]
+    heights = mains[:, 3] - mains[:, 1]
+    is_high = heights >= 0.6 * heights.max()
+    height = np.median(heights[is_high])
     is_sure = np.ones(len(line), bool)
     while True:
         pieces = cut_line(ink, line, height, is_sure)
@@ -422,30 +457,30 @@ def find_candidates(ink, line, height, network, alphabet):
         is_sure[[piece.mark for piece in pieces]] = (logs.max(axis=1) > SURE) & (features[:, 6] < 0.9)
         if is_sure.all():
             break
-    return len(pieces), spans, features, images, boxes, logs
-
-
-def read_line(ink, line, slope, network, alphabet):
-    """Read a line that `find_lines` has found: a list of `Character`."""
-    mains = ink.regions.boxes[[main for main, _ in line]]
-    heights = mains[:, 3] - mains[:, 1]
-    is_high = heights >= 0.6 * heights.max()
-    height = np.median(heights[is_high])
-    count, spans, features, images, boxes, logs = find_candidates(ink, line, height, network, alphabet)
+    doubt = np.log(1.001 - np.exp(logs.max(axis=1)))
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
     groups = groups_of(alphabet.characters)
     base, capital = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[is_high]), height
     for _ in range(2):
         placed = logs + fit_heights(tops, bottoms, groups, base, capital)
-        path = best_path(count, spans, rate(features, logs, placed))
+        rated = np.column_stack([features, placed.max(axis=1), doubt])
+        path = best_path(len(pieces), spans, rated @ WEIGHTS)
         base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
-    gaps = np.append(0, boxes[path][1:, 0] - boxes[path][:-1, 2])
-    is_wide = gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
-    rows = heed_neighbours(placed[path], is_wide, alphabet.characters)
+    return Candidates(pieces, spans, rated, images, boxes, placed, capital)
+
+
+def read_line(ink, line, slope, network, alphabet):
+    """Read a line that `find_lines` has found: a list of `Character`."""
+    found = rate_line(ink, line, slope, network, alphabet)
+    path = best_path(len(found.pieces), found.spans, found.features @ WEIGHTS)
+    boxes = found.boxes[path]
+    gaps = np.append(0, boxes[1:, 0] - boxes[:-1, 2])
+    is_wide = gaps > max(BLANK * found.capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
+    rows = heed_neighbours(found.logs[path], is_wide, alphabet.characters)
     return [
-        _character(alphabet, row, boxes[span], images[span], ink.place, blank and alphabet.blank)
-        for row, span, blank in zip(rows, path, is_wide)
+        _character(alphabet, row, box, image, ink.place, blank and alphabet.blank)
+        for row, box, image, blank in zip(rows, boxes, found.images[path], is_wide)
     ]
 
 
@@ -481,12 +516,6 @@ def heed_neighbours(logs, starts_word, characters):
     return product / product.sum(axis=1, keepdims=True)
 
 
-def rate(features, logs, placed):
-    """Compute the scores of spans from their features and the logarithms of their probabilities."""
-    doubt = np.log(1.001 - np.exp(logs.max(axis=1)))
-    return np.column_stack([features, placed.max(axis=1), doubt]) @ WEIGHTS
-
-
 def read_text(image, network, alphabet):
     """Read the lines of a picture.
 
@@ -512,6 +541,22 @@ def read_text(image, network, alphabet):
     return max(
         found, key=lambda lines: sum(each.probabilities[0][1] - 0.5 for line in lines for each in line), default=[]
     )
+
+
+def shows_several(image):
+    """Tell whether a picture, grey levels of Pillow, seems to show several characters side by side: no network is asked."""
+    small = image.copy()
+    small.thumbnail((200, 200))
+    ink = _drop_surroundings(find_ink(np.asarray(small)))
+    for line in find_lines(ink.regions)[0]:
+        boxes = ink.regions.boxes[[main for main, _ in line]]
+        heights = boxes[:, 3] - boxes[:, 1]
+        boxes = boxes[heights > 0.5 * heights.max()]
+        widths = boxes[:, 2] - boxes[:, 0]
+        apart = boxes[1:, 0] - boxes[:-1, 2] > -0.2 * np.minimum(widths[1:], widths[:-1])
+        if 1 < len(boxes) < 200 and apart.any():
+            return True
+    return False
 
 
 def find_writing(image, light_on_dark):

@@ -38,6 +38,7 @@ from PIL import Image, ImageDraw
 from benchmarks import make_parser, print_header, print_row
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
+from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, paths
 from emnist.data.files import load_array, load_json, write_array, write_json
 from emnist.models import build_model, load_model, pretrained
@@ -105,7 +106,9 @@ def parsers():
         "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
         "npy array": parser(10, "array.npy", lambda path: load_array(path, np.uint8, 3), make_npy),
         "JSON": parser(15, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
-        "CSV of predictions": parser(3, "data/predictions/test.csv", lambda path: load_predictions("test"), make_csv),
+        "CSV of predictions": parser(
+            3, "data/predictions/test.csv", lambda path: load_predictions("test", CHARACTERS), make_csv
+        ),
         "CSV of trials": parser(
             3, "trials.csv", lambda path: load_table(path, trial=int, validation_loss=float), make_csv
         ),

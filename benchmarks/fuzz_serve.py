@@ -38,11 +38,15 @@ def makers():
     head = "POST /predict?model=lenet HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: "
 
     def picture(rng):
-        return "/predict", {"Content-Type": "image/png"}, damage(rng.choice(pictures), rng)
+        return (
+            rng.choice(["/predict", "/read", "/read?boxes=true"]),
+            {"Content-Type": "image/png"},
+            damage(rng.choice(pictures), rng),
+        )
 
     def many(rng):
         body = json.dumps({"pictures": rng.sample(texts, 2)}).encode()
-        return "/predict", {"Content-Type": "application/json"}, damage(body, rng)
+        return rng.choice(["/predict", "/read"]), {"Content-Type": "application/json"}, damage(body, rng)
 
     def form(rng):
         head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
@@ -58,7 +62,18 @@ def makers():
         return "/predict", {"Content-Type": "application/octet-stream"}, body
 
     def address(rng):
-        path = damage(rng.choice([b"/predict?model=lenet&top=3", b"/models", b"/drawings", b"/../a.png"]), rng)
+        path = damage(
+            rng.choice(
+                [
+                    b"/predict?model=lenet&top=3",
+                    b"/read?characters=0-9&boxes=false",
+                    b"/models",
+                    b"/drawings",
+                    b"/../a.png",
+                ]
+            ),
+            rng,
+        )
         path = "".join(chr(byte) if 33 <= byte < 127 else f"%{byte:02x}" for byte in path)
         return "/" + path.lstrip("/"), {"Content-Type": rng.choice(TYPES)}, pictures[0]
 

@@ -27,9 +27,10 @@ MAX_REGIONS = 2000  # in a picture; of more, the largest are read
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
 
 # Of a run of pieces: 1; the gaps within it; the number of cuts within it, and the ink that they cross; the same of the
-# cuts at its ends; its width and its height; the log-likelihood of its likeliest character; the logarithm of how
-# unsure that is. Lengths are in heights of the line. `python -m benchmarks.lines FOLDER --fit` learns the weights.
-WEIGHTS = np.array([-8.91, -24.05, 1.09, 3.43, -0.61, -1.79, -1.85, 8.57, 0.51, -0.76])
+# cuts at its ends; its width and its height; the cuts at its ends, if the line has few wide marks; the log-likelihood
+# of its likeliest character; the logarithm of how unsure that is. Lengths are in heights of the line.
+# `python -m benchmarks.lines FOLDER --fit --count 100` learns the weights.
+WEIGHTS = np.array([-2.33, -22.33, 0.14, 0.25, -1.55, -1.79, -6.0, 3.6, -0.74, 1.23, -0.62])
 MIXED = -2.5  # logarithm of how much seldomer a letter follows a digit, or a capital a small letter, within a word
 
 # Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
@@ -259,7 +260,7 @@ class Piece:
 
 
 def cut_line(ink, line, height, is_sure):
-    """Cut a line's marks, but those that are sure to be characters, into pieces: a list of `Piece` from left to right."""
+    """Cut a line's marks, but those sure to be characters, into pieces: a list of `Piece` from left to right."""
     pieces = []
     for mark, (main, parts) in enumerate(line):
         left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
@@ -280,7 +281,7 @@ def cut_line(ink, line, height, is_sure):
 
 
 def list_spans(pieces, height):
-    """List the runs of pieces that may be characters, (first, the one after the last), and the features of each, as of `WEIGHTS`."""
+    """List the runs of pieces that may be characters, (first, the one after the last), and features as of `WEIGHTS`."""
     spans, features = [], []
     for first in range(len(pieces)):
         box, gaps = pieces[first].box, 0.0
@@ -446,6 +447,7 @@ def rate_line(ink, line, slope, network, alphabet):
     heights = mains[:, 3] - mains[:, 1]
     is_high = heights >= 0.6 * heights.max()
     height = np.median(heights[is_high])
+    is_loose = np.median(mains[:, 2] - mains[:, 0]) < 0.9 * height
     is_sure = np.ones(len(line), bool)
     while True:
         pieces = cut_line(ink, line, height, is_sure)
@@ -464,7 +466,7 @@ def rate_line(ink, line, slope, network, alphabet):
     base, capital = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[is_high]), height
     for _ in range(2):
         placed = logs + fit_heights(tops, bottoms, groups, base, capital)
-        rated = np.column_stack([features, placed.max(axis=1), doubt])
+        rated = np.column_stack([features, features[:, 4] * is_loose, placed.max(axis=1), doubt])
         path = best_path(len(pieces), spans, rated @ WEIGHTS)
         base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
     return Candidates(pieces, spans, rated, images, boxes, placed, capital)
@@ -544,7 +546,7 @@ def read_text(image, network, alphabet):
 
 
 def shows_several(image):
-    """Tell whether a picture, grey levels of Pillow, seems to show several characters side by side: no network is asked."""
+    """Tell whether a picture, grey levels of Pillow, seems to show several characters side by side."""
     small = image.copy()
     small.thumbnail((200, 200))
     ink = _drop_surroundings(find_ink(np.asarray(small)))

@@ -3,9 +3,8 @@
 import numpy as np
 
 from emnist.data.classes import classes_of
-from emnist.data.datasets import RAW, SPLIT, load_emnist, paths
+from emnist.data.datasets import RAW, SPLIT, load_emnist
 from emnist.data.files import load_json, write_array, write_csv, write_json
-from emnist.data.idx import load_labels
 from emnist.data.subsets import partition, statistics
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
@@ -17,7 +16,8 @@ RARE = 10  # of so many images, one is for validation
 def main(params):
     classes = classes_of(params.dataset)
     images, labels = load_emnist("train", params.sizes[params.size].train, params.seed, classes=len(classes))
-    check_counts(labels, len(load_labels(paths(RAW, "emnist-byclass-test")[1], len(classes))), params)
+    source = load_json(RAW / "source.json")
+    check_counts(labels, source["test_images"], params)
     parts = partition(labels, params.seed)
     pixel_stats = statistics(images)
 
@@ -29,7 +29,7 @@ def main(params):
     write_json(
         "metrics/split.json",
         {
-            "source": load_json(RAW / "source.json")["title"].removeprefix("the "),
+            "source": source["title"].removeprefix("the "),
             "images": {"train": len(labels)} | {name: len(indices) for name, indices in parts.items()},
             **pixel_stats,
         },

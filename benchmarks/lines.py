@@ -12,15 +12,21 @@ white, tilted by up to 2.5 degrees. Capitals, digits and letters such as b are a
 - mixed: words with a capital, and numbers; also but for case
 
 The accuracy is 100 less the edit distance in % of the characters.
+
+With --fit, prints `emnist.reading.text.WEIGHTS` as lines of training characters teach them: those under which the right
+paths through the pieces of the lines are likeliest, as in a conditional random field.
 """
 
 import argparse
 
 import numpy as np
 from PIL import Image
+from scipy.optimize import minimize
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist
+from emnist.reading import text as reading
+from emnist.reading.alphabet import Alphabet
 from emnist.reading.reader import DEFAULT, Reader
 from emnist.utils.errors import UserError, run_cli
 
@@ -37,9 +43,12 @@ def main():
     parser.add_argument("--count", type=int, default=200, help="lines of each kind (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fit", action="store_true", help="learn the weights instead, from training characters")
     options = parser.parse_args()
     reader = Reader(options.model)
-    images, labels = load_emnist(options.part, folder=options.folder)
+    images, labels = load_emnist("train" if options.fit else options.part, folder=options.folder)
+    if options.fit:
+        return print(fit(reader, images, labels, options.count, np.random.default_rng(options.seed)).round(2).tolist())
     print("| lines | accuracy in % | but for case | lines without an error |\n| --- | --- | --- | --- |")
     for kind, characters in KINDS.items():
         rng = np.random.default_rng(options.seed)
@@ -99,6 +108,66 @@ def distance(first, second):
         for j, b in enumerate(second, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
     return row[-1]
+
+
+def fit(reader, images, labels, count, rng):
+    samples = []
+    for kind in KINDS:
+        for _ in range(count):
+            levels, _, drawn = draw_line(kind, images, labels, rng, tilt=0)
+            scale = reading.HEIGHT / max(each.shape[0] for *_, each in drawn)
+            size = [round(scale * side) for side in levels.shape[::-1]]
+            ink = reading.find_ink(np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BICUBIC)))
+            lines, slope = reading.find_lines(ink.regions)
+            if len(lines) == 1:
+                alphabet = Alphabet(reader.network.classes, KINDS[kind])
+                sample = reading.rate_line(ink, lines[0], slope, reader.network, alphabet)
+                overlaps = [overlap(ink, sample.pieces[a:b], drawn, scale) for a, b in sample.spans]
+                right = reading.best_path(len(sample.pieces), sample.spans, np.array(overlaps) - 0.6)
+                if min(overlaps[each] for each in right) > 0.6:
+                    samples.append((len(sample.pieces), sample.spans, sample.features, right))
+    scale = np.concatenate([features for _, _, features, _ in samples]).std(axis=0)
+    scale[scale == 0] = 1
+    start = np.zeros(len(scale))
+    return minimize(loss, start, (samples, scale), jac=True, method="L-BFGS-B", options={"maxiter": 60}).x / scale
+
+
+def overlap(ink, pieces, drawn, scale):
+    """Compute the largest intersection over union of pieces together and a character that was drawn."""
+    left, top, right, bottom = reading.union(np.array([piece.box for piece in pieces]))
+    own = np.zeros((bottom - top, right - left), bool)
+    for piece in pieces:
+        x0, y0, x1, y1 = piece.box - (left, top, left, top)
+        own[y0:y1, x0:x1] |= piece.strength > 0.4
+    best = 0
+    for x, y, drawing in drawn:
+        height, width = drawing.shape
+        rows = ((np.arange(top, bottom) + 0.5) / scale - y).astype(int)
+        columns = ((np.arange(left, right) + 0.5) / scale - x).astype(int)
+        inside = ((0 <= rows) & (rows < height))[:, None] & (0 <= columns) & (columns < width)
+        shown = inside & (drawing[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)] > 0.4)
+        both = (shown & own).sum()
+        best = max(best, both / (own.sum() + (drawing > 0.4).sum() * scale**2 - both))
+    return best
+
+
+def loss(weights, samples, scale, decay=1e-3):
+    """Compute the mean negative log-likelihood of the right paths, and its gradient, by the forward-backward algorithm."""
+    total, gradient = 0.0, np.zeros_like(weights)
+    for count, spans, features, right in samples:
+        features = features / scale
+        scores = features @ weights
+        before, after = np.full(count + 1, -np.inf), np.full(count + 1, -np.inf)
+        before[0] = after[count] = 0
+        for score, (first, end) in zip(scores, spans):
+            before[end] = np.logaddexp(before[end], before[first] + score)
+        for score, (first, end) in zip(scores[::-1], spans[::-1]):
+            after[first] = np.logaddexp(after[first], after[end] + score)
+        first, end = np.transpose(spans)
+        likely = np.exp(before[first] + scores + after[end] - after[0])
+        total += after[0] - scores[right].sum()
+        gradient += likely @ features - features[right].sum(axis=0)
+    return total / len(samples) + decay * weights @ weights, gradient / len(samples) + 2 * decay * weights
 
 
 if __name__ == "__main__":

@@ -128,8 +128,7 @@ def predict(readers, names, top, errors, alphabet):
         for file in files[start : start + BATCH]:
             try:
                 with c_stderr_dropped():
-                    image = read_picture(file)
-                found.append((file, image))
+                    found.append((file, read_picture(file, next(iter(readers.values())))))
             except UserError as error:
                 report(error)
         if not found:
@@ -138,8 +137,7 @@ def predict(readers, names, top, errors, alphabet):
         columns = [reader.predict_images(images, **alphabet) for reader in readers.values()]
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
-                answer = {"character": prediction.character} if prediction.min_probability else {}
-                yield {"file": file, "network": network, **answer, "predictions": prediction.guesses(top)}
+                yield {"file": file, "network": network, **prediction.answer(), "predictions": prediction.guesses(top)}
 
 
 @contextmanager
@@ -184,10 +182,19 @@ def find_files(name, report):
     return sorted(found)
 
 
-def read_picture(name):
-    from emnist.reading.pictures import read_character
+def read_picture(name, reader):
+    """Read a picture of one character; if it shows several, standard error says so."""
+    from emnist.reading.pictures import open_grey, read_character
+    from emnist.reading.text import shows_several
 
-    return read_character(standard_input(), "standard input") if name == "-" else read_character(name)
+    shown = "standard input" if name == "-" else printable(name)
+    grey = open_grey(standard_input() if name == "-" else name, shown)
+    character = read_character(grey, shown)
+    if shows_several(grey):
+        found = [each for line in reader.read(grey) for each in line.characters if each.probabilities[0][1] > 0.5]
+        if len(found) > 1:
+            print(f"{shown} shows {len(found)} characters: `emnist read {shown}` reads them", file=sys.stderr)
+    return character
 
 
 def standard_input():

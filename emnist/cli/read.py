@@ -40,7 +40,7 @@ def read(reader, options, alphabet, errors):
     Yields
     ------
     dict
-        ``file`` and ``lines``, a list of dict as `values_of` gives.
+        ``file`` and ``lines``, a list of what `emnist.reading.text.Line.values` gives.
     """
 
     def report(error):
@@ -59,23 +59,9 @@ def read(reader, options, alphabet, errors):
                     note.category.__name__ == "TextWarning"
                 ):  # others are Pillow's, about what a file holds besides pixels
                     print(f"note: {note.message}", file=sys.stderr)
-            yield {"file": file, "lines": [values_of(line) for line in lines]}
+            yield {"file": file, "lines": [line.values() for line in lines]}
         except UserError as error:
             report(error)
-
-
-def values_of(line, top=3):
-    """Give a line as JSON values: ``field``, ``text``, ``probability`` and ``characters``, each with its guesses."""
-    characters = [
-        {
-            "box": each.box,
-            "guesses": [
-                {"character": character, "probability": value} for character, value in each.probabilities[:top]
-            ],
-        }
-        for each in line.characters
-    ]
-    return {"field": line.field, "text": line.text, "probability": line.probability, "characters": characters}
 
 
 def write_text(pages):

@@ -43,6 +43,10 @@ class Prediction:
         character, probability = self.probabilities[0]
         return character if probability >= self.min_probability else "?"
 
+    def answer(self) -> dict[str, str]:
+        """Return ``character`` as a JSON value where a `min_probability` is given; else nothing."""
+        return {"character": self.character} if self.min_probability else {}
+
     def guesses(self, top: int) -> list[dict[str, str | float]]:
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
         return [{"character": character, "probability": value} for character, value in self.probabilities[:top]]

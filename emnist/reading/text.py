@@ -15,17 +15,22 @@ HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 MAX_TILT = np.tan(np.radians(3.5))
 SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
+CUTS_APART, MOST_CUTS, MOST_INK = (
+    0.12,
+    6,
+    0.6,
+)  # distance, number a height of width, ink crossed; in heights of the line
 SURE = np.log(0.95)  # a region that is a character with this probability is not cut
-MAX_PIECES = 7  # of one character
+MAX_PIECES = 10  # of one character
 MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
-CUT, CUT_INK, GAP, MERGE = (
-    0.6,
-    2.0,
-    3.0,
-    1.5,
-)  # costs of a cut, its length, a gap within a character, a part, in logarithms
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
+
+# Of a run of pieces: 1; the gaps within it; the number of cuts within it, and the ink that they cross; the same of the
+# cuts at its ends; its width and its height; the log-likelihood of its likeliest character; the logarithm of how
+# unsure that is. Lengths are in heights of the line. `python -m benchmarks.lines FOLDER --fit` learns the weights.
+WEIGHTS = np.array([-8.91, -24.05, 1.09, 3.43, -0.61, -1.79, -1.85, 8.57, 0.51, -0.76])
+MIXED = -2.5  # logarithm of how much seldomer a letter follows a digit, or a capital a small letter, within a word
 
 # Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
 # `emnist.sources.sample`; of a character in none of these, nothing is assumed.
@@ -89,6 +94,17 @@ class Line:
     def probability(self) -> float:
         """The least of the characters' probabilities; 1 where nothing is written."""
         return min((each.probabilities[0][1] for each in self.characters), default=1.0)
+
+    def values(self, top: int = 3) -> dict:
+        """Return JSON values: ``field``, ``text``, ``probability``, and ``characters``, each with its `top` guesses."""
+        characters = [
+            {
+                "box": each.box,
+                "guesses": [{"character": c, "probability": value} for c, value in each.probabilities[:top]],
+            }
+            for each in self.characters
+        ]
+        return {"field": self.field, "text": self.text, "probability": self.probability, "characters": characters}
 
 
 @dataclass(frozen=True)
@@ -220,8 +236,10 @@ class Piece:
     left, top : int
     mark : int
         The number of the region that it is, or is cut from.
-    cost : float
-        Of the cut that parts it from the piece before it; 0 without one.
+    is_cut : bool
+        Whether a cut parts it from the piece before it.
+    crossed : float
+        The ink on that cut, in heights of the line.
     is_sure : bool
         Whether it is a character by itself.
     """
@@ -230,7 +248,8 @@ class Piece:
     left: int
     top: int
     mark: int
-    cost: float
+    is_cut: bool
+    crossed: float
     is_sure: bool
 
     @property
@@ -243,43 +262,46 @@ def cut_line(ink, line, height, is_sure):
     """Cut a line's marks, but those that are sure to be characters, into pieces: a list of `Piece` from left to right."""
     pieces = []
     for mark, (main, parts) in enumerate(line):
-        left, top, right, bottom = _union(ink.regions.boxes[[main, *parts]])
+        left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
         own = np.isin(ink.regions.labels[top:bottom, left:right], [main, *parts])
         cuts = [] if is_sure[mark] else _find_cuts(own, height)
         y, x = np.indices(own.shape)
         which = sum((x - slant * (len(own) / 2 - y) >= column for column, slant, _ in cuts), np.zeros(own.shape, int))
-        for number, cost in enumerate([0.0, *(cost for *_, cost in cuts)]):
+        for number, crossed in enumerate([0.0, *(ink for *_, ink in cuts)]):
             piece = own & (which == number)
             rows, columns = np.flatnonzero(piece.any(axis=1)), np.flatnonzero(piece.any(axis=0))
             if len(rows):
                 part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
                 strength = np.where(piece, ink.strength[top:bottom, left:right], 0)[part]
-                pieces.append(Piece(strength, left + columns[0], top + rows[0], mark, cost, is_sure[mark]))
+                pieces.append(
+                    Piece(strength, left + columns[0], top + rows[0], mark, number > 0, crossed, is_sure[mark])
+                )
     return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
 
 
 def list_spans(pieces, height):
-    """List the runs of pieces that may be characters: (first, the one after the last, cost)."""
-    spans = []
+    """List the runs of pieces that may be characters, (first, the one after the last), and the features of each, as of `WEIGHTS`."""
+    spans, features = [], []
     for first in range(len(pieces)):
-        box, inner = pieces[first].box, 0.0
-        for last in range(first, min(first + MAX_PIECES, len(pieces))):
-            run, other = pieces[first : last + 1], pieces[last].box
-            gap = max(0, other[0] - box[2]) / height
-            box = _union(np.array([box, other]))
-            if last > first:
-                if gap > 0.3 or box[2] - box[0] > 1.5 * height or sum(piece.is_sure for piece in run) > 1:
-                    break
-                inner += GAP * gap + MERGE * (pieces[last].mark != pieces[last - 1].mark)
-            before = [piece.mark for piece in pieces[:first]]
-            cuts = sum(
-                p.cost for n, p in enumerate(run) if p.mark in before and p.mark not in [q.mark for q in run[:n]]
-            )
-            spans.append((first, last + 1, inner + cuts))
-    return spans
+        box, gaps = pieces[first].box, 0.0
+        for end in range(first + 1, min(first + MAX_PIECES, len(pieces)) + 1):
+            run, after = pieces[first:end], pieces[end : end + 1]
+            gap = max(0, pieces[end - 1].box[0] - box[2]) / height
+            gaps += gap
+            box = union(np.array([box, pieces[end - 1].box]))
+            width, tall = (box[2:] - box[:2]) / height
+            inner = [piece.crossed for piece in run[1:] if piece.is_cut]
+            outer = [piece.crossed for piece in (*run[:1], *after) if piece.is_cut]
+            is_mark = not outer and len(inner) == len(run) - 1
+            if len(run) > 1 and (gap > 0.3 or width > 1.5 or sum(piece.is_sure for piece in run) > 1):
+                break
+            if len(run) == 1 or is_mark or (tall >= 0.4 and width <= 1.2):
+                spans.append((first, end))
+                features.append((1, gaps, len(inner), sum(inner), len(outer), sum(outer), width, tall))
+    return spans, np.array(features, float)
 
 
-def _union(boxes):
+def union(boxes):
     return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
 
 
@@ -297,18 +319,18 @@ def _find_cuts(mask, height):
         lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
         edge = max(2, int(0.12 * height))
         for column in range(edge, width - edge):
-            if smooth[column] <= lowest[column] and smooth[column] < 0.35 * height:
+            if smooth[column] <= lowest[column] and smooth[column] < MOST_INK * height:
                 found.append((profile[column] / height, column, slant))
-    kept, most = [], 5 * width / height
+    kept, most = [], MOST_CUTS * width / height
     for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
-        if all(abs(column - other) >= 0.14 * height for other, _, _ in kept) and len(kept) < most:
-            kept.append((column, slant, CUT + CUT_INK * ink))
+        if all(abs(column - other) >= CUTS_APART * height for other, _, _ in kept) and len(kept) < most:
+            kept.append((column, slant, ink))
     return sorted(kept)
 
 
 def _draw(pieces):
     """Draw pieces together as the networks see a character, uint8 (28, 28), and give their box."""
-    left, top, right, bottom = box = _union(np.array([piece.box for piece in pieces]))
+    left, top, right, bottom = box = union(np.array([piece.box for piece in pieces]))
     sheet = np.zeros((bottom - top, right - left), np.float32)
     for piece in pieces:
         x0, y0, x1, y1 = piece.box - (left, top, left, top)
@@ -320,8 +342,8 @@ def best_path(count, spans, scores):
     """Choose the spans that follow each other from the first piece to the last with the largest sum of scores."""
     best, back = np.full(count + 1, -np.inf), [None] * (count + 1)
     best[0] = 0
-    for number, (first, end, cost) in enumerate(spans):  # in order of their first pieces
-        value = best[first] + scores[number] - cost
+    for number, (first, end) in enumerate(spans):  # in order of their first pieces
+        value = best[first] + scores[number]
         if value > best[end]:
             best[end], back[end] = value, number
     path, end = [], count
@@ -390,45 +412,108 @@ def _character(alphabet, row, box, image, place, follows_blank=False):
     return Character(guesses, box, image, bool(follows_blank))
 
 
-def read_line(ink, line, slope, network, alphabet):
-    """Read a line that `find_lines` has found: a list of `Character`."""
+@dataclass(frozen=True)
+class Candidates:
+    """What the characters of a line may be.
 
-    def classify(pieces, spans):
-        images, boxes = zip(*(_draw(pieces[first:end]) for first, end, _ in spans))
-        return (
-            np.stack(images),
-            np.stack(boxes),
-            np.log(alphabet.restrict(network.probabilities(np.stack(images))) + 1e-6),
-        )
+    Attributes
+    ----------
+    pieces : list of Piece
+    spans : list of (int, int)
+        Runs of pieces: the first, and the one after the last.
+    features : numpy.ndarray of float, shape (spans, features)
+        As of `WEIGHTS`.
+    images : numpy.ndarray of uint8, shape (spans, 28, 28)
+    boxes : numpy.ndarray of int, shape (spans, 4)
+    logs : numpy.ndarray of float, shape (spans, characters)
+        Log-likelihoods, given the height and place in the line.
+    capital : float
+        The height of a capital.
+    """
 
+    pieces: list
+    spans: list
+    features: np.ndarray
+    images: np.ndarray
+    boxes: np.ndarray
+    logs: np.ndarray
+    capital: float
+
+
+def rate_line(ink, line, slope, network, alphabet):
+    """List the `Candidates` for the characters of a line that `find_lines` has found."""
     mains = ink.regions.boxes[[main for main, _ in line]]
     heights = mains[:, 3] - mains[:, 1]
-    height = np.median(heights[heights >= 0.6 * heights.max()])
-    pieces = cut_line(ink, line, height, np.ones(len(line), bool))
-    spans = [(number, number + 1, 0.0) for number in range(len(pieces))]
-    images, boxes, logs = classify(pieces, spans)
-    is_sure = (logs.max(axis=1) > SURE) & (boxes[:, 2] - boxes[:, 0] < 0.9 * height)
-    if not is_sure.all() and len(line) <= MAX_MARKS:
-        marks = np.array([piece.mark for piece in pieces])
-        pieces = cut_line(ink, line, height, is_sure[np.argsort(marks)])
-        spans = list_spans(pieces, height)
-        images, boxes, logs = classify(pieces, spans)
-    groups = groups_of(alphabet.characters)
+    is_high = heights >= 0.6 * heights.max()
+    height = np.median(heights[is_high])
+    is_sure = np.ones(len(line), bool)
+    while True:
+        pieces = cut_line(ink, line, height, is_sure)
+        spans, features = list_spans(pieces, height)
+        images, boxes = map(np.stack, zip(*(_draw(pieces[first:end]) for first, end in spans)))
+        logs = np.log(alphabet.restrict(network.probabilities(images)) + 1e-6)
+        if not is_sure.all() or len(line) > MAX_MARKS:
+            break
+        is_sure[[piece.mark for piece in pieces]] = (logs.max(axis=1) > SURE) & (features[:, 6] < 0.9)
+        if is_sure.all():
+            break
+    doubt = np.log(1.001 - np.exp(logs.max(axis=1)))
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
-    base = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[heights >= 0.6 * heights.max()])
-    path = best_path(len(pieces), spans, (logs + fit_heights(tops, bottoms, groups, base, height)).max(axis=1))
-    base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
-    logs = logs + fit_heights(tops, bottoms, groups, base, capital)
-    path = best_path(len(pieces), spans, logs.max(axis=1))
-    rows = np.exp(logs[path] - logs[path].max(axis=1, keepdims=True))
-    rows /= rows.sum(axis=1, keepdims=True)
-    gaps = np.append(0, boxes[path][1:, 0] - boxes[path][:-1, 2])
-    is_wide = alphabet.blank & (gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0))
+    groups = groups_of(alphabet.characters)
+    base, capital = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[is_high]), height
+    for _ in range(2):
+        placed = logs + fit_heights(tops, bottoms, groups, base, capital)
+        rated = np.column_stack([features, placed.max(axis=1), doubt])
+        path = best_path(len(pieces), spans, rated @ WEIGHTS)
+        base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
+    return Candidates(pieces, spans, rated, images, boxes, placed, capital)
+
+
+def read_line(ink, line, slope, network, alphabet):
+    """Read a line that `find_lines` has found: a list of `Character`."""
+    found = rate_line(ink, line, slope, network, alphabet)
+    path = best_path(len(found.pieces), found.spans, found.features @ WEIGHTS)
+    boxes = found.boxes[path]
+    gaps = np.append(0, boxes[1:, 0] - boxes[:-1, 2])
+    is_wide = gaps > max(BLANK * found.capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
+    rows = heed_neighbours(found.logs[path], is_wide, alphabet.characters)
     return [
-        _character(alphabet, row, boxes[span], images[span], ink.place, blank)
-        for row, span, blank in zip(rows, path, is_wide)
+        _character(alphabet, row, box, image, ink.place, blank and alphabet.blank)
+        for row, box, image, blank in zip(rows, boxes, found.images[path], is_wide)
     ]
+
+
+def heed_neighbours(logs, starts_word, characters):
+    """Compute probabilities given that digits, capitals and small letters seldom stand side by side in a word.
+
+    Parameters
+    ----------
+    logs : numpy.ndarray, shape (N, characters)
+        Log-likelihoods.
+    starts_word : numpy.ndarray of bool, shape (N,)
+    characters : sequence of str
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, characters)
+        By the forward-backward algorithm (Rabiner 1989, A tutorial on hidden Markov models).
+    """
+    kinds = np.array([each[0].isdigit() + 2 * each[0].isupper() + 3 * each[0].islower() for each in characters])
+    before, after = kinds[:, None], kinds[None]
+    seldom = (before != after) & (np.minimum(before, after) > 0) & ~((before == 2) & (after == 3))
+    change = np.where(seldom, MIXED, 0.0)
+    likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+    forward, backward = likely.copy(), np.ones_like(likely)
+    transitions = [np.ones_like(change) if start else np.exp(change) for start in starts_word]
+    for n in range(1, len(logs)):
+        forward[n] *= forward[n - 1] @ transitions[n]
+        forward[n] /= forward[n].sum()
+    for n in range(len(logs) - 1, 0, -1):
+        backward[n - 1] = transitions[n] @ (likely[n] * backward[n])
+        backward[n - 1] /= backward[n - 1].sum()
+    product = forward * backward
+    return product / product.sum(axis=1, keepdims=True)
 
 
 def read_text(image, network, alphabet):
@@ -456,6 +541,22 @@ def read_text(image, network, alphabet):
     return max(
         found, key=lambda lines: sum(each.probabilities[0][1] - 0.5 for line in lines for each in line), default=[]
     )
+
+
+def shows_several(image):
+    """Tell whether a picture, grey levels of Pillow, seems to show several characters side by side: no network is asked."""
+    small = image.copy()
+    small.thumbnail((200, 200))
+    ink = _drop_surroundings(find_ink(np.asarray(small)))
+    for line in find_lines(ink.regions)[0]:
+        boxes = ink.regions.boxes[[main for main, _ in line]]
+        heights = boxes[:, 3] - boxes[:, 1]
+        boxes = boxes[heights > 0.5 * heights.max()]
+        widths = boxes[:, 2] - boxes[:, 0]
+        apart = boxes[1:, 0] - boxes[:-1, 2] > -0.2 * np.minimum(widths[1:], widths[:-1])
+        if 1 < len(boxes) < 200 and apart.any():
+            return True
+    return False
 
 
 def find_writing(image, light_on_dark):

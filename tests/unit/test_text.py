@@ -125,15 +125,26 @@ def test_a_page_upside_down_is_told(reader):
         reader.read(page)
 
 
+def test_predict_says_where_a_picture_shows_several_characters(tmp_path, capsys):
+    several, one = str(tmp_path / "several.png"), str(tmp_path / "one.png")
+    write(["72541"]).save(several)
+    write(["i"]).save(one)
+    with pytest.raises(SystemExit) as ended:
+        run_command("predict", [several, one, "--model", "handwriting", "--format", "jsonl"])
+    printed = capsys.readouterr()
+    assert not ended.value.code and printed.err == f"{several} shows 5 characters: `emnist read {several}` reads them\n"
+    assert [json.loads(line)["file"] for line in printed.out.splitlines()] == [several, one]
+
+
 def test_unknown_characters_are_question_marks(reader):
     (line,) = reader.read(write([DIGITS]), characters="0-9", min_probability=1.1)
     assert line.text == 10 * "?" and line.characters[3].probabilities[0][0] == "3"
 
 
 def test_the_best_path_has_the_largest_sum():
-    spans = [(0, 1, 0.0), (0, 2, 0.5), (1, 2, 0.0), (2, 3, 0.0)]
-    assert best_path(3, spans, np.array([-1.0, -1.0, -1.0, -0.1])) == [1, 3]
-    assert best_path(3, spans, np.array([-0.5, -1.0, -0.5, -0.1])) == [0, 2, 3]
+    spans = [(0, 1), (0, 2), (1, 2), (2, 3)]
+    assert best_path(3, spans, np.array([-1.0, -1.5, -1.0, -0.1])) == [1, 3]
+    assert best_path(3, spans, np.array([-0.5, -1.5, -0.5, -0.1])) == [0, 2, 3]
 
 
 def run_read(arguments, capsys):

@@ -36,10 +36,10 @@ def check_images(raw, dataset):
     counts = np.bincount(labels, minlength=len(classes))
     if never := [c for c, count in zip(classes, counts) if not count]:
         shown = ", ".join(never[:10]) + (", ..." if len(never) > 10 else "")
-        doubts.append(
-            f"{len(never)} of the {len(classes)} classes have no training image ({shown}): if the files are of another data "
-            "set, set dataset in params.yaml"
-        )
+        doubt = f"{len(never)} of the {len(classes)} classes have no training image ({shown})"
+        if not isinstance(dataset, str):
+            raise UserError(f"{doubt}: add images, or leave the characters out of dataset in params.yaml")
+        doubts.append(f"{doubt}: if the files are of another data set, set dataset in params.yaml")
     if isinstance(dataset, str) and is_transposed(images, labels, dataset):
         doubts.append(
             "the images look as if rows and columns were swapped, so a network reads them better transposed: set "

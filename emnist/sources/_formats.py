@@ -242,12 +242,6 @@ def _find_pictures(folder, dataset):
     listed = [_list_pictures(part, dataset, names) for part in (train, test) if part.is_dir()]
     if not any(listed):
         return None
-    there = {label for _, label in listed[0]}
-    if lacking := [character for label, character in enumerate(classes_of(dataset)) if label not in there]:
-        raise UserError(
-            f"{train} should hold pictures of each character in dataset, but has none of {', '.join(lacking[:20])}: add "
-            "them, or leave the characters out of dataset in params.yaml"
-        )
 
     def load():
         parts = [_read_pictures(part) for part in listed]

@@ -7,6 +7,7 @@ from joblib import parallel_config
 from pipeline_helpers import REPOSITORY
 
 from emnist.data import idx
+from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import EMNIST_PARTS, load_emnist, paths
 from emnist.params import check_params
 from emnist.sources import sample
@@ -53,6 +54,8 @@ def test_classes_that_never_occur_and_images_in_both_parts_are_told(rendered, tm
     test = np.append(test_images, images[few][:3], axis=0), np.append(test_labels, labels[few][:3])
     never, twice = check_images(write(tmp_path, (images[few], labels[few]), test), "byclass")
     assert never.startswith("2 of the 62 classes have no training image (y, z): if the files are of another data set")
+    with pytest.raises(UserError, match="2 of the 62 classes have no training image .y, z.: add images, or leave"):
+        check_images(tmp_path, list(CHARACTERS))
     assert twice.startswith("3 of 153 test images are also among the training images")
 
 

@@ -14,16 +14,16 @@ ROOT = Path(__file__).parents[2]
 # Python runs it first in each process, since it is called sitecustomize.
 HIDE = """
 import ctypes, os, signal, subprocess, sys, types
-for module in ("fcntl", "grp", "pwd", "resource", "termios"):
-    sys.modules[module] = None
-for module, names in (
-    (os, ("fork", "forkpty", "geteuid", "getpgid", "getuid", "killpg", "mkfifo", "sched_getaffinity", "setsid")),
-    (signal, ("SIGALRM", "SIGHUP", "alarm", "pthread_sigmask", "setitimer")),
-):
-    for name in names:
-        delattr(module, name)
-sys.modules["msvcrt"] = types.SimpleNamespace(locking=lambda file, mode, length: None, LK_NBLCK=2)
-ctypes.CDLL = None  # through which prctl is called
+if sys.platform != "win32":
+    for module in ("fcntl", "grp", "pwd", "resource", "termios"):
+        sys.modules[module] = None
+    for name in ("fork", "forkpty", "geteuid", "getpgid", "getuid", "killpg", "mkfifo", "sched_getaffinity", "setsid"):
+        if hasattr(os, name):
+            delattr(os, name)
+    for name in ("SIGALRM", "SIGHUP", "alarm", "pthread_sigmask", "setitimer"):
+        delattr(signal, name)
+    sys.modules["msvcrt"] = types.SimpleNamespace(locking=lambda file, mode, length: None, LK_NBLCK=2)
+    ctypes.CDLL = None  # through which prctl is called
 """
 
 
@@ -39,6 +39,7 @@ def windows(tmp_path):
     }
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="is about what is hidden elsewhere")
 def test_what_is_hidden_is_missed(windows):
     done = subprocess.run([sys.executable, "-c", "import emnist.utils.stage, fcntl"], **windows, capture_output=True)
     assert "import of fcntl halted" in done.stderr

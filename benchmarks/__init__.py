@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads need
+from emnist.cli import names  # noqa: F401  for the arguments of benchmarks, as the next
+from emnist.cli.compare import numbers  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -15,16 +17,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 def make_parser(doc):
     """Make an argument parser that shows a module's docstring (str) as it is."""
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-
-
-def names(text):
-    """Split names (str) at their commas, for an argument."""
-    return text.split(",")
-
-
-def numbers(text):
-    """Split whole numbers (str) at their commas, for an argument."""
-    return [int(number) for number in text.split(",")]
 
 
 def print_row(*cells):

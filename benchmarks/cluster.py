@@ -25,8 +25,6 @@ from emnist.cluster.bundles import experiment_ref, git
 from emnist.cluster.connection import connect
 from emnist.figures.style import save, styled
 
-SIMULATED = "EMNIST_SIMULATED"  # the commit, its tree's entry of params.yaml
-
 
 def simulate_run(run):
     """Stand in for `emnist.cluster.worker.run_experiment`: make a commit with one metric, in place of training."""

@@ -8,10 +8,11 @@ images. One thread each; a second is one of processor time.
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from model_helpers import probabilities
 
 from benchmarks import make_parser, names, print_header, print_row
 from emnist.data.datasets import load_emnist
@@ -48,7 +49,7 @@ def main():
             for path, content in files.values():
                 path.write_bytes(content)
             size = sum(tensor.nbytes for tensor in model.state_dict().values())
-            contenders = {"PyTorch": (pytorch(model, metadata), size)}
+            contenders = {"PyTorch": (partial(probabilities, model, metadata), size)}
             for kind, (path, content) in files.items():
                 contenders[f"ONNX, {kind}"] = Network(path).probabilities, len(content)
             results = {kind: predict(images) for kind, (predict, _) in contenders.items()}
@@ -57,20 +58,6 @@ def main():
                 rates = [images_per_second(predict, images[:batch], options.seconds) for batch in BATCHES]
                 scores = [f"{100 * accuracy:.2f}", differing, f"{largest:.1g}"]
                 print_row(name, kind, f"{size:,}", *scores, *(f"{rate:,.0f}" for rate in rates))
-
-
-def pytorch(model, metadata):
-    """Return the function that `Network.probabilities` is, computed by PyTorch in single precision."""
-
-    @torch.inference_mode()
-    def predict(images):
-        parts = []
-        for batch in torch.from_numpy(images).split(256):
-            pixels = (batch[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
-            parts.append(model(pixels).softmax(1).numpy())
-        return np.concatenate(parts)
-
-    return predict
 
 
 def images_per_second(predict, images, seconds):

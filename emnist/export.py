@@ -1,5 +1,6 @@
 """Export of a trained network to ONNX."""
 
+import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -65,14 +66,17 @@ def to_onnx(model, metadata, **about):
     for node in proto.graph.node:  # it holds the lines of code, with their paths, that it comes from
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    helper.set_model_props(proto, {"architecture": metadata["model"], "classes": metadata["classes"], **about})
+    classes = metadata["classes"]
+    if not isinstance(classes, str):  # some are longer than a character
+        classes = json.dumps(classes, ensure_ascii=False)
+    helper.set_model_props(proto, {"architecture": metadata["model"], "classes": classes, **about})
     return proto
 
 
 def quantize(proto, images):
     """Quantise an exported network to 8-bit integers, by ONNX Runtime's static quantisation [1]_.
 
-    Weights are quantised by channel to 7 bits: with 8, processors without VNNI would saturate, and read otherwise. The
+    Weights are quantised by channel to 7 bits: with 8, processors without VNNI would saturate, and predict otherwise. The
     softmax stays in float32.
 
     Parameters

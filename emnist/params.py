@@ -1,10 +1,11 @@
 """The parameters of params.yaml."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
+from emnist.data.classes import check_dataset
 from emnist.models import ARCHITECTURES
 from emnist.models.pretrained import load_card, pretrained_names
 from emnist.sources import SOURCES, load_source
@@ -102,6 +103,7 @@ class Params(Section):
     """
 
     model: Literal[ARCHITECTURES]
+    dataset: Annotated[Any, AfterValidator(check_dataset)]
     source: Strings[Literal[SOURCES]]
     size: str
     recipe: str

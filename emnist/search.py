@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from emnist.cluster import requires_cluster_extra
+from emnist.data.classes import classes_of
 from emnist.models import build_model
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
@@ -67,9 +68,9 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
 
     Returned is the validation loss after the last epoch (float, in nats), None if the training diverged.
     """
-    # Always one thread, so that the result does not depend on the number of workers: two threads round differently.
+    # A trial has one thread, since two would round differently: its loss is the same beside any number of others.
     seed_torch(params.seed, "search")
-    model = build_model(params.model)
+    model = build_model(params.model, len(classes_of(params.dataset)))
     hardware = setup_hardware(params.compute, model, threads=1)
     recipe = trial_recipe(params, config)
     train = ImageBatches(images, labels, hardware, pixel_stats, train_indices, recipe.augmentations)
@@ -110,15 +111,16 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     """
     configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
     saved = checkpoint and checkpoint.load()
-    # By configuration, since another version of SciPy may draw others.
+    # Losses are kept by configuration, since another version of SciPy may draw others.
     known = dict(saved[1]) if saved else {}
     losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
     if cluster:
         split = mini_set(*split)
-        # Not each worker's own choice of what is fastest.
-        chosen = setup_hardware(params.compute, build_model(params.model), threads=1).as_dict()
+        # All workers take what is fastest here, in place of what is fastest on each.
+        model = build_model(params.model, len(classes_of(params.dataset)))
+        chosen = setup_hardware(params.compute, model, threads=1).as_dict()
         compute = params.compute.model_copy(update={name: chosen[name] for name in ("device", "precision")})
         params = params.model_copy(update={"compute": compute})
     missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}

@@ -3,13 +3,12 @@
 import torch
 from torch import nn
 
+from emnist.training.batches import ImageBatches
 from emnist.training.inference import BATCH, join_batches
 
 
-class Features:
-    """Batches of the features that a frozen network computes from labelled images.
-
-    Has the interface of `emnist.training.batches.ImageBatches`; the features are computed once.
+class Features(ImageBatches):
+    """Batches of the features that a frozen network computes from labelled images, once.
 
     Parameters
     ----------
@@ -25,28 +24,21 @@ class Features:
 
         def embed(batch):
             with self.hardware.autocast():
-                # Stored in the precision of the computation, since EnsNet has 18,000 features an image.
+                # Features keep the precision of the computation, since EnsNet has 18,000 of them an image.
                 return model.embed(batch).to(self.hardware.precision)
 
-        (self.features,) = join_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
+        (self.images,) = join_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
         self.labels = images.labels[images.indices]
         self.indices = torch.arange(len(self.labels), device=self.hardware.device)
 
-    def __len__(self):
-        return len(self.labels)
-
-    def eval_batches(self, batch_size):
-        """Yield features (B, F) of float32 and labels (B,) of int64 in order; the last batch may be smaller."""
-        yield from self._gather(self.indices, batch_size)
-
     def train_batches(self, batch_size, generator, augment=False):
-        """Yield batches as `eval_batches`, but shuffled. Features are never augmented, whatever `augment` is."""
+        """Yield shuffled batches, of which the last may be smaller. Features are never augmented."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
-        yield from self._gather(order, batch_size)
-
-    def _gather(self, order, batch_size):
         for indices in order.split(batch_size):
-            yield self.features[indices].float(), self.labels[indices].long()
+            yield self.images[indices].float(), self.labels[indices].long()
+
+    def _normalise(self, features):
+        return features
 
 
 class Head(nn.Module):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
@@ -19,34 +19,36 @@ MAX_LOSS = 0.002  # of the accuracy, at which the 8-bit network is still recomme
 
 
 def main(params):
+    classes = classes_of(params.dataset)
     model, metadata = load_model("data/weights/finetune.safetensors")
-    train_images, train_labels, _ = load_split()
-    images, labels = load_emnist("test", params.sizes[params.size].test, params.seed)
+    train_images, train_labels, _ = load_split(classes=len(classes))
+    images, labels = load_emnist("test", params.sizes[params.size].test, params.seed, classes=len(classes))
     # First, since `setup_hardware` then chooses again for the scores.
     write_json("metrics/export.json", score_exported(params.compute, model, metadata, images, labels))
 
     hardware = setup_hardware(params.compute, model)
     model = hardware.to_device(model)
     test = ImageBatches(images, labels, hardware, metadata)
-    train_scores, _ = score(model, ImageBatches(train_images, train_labels, hardware, metadata), train_labels, "train")
-    test_scores, predicted = score(model, test, labels, "test")
+    train = ImageBatches(train_images, train_labels, hardware, metadata)
+    train_scores, _ = score(model, train, train_labels, classes, "train")
+    test_scores, predicted = score(model, test, labels, classes, "test")
     scores = {"train": train_scores, "test": test_scores}
     if params.evaluate.tta:  # all other scores are without test-time augmentation
         top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), test)
-        scores["test_tta"] = classification_metrics(labels, top3)
-    write_csv("plots/per_class.csv", *per_class_table(labels, predicted, CHARACTERS))
+        scores["test_tta"] = classification_metrics(labels, top3, classes)
+    write_csv("plots/per_class.csv", *per_class_table(labels, predicted, classes))
     write_json("metrics/evaluate.json", scores)
 
 
-def score(model, batches, labels, part):
+def score(model, batches, labels, classes, part):
     """Score a model on one part of the images, and write its predictions."""
     top3, confidence, losses = predict_top3(model, batches)
     write_csv(
         f"data/predictions/{part}.csv",
         ["actual", "predicted", "confidence"],
         (
-            [CHARACTERS[label], CHARACTERS[classes[0]], f"{probability:.4f}"]
-            for label, classes, probability in zip(labels, top3, confidence)
+            [classes[label], classes[likely[0]], f"{probability:.4f}"]
+            for label, likely, probability in zip(labels, top3, confidence)
         ),
     )
     correct = top3[:, 0] == labels
@@ -56,7 +58,7 @@ def score(model, batches, labels, part):
         "share_at_99_accuracy": share_at_accuracy(confidence, correct),
     }
     rounded = {name: round(float(value), DECIMALS) for name, value in probabilistic.items()}
-    return classification_metrics(labels, top3) | rounded, top3[:, 0]
+    return classification_metrics(labels, top3, classes) | rounded, top3[:, 0]
 
 
 def score_exported(compute, model, metadata, images, labels):

@@ -1,6 +1,6 @@
 """Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import load_model
@@ -15,7 +15,8 @@ from emnist.utils.stage import run_stage
 
 
 def main(params):
-    images, labels, pixel_stats = load_split()
+    classes = classes_of(params.dataset)
+    images, labels, pixel_stats = load_split(classes=len(classes))
     recipe = finetune_recipe(params)
     model, _ = load_model("data/weights/pretrain.safetensors")
     hardware = setup_hardware(params.compute, model)
@@ -40,7 +41,8 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    save_weights("data/weights/finetune.safetensors", model, model=params.model, classes=CHARACTERS, **pixel_stats)
+    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
+    save_weights("data/weights/finetune.safetensors", model, **about)
     checkpoint.mark_complete("data/weights/finetune.safetensors")
 
 

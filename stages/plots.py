@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of
 from emnist.data.datasets import RAW, load_emnist, load_split
 from emnist.data.files import load_json
 from emnist.figures import calibration, characters, confusion, training
@@ -28,10 +28,12 @@ def main(params):
     source_title = load_json(RAW / "source.json")["title"]
     title = f"{params.model} on {source_title}"
     rng = np.random.default_rng(params.seed)
-    draw_confusion(title)
-    draw_predictions(title, *load_emnist("test", params.sizes[params.size].test, params.seed), rng)
+    classes = classes_of(params.dataset)
+    test = load_emnist("test", params.sizes[params.size].test, params.seed, classes=len(classes))
+    draw_confusion(title, classes)
+    draw_predictions(title, classes, *test, rng)
     draw_augmentation(params, rng)
-    table = load_predictions("test")
+    table = load_predictions("test", classes)
     calibration.reliability_diagram(
         "plots/reliability.png",
         table["confidence"].to_numpy(),
@@ -48,35 +50,35 @@ def main(params):
     training.search_trials("plots/search.png", trials, f"{title}: random search, {len(trials)} trials")
 
 
-def draw_confusion(title):
-    labels, predictions = classes_of("test")
-    for name, part in [("training", classes_of("train")), ("test", (labels, predictions))]:
+def draw_confusion(title, classes):
+    labels, predictions = labels_of("test", classes)
+    for name, part in [("training", labels_of("train", classes)), ("test", (labels, predictions))]:
         actual, predicted = part
         confusion.confusion_heat_map(
             f"plots/confusion-{name.removesuffix('ing')}.png",
             actual,
             predicted,
-            CHARACTERS,
+            classes,
             f"{title}: {len(actual):,} {name} images, {np.mean(actual == predicted):.2%} read correctly",
         )
     confusion.confused_pairs(
         "plots/confused-pairs.png",
         labels,
         predictions,
-        CHARACTERS,
+        classes,
         f"{title}: the most frequent confusions of test images",
     )
 
 
-def classes_of(part):
+def labels_of(part, classes):
     """Load the true and the predicted classes, as numbers, of one part of the images."""
-    table = load_predictions(part)[["actual", "predicted"]]
-    return table.map(CHARACTERS.index).to_numpy().T
+    table = load_predictions(part, classes)[["actual", "predicted"]]
+    return table.map(classes.index).to_numpy().T
 
 
-def draw_predictions(title, images, labels, rng):
-    predictions = load_predictions("test")
-    if [CHARACTERS[label] for label in labels] != list(predictions["actual"]):
+def draw_predictions(title, classes, images, labels, rng):
+    predictions = load_predictions("test", classes)
+    if [classes[label] for label in labels] != list(predictions["actual"]):
         raise UserError(
             "data/predictions/test.csv should have one row for each test image, "
             "but was made from other images: run `dvc repro`"
@@ -92,7 +94,8 @@ def draw_predictions(title, images, labels, rng):
 
 
 def draw_augmentation(params, rng):
-    images, labels, _ = load_split()
+    classes = classes_of(params.dataset)
+    images, labels, _ = load_split(classes=len(classes))
     first_of_each_class = np.unique(labels, return_index=True)[1]
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
     originals = torch.from_numpy(images[chosen])[:, None].float()  # 0 to 255, as in training
@@ -103,23 +106,24 @@ def draw_augmentation(params, rng):
     characters.augmentation_grid(
         "plots/augmentation.png",
         torch.cat([originals, augmented.view(-1, 9, 28, 28)], dim=1).numpy() / 255,
-        [CHARACTERS[label] for label in labels[chosen]],
+        [classes[label] for label in labels[chosen]],
         f"Augmentation: {', '.join(map(str, augmentations(params))) or 'none'}",
     )
 
 
-def load_predictions(part):
+def load_predictions(part, classes):
     path = f"data/predictions/{part}.csv"
-    table = load_table(path, actual=str, predicted=str, confidence=float)
-    if not len(table) or not table[["actual", "predicted"]].isin(list(CHARACTERS)).all(axis=None):
+    # "NA" and the like are text here: they may be a class.
+    table = load_table(path, keep_default_na=False, actual=str, predicted=str, confidence=float)
+    if not len(table) or not table[["actual", "predicted"]].isin(classes).all(axis=None):
         raise UserError(f"{path} should name characters, but holds something else: delete it and run `dvc repro`")
     return table
 
 
-def load_table(path, **columns):
+def load_table(path, keep_default_na=True, **columns):
     """Load a CSV file; `columns` are the types of those that it must have, and the others are floats."""
     with explain_damage(path, "be a table", ValueError, OverflowError):
-        table = pd.read_csv(path, dtype=defaultdict(lambda: float, columns))
+        table = pd.read_csv(path, dtype=defaultdict(lambda: float, columns), keep_default_na=keep_default_na)
         if missing := columns.keys() - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         return table

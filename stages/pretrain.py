@@ -1,6 +1,6 @@
 """Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
 from emnist.data.files import load_json, write_csv, write_json
 from emnist.models import load_model
@@ -15,7 +15,8 @@ from emnist.utils.stage import run_stage
 
 
 def main(params):
-    images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
+    classes = classes_of(params.dataset)
+    images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation", classes=len(classes))
     config = load_json("data/search/best.json", *search_space(params))
     recipe = pretrain_recipe(params, config)
     model, _ = load_model("data/weights/initial.safetensors")
@@ -47,7 +48,8 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    save_weights("data/weights/pretrain.safetensors", model, model=params.model, classes=CHARACTERS, **pixel_stats)
+    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
+    save_weights("data/weights/pretrain.safetensors", model, **about)
     checkpoint.mark_complete("data/weights/pretrain.safetensors")
 
 

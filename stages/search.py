@@ -2,6 +2,7 @@
 
 import os
 
+from emnist.data.classes import classes_of
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
@@ -14,12 +15,14 @@ from emnist.utils.stage import run_stage
 
 
 def main(params):
-    hardware = setup_hardware(params.compute, build_model(params.model), threads=1)
+    classes = len(classes_of(params.dataset))
+    hardware = setup_hardware(params.compute, build_model(params.model, classes), threads=1)
     log(f"search: {params.model}; {hardware} a trial")
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.compute.workers == "auto" else params.compute.workers
     cluster = os.environ.get("EMNIST_SEARCH_CLUSTER")  # decides no result: docs/cluster.md
-    trials = random_search(params, load_split("mini-train", "mini-validation"), workers, checkpoint, cluster)
+    split = load_split("mini-train", "mini-validation", classes=classes)
+    trials = random_search(params, split, workers, checkpoint, cluster)
     best = best_config(trials)
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 

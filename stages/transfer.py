@@ -37,8 +37,8 @@ def main(params):
     write_json(
         "metrics/transfer.json",
         {
-            "train": classification_metrics(labels, predict_top3(head, features)[0], bymerge=False),
-            "test": classification_metrics(test_labels, predict_top3(model, test)[0], bymerge=False),
+            "train": classification_metrics(labels, predict_top3(head, features)[0], "0123456789"),
+            "test": classification_metrics(test_labels, predict_top3(model, test)[0], "0123456789"),
         },
     )
     checkpoint.mark_complete("data/weights/transfer.safetensors")

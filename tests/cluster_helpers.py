@@ -163,7 +163,7 @@ class Cluster:
         return process
 
 
-def wait_for(what, seconds=120):
+def wait_for(what, seconds=300):
     """Wait until a function gives something true, and return that."""
     end = time.monotonic() + seconds
     while not (found := what()):

@@ -10,14 +10,15 @@ EMNIST_NAMES = [
 MNIST_NAMES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
 
-def write_official(folder, names, count=70):
-    """Write files of images, different in each, and of as many labels."""
+def write_official(folder, names, count=70, first=0):
+    """Write files of images, different in each, and of as many labels, which count from `first`."""
     for name in names:
         rng = np.random.default_rng(list(name.encode()))
         if "images" in name:
             idx.write_images(folder / name, rng.integers(0, 256, (count, 28, 28), np.uint8))
         else:
-            idx.write_labels(folder / name, np.arange(count, dtype=np.uint8) % (62 if "emnist" in name else 10))
+            classes = 26 if "letters" in name else 62 if "emnist" in name else 10
+            idx.write_labels(folder / name, np.arange(count, dtype=np.uint8) % classes + first)
 
 
 def contents(folder):

@@ -1,9 +1,35 @@
-"""A real HTTP server on the loopback interface that misbehaves as told, for the tests of downloads."""
+"""Real servers on the loopback interface: one of HTTP that misbehaves as told, and others' programs."""
 
+import socket
+import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import sleep
+from time import monotonic, sleep
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def running(command, port, log):
+    """Run a server's program until the end of the block, once it accepts connections; its output goes to a file."""
+    with open(log, "w") as output:
+        server = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT)
+    end = monotonic() + 60
+    try:
+        while True:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None and monotonic() < end, open(log).read()
+            sleep(0.05)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @contextmanager

@@ -4,11 +4,11 @@ import numpy as np
 import yaml
 from pipeline_helpers import REPOSITORY
 
-from emnist.params import Params
+from emnist.params import check_params
 
 
-def small_search(trials, images=300):
-    """Make the parameters of a search for LeNet, and random images of which 300, at random places, are its mini set.
+def small_search(trials, images=300, model="lenet", **space):
+    """Make the parameters of a search, and random images of which 300, at random places, are its mini set.
 
     Returns
     -------
@@ -18,7 +18,8 @@ def small_search(trials, images=300):
     """
     values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     values["sizes"]["small"] |= {"trials": trials, "trial_epochs": 1}
-    params = Params.model_validate(values | {"model": "lenet", "recipe": "baseline"})
+    values["recipes"]["baseline"]["space"] |= space
+    params = check_params(values | {"model": model, "recipe": "baseline"})
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (images, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 62, images).astype(np.uint8)

@@ -137,7 +137,7 @@ def publish(options):
     }
     scores, rows = {}, []
     for name, each in predicted.items():
-        metrics = classification_metrics(*each, bymerge=name != "MNIST")
+        metrics = classification_metrics(*each, "0123456789" if name == "MNIST" else CHARACTERS)
         scores[name] = {metric: metrics[metric] for metric in SHOWN if metric in metrics}
         cells = [f"{100 * metrics[metric]:.2f}" if metric in metrics else "-" for metric in SHOWN]
         rows.append([name, f"{len(each[0]):,}", *cells])

@@ -13,6 +13,7 @@ from emnist.utils.names import check_name
 
 COMMANDS = {  # a module of this package: what it does
     "predict": "Recognise the character in each picture.",
+    "read": "Read the text in each picture: lines, or the fields of a form.",
     "serve": "Serve a page to draw characters on, and predictions to programs.",
     "page": "Write a page of static files that predicts in the browser, for any web server.",
     "compare": "Run what is missing of a comparison of architectures, wait, and write the report.",
@@ -55,7 +56,7 @@ def main():
     except ModuleNotFoundError as error:
         if error.name.split(".")[0] == "emnist":
             raise
-        wanted = {"predict": ".", "page": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
+        wanted = {"predict": ".", "read": ".", "page": ".", "serve": "'.[serve]'"}.get(name, "'.[train]'")
         raise UserError(
             f"`emnist {name}` needs {error.name}, which is not installed: run `pip install {wanted}` in the clone"
         ) from None

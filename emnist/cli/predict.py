@@ -22,11 +22,20 @@ MAX_INPUT = 100_000_000  # bytes of standard input
 
 
 def add_arguments(parser):
+    add_pictures(parser, "a picture of one character")
+    parser.add_argument(
+        "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
+    )
+    add_alphabet(parser)
+
+
+def add_pictures(parser, what):
+    """Add what names the pictures, the networks and the format of the output."""
     parser.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="a picture of one character, of any size, dark on light or light on dark; a folder of such pictures; "
+        help=f"{what}, of any size, dark on light or light on dark; a folder of such pictures; "
         "or - for one from standard input",
     )
     parser.add_argument(
@@ -38,10 +47,6 @@ def add_arguments(parser):
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--format", choices=["text", *WRITERS], default="text", help="default: %(default)s")
     formats.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
-    parser.add_argument(
-        "--top", type=int, default=3, metavar="N", help="guesses for each picture (default: %(default)s)"
-    )
-    add_alphabet(parser)
 
 
 def add_alphabet(parser):
@@ -123,8 +128,7 @@ def predict(readers, names, top, errors, alphabet):
         for file in files[start : start + BATCH]:
             try:
                 with c_stderr_dropped():
-                    image = read_picture(file)
-                found.append((file, image))
+                    found.append((file, read_picture(file, next(iter(readers.values())))))
             except UserError as error:
                 report(error)
         if not found:
@@ -133,8 +137,7 @@ def predict(readers, names, top, errors, alphabet):
         columns = [reader.predict_images(images, **alphabet) for reader in readers.values()]
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
-                answer = {"character": prediction.character} if prediction.min_probability else {}
-                yield {"file": file, "network": network, **answer, "predictions": prediction.guesses(top)}
+                yield {"file": file, "network": network, **prediction.answer(), "predictions": prediction.guesses(top)}
 
 
 @contextmanager
@@ -179,17 +182,26 @@ def find_files(name, report):
     return sorted(found)
 
 
-def read_picture(name):
-    from emnist.reading.pictures import read_character
+def read_picture(name, reader):
+    """Read a picture of one character; if it shows several, standard error says so."""
+    from emnist.reading.pictures import open_grey, read_character
+    from emnist.reading.text import shows_several
 
-    if name == "-":
-        content = sys.stdin.buffer.read(MAX_INPUT + 1)
-        if len(content) > MAX_INPUT:
-            raise UserError(
-                f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down"
-            )
-        return read_character(content, "standard input")
-    return read_character(name)
+    shown = "standard input" if name == "-" else printable(name)
+    grey = open_grey(standard_input() if name == "-" else name, shown)
+    character = read_character(grey, shown)
+    if shows_several(grey):
+        found = [each for line in reader.read(grey) for each in line.characters if each.probabilities[0][1] > 0.5]
+        if len(found) > 1:
+            print(f"{shown} shows {len(found)} characters: `emnist read {shown}` reads them", file=sys.stderr)
+    return character
+
+
+def standard_input():
+    content = sys.stdin.buffer.read(MAX_INPUT + 1)
+    if len(content) > MAX_INPUT:
+        raise UserError(f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down")
+    return content
 
 
 def write_text(predictions, several):

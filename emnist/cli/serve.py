@@ -18,7 +18,7 @@ def add_arguments(parser):
         type=names,
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first predicts unless a "
-        f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones)",
+        f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones of the same characters)",
     )
     parser.add_argument(
         "--keep",
@@ -54,22 +54,25 @@ def main(options):
             f"--root-path should begin with / and not end with it, such as /emnist, but is {options.root_path}"
         )
 
+    from emnist.reading.network import load_network
     from emnist.serve.drawings import Drawings
     from emnist.serve.server import serve
 
     networks = find_networks(options.model)
-    drawings = Drawings(options.keep) if options.keep else None
+    drawings = Drawings(options.keep, load_network(next(iter(networks.values()))).classes) if options.keep else None
     serve(networks, options.host, options.port, drawings, options.allowed_host, options.root_path, options.log)
 
 
 def find_networks(given):
     """Return each network's source, for `emnist.Reader`, by the name that the page shows; the first is the default."""
     from emnist.models.pretrained import pretrained_names
-    from emnist.reading.network import DEFAULT
+    from emnist.reading.network import DEFAULT, load_network
 
     if given is None:
         own = [EXPORTED] if Path(EXPORTED).exists() else []
         given = [*own, DEFAULT, *(name for name in pretrained_names() if name != DEFAULT)]
+        if own and load_network(EXPORTED).classes != load_network(DEFAULT).classes:
+            given = own  # the pretrained ones read other characters
     networks = {Path(source).stem: source for source in given}
     if len(networks) < len(given):
         raise UserError(f"--model should name different networks, but is {','.join(given)}: name each once")

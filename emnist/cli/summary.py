@@ -14,15 +14,18 @@ def add_arguments(parser):
 
 
 def main(options):
+    from emnist.data.classes import check_dataset, classes_of
     from emnist.data.files import load_json
 
     split, scores, transfer = (load_json(f"metrics/{name}.json") for name in ("split", "evaluate", "transfer"))
-    test = scores["test"]
+    test, merged = scores["test"], ""
+    if "bymerge_accuracy" in test:
+        merged = f"  {test['bymerge_accuracy']:7.2%}  where letters whose cases look alike count as one (ByMerge)\n"
+    params = scored_params()
     print(f"""
-{scored_model()}, trained on {split["images"]["train"]:,} images ({split["source"]})
-  {test["accuracy"]:7.2%}  test accuracy, 62 characters
-  {test["bymerge_accuracy"]:7.2%}  where letters whose cases look alike count as one (ByMerge)
-  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
+{params["model"]}, trained on {split["images"]["train"]:,} images ({split["source"]})
+  {test["accuracy"]:7.2%}  test accuracy, {len(classes_of(check_dataset(params["dataset"])))} characters
+{merged}  {test["top3_accuracy"]:7.2%}  where any of the three most probable characters counts
   {transfer["test"]["accuracy"]:7.2%}  test accuracy of the transfer to digits, with a new head
 
 Pictures: plots/*.png    All figures: dvc metrics show
@@ -38,11 +41,12 @@ This run differs from the committed one, as on another processor. To compare exp
           git commit -am "My run"           from then on, `main` is this run""")
 
 
-def scored_model():
-    """Return the name of the model whose scores are in metrics, as DVC recorded it; params.yaml may name another."""
+def scored_params():
+    """Return the model and the data set whose scores are in metrics, as DVC recorded them; params.yaml may name others."""
     from emnist.utils.schema import load_mapping
 
     try:
-        return load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]["model"]
+        params = load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]
+        return {name: params[name] for name in ("model", "dataset")}
     except (KeyError, TypeError):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

@@ -96,7 +96,7 @@ def add_experiment(bundle, commit, name):
         ((rev, found),) = (line.split() for line in lines if not line.startswith("-"))
         if found != ref:
             raise UserError(f"the bundle of {name} should hold {ref}, but holds {found:.80}")
-        # Checks the pack's digest and each object, and that nothing is missing that an object refers to.
+        # git checks the pack's digest and each object, and that nothing is missing that an object refers to.
         git("unpack-objects", "-q", "--strict", stdin=pack)
         shown = git("log", "--max-count=1", "--first-parent", "-m", "--format=%P%x00", "--name-only", "-z", rev)
         parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")

@@ -149,7 +149,7 @@ class Coordinator:
         self.waiting.remove(run)
         run.present = run.missed = 0
         key, spec = self.specify(run)
-        # A lambda, since Dask would send the function by reference.
+        # Dask sends a lambda by value; the function itself would go by reference.
         future = self.client.submit(lambda spec: worker.run_experiment(spec), spec, key=key, workers=[address])
         self.running[future] = run
         future.add_done_callback(self.ended.put)

@@ -48,7 +48,7 @@ def main():
             stages = plan_repro(get_active_graph(repo.index.graph), collect_stages(repo, ["dvc.yaml"]))
             for name in [stage.addressing for stage in stages]:
                 run_stage(repo, name)
-            # Finds nothing to run. `dvc exp save` would leave a pickle of DVC's own in the commit.
+            # All stages have run: this only commits. `dvc exp save` would commit a pickle of DVC's own, too.
             repo.experiments.run(name=run["name"])
         Path(run["folder"], "experiment.bundle").write_bytes(pack_experiment(run["commit"], run["name"]))
         if run["checkpoints"]:
@@ -88,7 +88,7 @@ def run_stage(repo, name):
         print(f"\0lock {key}", flush=True)
         _granted.get()
         pull_stage(repo, key)
-    # As `dvc exp run` does it, which adds what the stage writes to git.
+    # `dvc exp run` calls a stage in this way, which adds what it writes to git.
     repo.reproduce(name, single_item=True, repro_fn=BaseExecutor._repro_and_track)
     push_stage(repo, name, key)
     if key:

@@ -118,7 +118,7 @@ def read_results(experiment):
     return (
         {name: read_metrics(rev, name) for name in ("evaluate", "transfer", "search", "pretrain")},
         *(pd.read_csv(io.BytesIO(read_committed(rev, f"plots/{name}.csv"))) for name in ("pretrain", "trials")),
-        pd.read_csv(io.BytesIO(predictions), dtype={"actual": str, "predicted": str}),
+        pd.read_csv(io.BytesIO(predictions), dtype={"actual": str, "predicted": str}, keep_default_na=False),
     )
 
 
@@ -170,7 +170,7 @@ def is_process_alive(pid):
 
 def run_dvc(*command, **environment):
     """Run a command of DVC with some environment variables; raise `UserError` if it fails."""
-    # Its output goes to a file, since the workers that `dvc queue start` leaves behind would hold a pipe open.
+    # The output goes to a file, since the workers that `dvc queue start` leaves behind would hold a pipe open.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *command],

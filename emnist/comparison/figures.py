@@ -106,10 +106,10 @@ def confusions_of_models(path, predictions, characters, title):
     axes = figure.subplots(rows, 3, squeeze=False)
     for ax in axes.flat[len(predictions) :]:
         ax.set_axis_off()
-    for ax, (model, (labels, read)) in zip(axes.flat, predictions.items()):
-        image = ax.imshow(row_percent(labels, read, characters), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+    for ax, (model, (labels, predicted)) in zip(axes.flat, predictions.items()):
+        image = ax.imshow(row_percent(labels, predicted, characters), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         _name_groups(ax, characters)
-        ax.set_title(f"{model}: {np.mean(labels == read):.1%} read correctly")
+        ax.set_title(f"{model}: accuracy {np.mean(labels == predicted):.1%}")
     figure.supxlabel("predicted character")
     figure.supylabel("true character")
     figure.colorbar(

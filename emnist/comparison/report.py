@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind
 from emnist.comparison import figures
 from emnist.comparison.experiments import read_results
 from emnist.comparison.page import write_page
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import classes_of
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import build_model
 from emnist.sources import join_titles
@@ -51,7 +51,9 @@ def table(runs, costs):
     """
     columns = {}
     for model, group in runs.groupby("model", sort=False):
-        columns[model] = {f"{name} (%)": _mean(100 * group[column]) for name, column in SCORES.items()}
+        columns[model] = {
+            f"{name} (%)": _mean(100 * group[column]) for name, column in SCORES.items() if column in group
+        }
         columns[model] |= {name: f"{cost:,.0f}" for name, cost in costs[model].items()}
         columns[model]["runs"] = str(len(group))
     return pd.DataFrame(columns)
@@ -119,25 +121,25 @@ def read_runs(found):
     return pd.json_normalize(runs), parameters, *(pd.concat(each, ignore_index=True) for each in zip(*tables))
 
 
-def list_pictures(accuracies, costs, curves, trials, predictions, best):
+def list_pictures(accuracies, costs, curves, trials, predictions, best, classes):
     """List the pictures by their names: what draws each, from what, and its caption.
 
     Of the `best` models that can be compared, where they are two, the difference is drawn.
     """
     labels = {
-        model: [table[column].map(CHARACTERS.index).to_numpy() for column in ("actual", "predicted")]
+        model: [table[column].map(classes.index).to_numpy() for column in ("actual", "predicted")]
         for model, table in predictions.groupby("model", sort=False)
     }
     pictures = {
         "cost": (figures.accuracy_by_cost, (accuracies, costs), "Test accuracy against what a model costs"),
         "curves": (figures.curves_of_models, (curves,), "Validation while the models were pre-trained"),
         "search": (figures.searches_of_models, (trials,), "What mattered in the search for SGD's hyperparameters"),
-        "confusion": (figures.confusions_of_models, (labels, CHARACTERS), "What each model takes for what"),
+        "confusion": (figures.confusions_of_models, (labels, classes), "What each model takes for what"),
     }
     if len(best) == 2:
         pictures["difference"] = (
             figures.confusion_difference,
-            (*(labels[model] for model in best), CHARACTERS, best),
+            (*(labels[model] for model in best), classes, best),
             f"Where {best[1]} and {best[0]}, the best two, differ",
         )
     return pictures
@@ -161,8 +163,9 @@ def write_report(plan, found, speed=False):
         The table and the sentences, to be printed.
     """
     runs, parameters, *results = read_runs(found)
+    classes = classes_of(plan.params.dataset)
     accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
-    models = {model: build_model(model) for model in accuracies}
+    models = {model: build_model(model, len(classes)) for model in accuracies}
     costs = {
         model: {"parameters": count_parameters(built), "multiply-adds an image": multiply_adds(built)}
         for model, built in models.items()
@@ -178,7 +181,7 @@ def write_report(plan, found, speed=False):
         if plan.special[model]
     ]
     (FOLDER / "difference.png").unlink(missing_ok=True)
-    pictures = list_pictures(accuracies, costs, *results, best)
+    pictures = list_pictures(accuracies, costs, *results, best, classes)
     for name, (draw, content, caption) in pictures.items():
         draw(FOLDER / f"{name}.png", *content, f"{caption}: {title}")
     markdown = to_markdown(table(runs, costs))

@@ -20,8 +20,8 @@ def paths(folder, part):
     return Path(folder, f"{part}-images-idx3-ubyte.gz"), Path(folder, f"{part}-labels-idx1-ubyte.gz")
 
 
-def load_emnist(part, count=None, seed=0, folder=RAW):
-    """Load EMNIST ByClass images, upright, or a stratified subset of them.
+def load_emnist(part, count=None, seed=0, folder=RAW, classes=len(CHARACTERS)):
+    """Load images of characters, upright, or a stratified subset of them.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def load_emnist(part, count=None, seed=0, folder=RAW):
         Of the random subset.
     folder : path-like
         Holds the files in EMNIST's official layout.
+    classes : int
+        Labels are 0 to ``classes - 1``.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def load_emnist(part, count=None, seed=0, folder=RAW):
     UserError
         If a file is missing or damaged, or holds fewer than `count` images.
     """
-    images, labels = idx.load_pair(*paths(folder, f"emnist-byclass-{part}"), len(CHARACTERS), transposed=True)
+    images, labels = idx.load_pair(*paths(folder, f"emnist-byclass-{part}"), classes, transposed=True)
     if count is None:
         return images, labels
     if count > len(labels):
@@ -77,7 +79,7 @@ def load_mnist(part, folder=RAW):
     return idx.load_pair(*paths(folder, part), classes=10)
 
 
-def load_split(*parts, folder=SPLIT):
+def load_split(*parts, folder=SPLIT, classes=len(CHARACTERS)):
     """Load the output of the stage `split`.
 
     Parameters
@@ -85,6 +87,8 @@ def load_split(*parts, folder=SPLIT):
     *parts : str
         Names of index sets, such as ``"pretrain"``.
     folder : path-like
+    classes : int
+        Labels are 0 to ``classes - 1``.
 
     Returns
     -------
@@ -105,6 +109,6 @@ def load_split(*parts, folder=SPLIT):
     labels = load_array(f"{folder}/train-labels.npy", np.uint8, 1)
     indices = [load_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
     in_range = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
-    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CHARACTERS) or not in_range:
+    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= classes or not in_range:
         raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
     return images, labels, load_json(f"{folder}/statistics.json", "mean", "std"), *indices

@@ -1,4 +1,4 @@
-"""Gzipped IDX files, the format in which MNIST and EMNIST are published.
+"""IDX files, gzipped or not, the format in which MNIST and EMNIST are published.
 
 Files are untrusted: sizes in the header are checked before memory is allocated.
 """
@@ -9,7 +9,6 @@ import math
 import os
 import struct
 import zlib
-from itertools import chain
 
 import numpy as np
 
@@ -122,28 +121,6 @@ def write_labels(path, labels):
     _write(path, labels.shape, [labels])
 
 
-def concatenate(sources, path, kind):
-    """Write the items of several files to one file, in the order given.
-
-    Parameters
-    ----------
-    sources : sequence of path-like
-        Gzipped IDX files, all of one kind and stored alike.
-    path : path-like
-        The file to write; equal items give equal bytes.
-    kind : {"images", "labels"}
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged; then nothing is written.
-    """
-    item_shape = (SIDE, SIDE) if kind == "images" else ()
-    files = [_load_blocks(source, kind, item_shape) for source in sources]
-    count = sum(map(next, files))
-    _write(path, (count, *item_shape), chain.from_iterable(files))
-
-
 def _write(path, shape, blocks):
     compressed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=compressed, mtime=0) as file:
@@ -158,7 +135,7 @@ def _load_blocks(path, kind, shape):
     item_size, expected = math.prod(shape), UNSIGNED_BYTES | 1 + len(shape)
     header = struct.Struct(f">{2 + len(shape)}I")
     try:
-        with gzip.open(path) as file:
+        with _open(path) as file:
             magic, count, *found_shape = header.unpack(_read_exactly(file, header.size))
             if magic != expected:
                 raise _format_error(path, kind, f"its magic number is {magic:#010x}, not {expected:#010x}")
@@ -180,6 +157,13 @@ def _load_blocks(path, kind, shape):
         raise _format_error(path, kind, "it is cut short") from None
     except (OSError, zlib.error) as error:
         raise _format_error(path, kind, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _open(path):
+    file = open(path, "rb")
+    is_gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if is_gzipped else file
 
 
 def _read_exactly(file, size):

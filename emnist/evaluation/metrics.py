@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
-from emnist.data.classes import BYMERGE
+from emnist.data.classes import BYMERGE, CHARACTERS
 
 DECIMALS = 6  # enough to resolve one of EMNIST's 814,255 images
 
@@ -26,7 +26,7 @@ def bymerge_accuracy(labels, top3):
 METRICS = {metric.__name__: metric for metric in (macro_f1, top3_accuracy, bymerge_accuracy)}
 
 
-def classification_metrics(labels, top3, bymerge=True):
+def classification_metrics(labels, top3, classes=CHARACTERS):
     """Compute all classification metrics of a set of predictions.
 
     Parameters
@@ -34,15 +34,15 @@ def classification_metrics(labels, top3, bymerge=True):
     labels : (N,) array of int
         The true classes.
     top3 : (N, 3) array of int
-        The three most probable classes of each image, the most probable (the prediction) first.
-    bymerge : bool
-        Whether the classes are the 62 of ByClass, so that the predictions can also be scored by ByMerge.
+        The three most probable classes of each image, the most probable (the prediction) first; (N, 2) of two classes.
+    classes : sequence of str
+        Their names. Only those of ByClass can also be scored by ByMerge.
 
     Returns
     -------
     dict of str to float
         ``accuracy``; ``precision``, ``recall`` and ``f1``, weighted by the images of each class;
-        ``macro_f1``, the unweighted mean over the classes that have images; ``top3_accuracy``; with `bymerge` also
+        ``macro_f1``, the unweighted mean over the classes that have images; ``top3_accuracy``; of ByClass also
         ``bymerge_accuracy``, in which letters whose two cases look alike are one class, 47 in all [1]_.
         Numbers from 0 to 1, to 6 decimals.
 
@@ -52,12 +52,13 @@ def classification_metrics(labels, top3, bymerge=True):
 
     Examples
     --------
-    >>> metrics = classification_metrics(np.array([0, 1]), np.array([[0, 1, 2], [2, 1, 0]]), bymerge=False)
+    >>> metrics = classification_metrics(np.array([0, 1]), np.array([[0, 1, 2], [2, 1, 0]]), "abc")
     >>> metrics["accuracy"], metrics["top3_accuracy"]
     (0.5, 1.0)
     """
     weighted = precision_recall_fscore_support(labels, top3[:, 0], average="weighted", zero_division=0)
     values = {"accuracy": np.mean(top3[:, 0] == labels), **dict(zip(("precision", "recall", "f1"), weighted))}
+    bymerge = tuple(classes) == tuple(CHARACTERS)
     values |= {name: metric(labels, top3) for name, metric in METRICS.items() if bymerge or name != "bymerge_accuracy"}
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 

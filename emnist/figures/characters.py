@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from emnist.figures.style import BLUE, MONOSPACE, RED, save, styled
+from emnist.figures.style import BLUE, RED, label_font, save, styled
 
 
 @styled
@@ -25,13 +25,14 @@ def prediction_grid(path, images, actual, predicted, confidence, title):
     columns = 8
     rows = -(-len(images) // columns)
     figure, ax = _sheet(1.45 * columns, 1.65 * rows + 1.05)
+    font = label_font(["✗", *actual, *predicted])
     for i, (image, truth, character, probability) in enumerate(zip(images, actual, predicted, confidence)):
         x, y, side = 0.06 + 1.45 * (i % columns), 1.06 + 1.68 * (i // columns), 1.33
         text, frame, style = f"{character} {probability:.0%}", ("0.8", 1), {"color": "black"}
         if truth != character:
             text, frame, style = f"✗ {text}, is {truth}", (RED, 3.5), {"color": RED, "fontweight": "bold"}
         _draw_character(ax, image, x, y, side, *frame)
-        ax.text(x + side / 2, y - 0.08, text, ha="center", fontfamily=MONOSPACE, fontsize=10, **style)
+        ax.text(x + side / 2, y - 0.08, text, ha="center", fontfamily=font, fontsize=10, **style)
     save(path, figure, title)
 
 
@@ -51,11 +52,12 @@ def augmentation_grid(path, images, characters, title):
     """
     rows, columns = images.shape[:2]
     figure, ax = _sheet(columns + 0.5, rows + 0.9)
+    style = {"fontfamily": label_font(characters), "fontsize": min(14, 28 / max(map(len, characters)))}
     for row, (copies, character) in enumerate(zip(images, characters, strict=True)):
         y = 0.85 + row
         for column, image in enumerate(copies):
             _draw_character(ax, image, 0.56 + column, y, 0.88, *(("0.8", 1) if column else (BLUE, 3)))
-        ax.text(0.28, y + 0.44, character, ha="center", va="center", fontfamily=MONOSPACE, fontsize=14)
+        ax.text(0.28, y + 0.44, character, ha="center", va="center", **style)
     ax.text(1, 0.78, "original", ha="center", color=BLUE, fontsize=11)
     save(path, figure, title)
 

@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from emnist.evaluation.metrics import most_confused
-from emnist.figures.style import BLUE, GREY, MONOSPACE, save, styled
+from emnist.figures.style import BLUE, GREY, label_font, save, styled
+
+SMALLEST_CELL = 0.16  # inches
 
 
 @styled
@@ -20,7 +22,7 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         The PNG to write.
     labels, predictions : (N,) array of int
         True and predicted classes.
-    characters : str
+    characters : sequence of str
         The character of each class.
     title : str
     """
@@ -58,7 +60,7 @@ def confused_pairs(path, labels, predictions, characters, title):
     bars = ax.barh(range(len(pairs)), percent, color=BLUE)
     ax.bar_label(bars, [f"{count:,} of {support:,}" for _, _, count, support in pairs], padding=4, fontsize=9)
     names = [f"{characters[actual]} → {characters[predicted]}" for actual, predicted, _, _ in pairs]
-    ax.set_yticks(range(len(pairs)), names, fontfamily=MONOSPACE, fontsize=12)
+    ax.set_yticks(range(len(pairs)), names, fontfamily=label_font("".join(names)), fontsize=12)
     ax.invert_yaxis()
     ax.margins(x=0.15, y=0.01)
     ax.set(xlabel="share of the true class's images (%)", ylabel="true → predicted character", title=title)
@@ -71,7 +73,7 @@ def row_percent(labels, predictions, characters):
     Parameters
     ----------
     labels, predictions : (N,) array of int
-    characters : str
+    characters : sequence of str
 
     Returns
     -------
@@ -91,7 +93,7 @@ def heat_map(values, texts, characters, *, label, xlabel, title, **options):
         True classes in rows, predicted ones in columns.
     texts : (C, C) array of str
         What is written into the cells; a cell without text has no colour.
-    characters : str
+    characters : sequence of str
         The character of each class, written on all four sides.
     label : str
         What the colours mean.
@@ -107,18 +109,23 @@ def heat_map(values, texts, characters, *, label, xlabel, title, **options):
     -----
     The places of matrix and colour bar are fixed, because a layout that fits their texts takes as long as the drawing.
     """
-    width, height, side = 20, 18, 15.9  # inches
+    side = max(15.9, SMALLEST_CELL * len(characters))
+    width, height = side + 4.1, side + 2.1
     figure = Figure(figsize=(width, height))
+    zoom = min(62 / len(characters) * side / 15.9, 2)  # of the texts in and beside a cell
     ax = figure.add_axes((1 / width, 0.85 / height, side / width, side / height))
-    colour_bar = figure.add_axes((17.5 / width, 4 / height, 0.5 / width, 0.6 * side / height))
-    cells = {"mask": texts == "", "annot": texts, "fmt": "", "annot_kws": {"size": 8}}
+    colour_bar = figure.add_axes(((side + 1.6) / width, 4 / height, 0.5 / width, 0.6 * side / height))
+    cells = {"mask": texts == "", "annot": texts, "fmt": "", "annot_kws": {"size": 8 * zoom}}
     options |= {"linewidths": 0.5, "linecolor": "0.93", "cbar_ax": colour_bar}
     # The labels are drawn below, because seaborn takes seconds to check whether they overlap.
     sns.heatmap(values, ax=ax, xticklabels=False, yticklabels=False, **cells, **options)
     centres = np.arange(len(characters)) + 0.5
     ax.set(xticks=centres, xticklabels=characters, yticks=centres, yticklabels=characters)
     ax.tick_params(top=True, labeltop=True, right=True, labelright=True)
-    ax.tick_params(rotation=0, labelsize=13, labelfontfamily=MONOSPACE)
+    longest = max(map(len, characters))
+    ax.tick_params(rotation=0, labelsize=13 * zoom * min(1, 3 / longest), labelfontfamily=label_font(characters))
+    if longest > 3:
+        ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel(xlabel, fontsize=16)
     ax.set_ylabel("true character", fontsize=16)
     ax.set_title(title, fontsize=20, pad=14)

@@ -1,14 +1,17 @@
 """Style of all figures: colours for colour-blind readers, and reproducible PNG files."""
 
 import io
+import logging
 import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from emnist.data.fonts import FONTS, code_points, font_path
 from emnist.utils.atomic import write_bytes
 
 BLUE, ORANGE, GREEN, RED, *_ = sns.color_palette("colorblind").as_hex()
@@ -16,6 +19,20 @@ GREY = "0.55"
 MONOSPACE = "DejaVu Sans Mono"  # comes with matplotlib, and shows 0 unlike O, and 1, I and l unlike each other
 # "default" comes first, so that a user's matplotlibrc does not change the figures.
 styled = plt.style.context(["default", {"font.size": 11, "axes.spines.right": False, "axes.spines.top": False}])
+
+
+def label_font(labels):
+    """Choose font families (str or list of str), in the order of preference, that together show all labels (of str)."""
+    own = [font_manager.findfont(name) for name in (MONOSPACE, "DejaVu Sans")]
+    missing = {ord(character) for label in labels for character in label} - code_points(own[0])
+    families = [MONOSPACE]
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns of a font that has one weight
+    for path in (own[1], *map(font_path, FONTS)):
+        if missing & code_points(path):
+            font_manager.fontManager.addfont(path)
+            families.append(font_manager.FontProperties(fname=path).get_name())
+            missing -= code_points(path)
+    return families if len(families) > 1 else MONOSPACE
 
 
 def legend(figure, ax, columns, title=None):

@@ -89,7 +89,7 @@ def load_model(path):
     model : torch.nn.Module
         In ``eval()`` mode.
     metadata : dict
-        ``model`` (str), ``classes`` (str, one character an output), ``mean`` and ``std`` (float, of pixels in
+        ``model`` (str), ``classes`` (str, one character an output, or list of str), ``mean`` and ``std`` (float, of pixels in
         [0, 1]).
 
     Raises

@@ -1,5 +1,7 @@
 """The characters that a picture may show, and the probabilities given that it shows one of them."""
 
+import unicodedata
+
 import numpy as np
 
 from emnist.utils.errors import UserError, printable
@@ -10,16 +12,16 @@ class Alphabet:
 
     Parameters
     ----------
-    classes : str
+    classes : sequence of str
         The network's.
     characters : str, optional
-        Such as ``0-9A-F``: single characters and ranges. A blank allows blanks between words. Default: all classes.
+        Such as ``0-9A-F``: characters and ranges; of classes with longer names, such as ``plus``, these. A blank allows blanks between words. Default: all classes.
     ignore_case : bool
         Add up the probabilities of a letter's two cases. Of the two, the one that is named first is given.
 
     Attributes
     ----------
-    characters : str
+    characters : tuple of str
         What can be given as an answer.
     blank : bool
         Whether words may be parted.
@@ -36,11 +38,13 @@ class Alphabet:
     """
 
     def __init__(self, classes, characters=None, ignore_case=False):
-        given = classes if characters is None else "".join(dict.fromkeys(_expand(characters)))
-        self.blank, given = characters is None or " " in given, given.replace(" ", "")
+        classes = tuple(classes)
+        given = list(classes if characters is None else dict.fromkeys(_expand(characters, classes)))
+        self.blank, given = characters is None or " " in given, [c for c in given if c != " "]
         if lacking := [c for c in given if c not in classes]:
+            separator = " " if max(map(len, classes)) > 1 else ""
             raise UserError(
-                f"the alphabet should hold characters of the network, which are {classes}, but holds "
+                f"the alphabet should hold characters of the network, which are {separator.join(classes)}, but holds "
                 f"{printable(', '.join(lacking[:10]))}: leave out what the network lacks"
             )
         if not given:
@@ -48,7 +52,7 @@ class Alphabet:
         by_name, self._classes = {}, classes
         for character in given:
             by_name.setdefault(character.lower() if ignore_case else character, character)
-        self.characters = "".join(by_name.values())
+        self.characters = tuple(by_name.values())
         self._counts = np.zeros((len(classes), len(self.characters)), np.float32)
         for row, character in enumerate(classes):
             name = character.lower() if ignore_case else character
@@ -63,11 +67,15 @@ class Alphabet:
         return among / among.sum(axis=1, keepdims=True)
 
 
-def _expand(text):
+def _expand(text, classes):
     """List the characters of an alphabet such as ``a-z0``."""
-    characters, start = [], 0
+    characters, start, text = [], 0, unicodedata.normalize("NFC", text)
+    longest_first = sorted((each for each in classes if len(each) > 1), key=len, reverse=True)
     while start < len(text):
-        if text[start + 1 : start + 2] == "-" and start + 2 < len(text):
+        if name := next((each for each in longest_first if text.startswith(each, start)), None):
+            characters.append(name)
+            start += len(name)
+        elif text[start + 1 : start + 2] == "-" and start + 2 < len(text):
             first, last = ord(text[start]), ord(text[start + 2])
             if first > last:
                 raise UserError(

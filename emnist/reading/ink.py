@@ -15,13 +15,17 @@ MIN_AREA = 0.02  # of its largest part's area: what is smaller is dust, unless i
 MIN_SIDE = 0.008  # of the picture's longer side: what is smaller is no character
 
 
-def find_contrast(levels):
+def find_contrast(levels, coarse=1, light_on_dark=None):
     """Measure how much darker each pixel is than the paper around it.
 
     Parameters
     ----------
     levels : numpy.ndarray of uint8, shape (height, width)
         Grey levels, dark on light or light on dark, in any light.
+    coarse : int
+        By how much the picture is reduced to find the paper's level, which takes less time.
+    light_on_dark : bool, optional
+        Default: as it looks.
 
     Returns
     -------
@@ -44,10 +48,13 @@ def find_contrast(levels):
     grain = np.median(np.abs(levels[::4, ::4] - smooth[::4, ::4]))
     if grain > 0.7:
         levels = smooth
-    light_on_dark = _is_light_on_dark(levels.astype(np.uint8))
+    if light_on_dark is None:
+        light_on_dark = is_light_on_dark(levels.astype(np.uint8))
     if light_on_dark:
         levels = 255 - levels
-    paper = _close(levels.astype(np.uint8), max(levels.shape) // 2 + 1).astype(np.float32)
+    small = Image.fromarray(levels.astype(np.uint8)).reduce(coarse)
+    paper = Image.fromarray(_close(np.asarray(small), max(small.size) // 2 + 1))
+    paper = np.asarray(paper.resize(levels.shape[::-1], Image.Resampling.BILINEAR) if coarse > 1 else paper, np.float32)
     darker = paper - levels
     # Of normally distributed noise, by quantiles that ink does not reach where it covers less than three quarters.
     low, middle = np.quantile(darker[::4, ::4], (0.1, 0.25))
@@ -65,19 +72,19 @@ def _smooth(levels):
     return (sums[:, :-2] + 2 * sums[:, 1:-1] + sums[:, 2:]) / 16
 
 
-def _is_light_on_dark(levels):
-    """Tell whether the picture has more ridges than valleys, at the least width at which it has many of one of them.
+def is_light_on_dark(levels, many=0.12):
+    """Tell whether the picture has more ridges than valleys, at the least width at which it has `many` of one of them.
 
     Strokes are narrower than the gaps between them. A shadow's edge and a desk are neither ridge nor valley.
     """
     small = np.asarray(Image.fromarray(levels).reduce(max(1, max(levels.shape) // 200))).astype(np.int16)
     padded = np.pad(small, 2, mode="edge")
-    steps = _running(np.maximum, padded, 5) - _running(np.minimum, padded, 5)
+    steps = running(np.maximum, padded, 5) - running(np.minimum, padded, 5)
     steps -= int(np.median(steps))
     weights = np.array(
         [_weigh_strokes(small, steps, max(2, round(max(small.shape) * reach))) for reach in REACHES], float
     )
-    many = (weights.max(axis=1) > 0.12 * weights.max()) & (weights.max(axis=1) > 1.5 * weights.min(axis=1))
+    many = (weights.max(axis=1) > many * weights.max()) & (weights.max(axis=1) > 1.5 * weights.min(axis=1))
     valleys, ridges = weights[many.argmax()]
     return ridges > valleys
 
@@ -96,7 +103,7 @@ def _weigh_strokes(levels, steps, reach):
         ]
         depth = np.maximum(depth, np.minimum(*sides) - levels)
         rise = np.maximum(rise, levels - np.maximum(*sides))
-    near = _running(np.maximum, np.pad(steps, reach), 2 * reach + 1)
+    near = running(np.maximum, np.pad(steps, reach), 2 * reach + 1)
     counted = [np.where((part > MIN_STEP) & (part < 2 * near), part, 0.0) for part in (depth, rise)]
     return [np.vdot(each, each) for each in counted]
 
@@ -104,10 +111,10 @@ def _weigh_strokes(levels, steps, reach):
 def _close(levels, size):
     """Compute the grey closing by a square of `size` pixels; beyond its edges, the picture goes on as at the edge."""
     levels = np.pad(levels, size - 1, mode="edge")
-    return _running(np.minimum, _running(np.maximum, levels, size), size)
+    return running(np.minimum, running(np.maximum, levels, size), size)
 
 
-def _running(extreme, levels, size):
+def running(extreme, levels, size):
     """Compute the extreme of each square of `size` pixels: one less of these than of pixels, for each pixel of it."""
     for _ in range(2):
         width = 1
@@ -157,7 +164,7 @@ def find_character(levels):
     left, top, right, bottom = box = _union(boxes)
     ink = ink[top:bottom, left:right]
     reach = max(ink.shape) // 10 + 1
-    local = _running(np.maximum, np.pad(ink, reach), 2 * reach + 1)
+    local = running(np.maximum, np.pad(ink, reach), 2 * reach + 1)
     return np.minimum(ink / np.maximum(local, FAINT * darkness), 1), box
 
 
@@ -255,11 +262,11 @@ def _find_near(parts, core):
 def remove_lines(mask):
     """Clear the lines of ruled and squared paper from a mask, in place; what crosses them is kept."""
     for across in (mask, mask.T):
-        _remove_rules(across)
+        remove_rules(across, 0.03 * len(across))
 
 
-def _remove_rules(mask):
-    """Clear lines that are nearly along the rows."""
+def remove_rules(mask, max_thickness):
+    """Clear lines that are nearly along the rows, in place; what crosses them is kept."""
     height, width = mask.shape
     thick = mask.copy()  # by one pixel above and below, so that the runs of a line that is not level are longer
     thick[1:] |= mask[:-1]
@@ -273,7 +280,7 @@ def _remove_rules(mask):
         left, top, right, bottom = long.boxes[number]
         band = long.labels[top:bottom, left:right] == number
         thickness = np.median(band.sum(axis=0)) - 2
-        if thickness > 0.03 * height or thickness < 0:
+        if thickness > max_thickness or thickness < 0:
             continue
         own = mask[top:bottom, left:right] & band
         # The whole picture's rows, since what crosses the line is longer than the line is thick.

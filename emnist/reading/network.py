@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from emnist.data.classes import parse_classes
 from emnist.models.pretrained import FOLDER, pretrained_names
 from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
@@ -28,8 +29,8 @@ class Network:
 
     Attributes
     ----------
-    classes : str
-        One character an output.
+    classes : tuple of str
+        The character of each output.
     metadata : dict of str to str
         ``architecture``, ``classes``, ``data`` and ``recipe``.
 
@@ -51,7 +52,7 @@ class Network:
             # Of bytes, not of a path, so that the file cannot name others.
             self.session = onnxruntime.InferenceSession(Path(path).read_bytes(), options, ["CPUExecutionProvider"])
             self.metadata = self.session.get_modelmeta().custom_metadata_map
-            self.classes = self.metadata["classes"]
+            self.classes = parse_classes(self.metadata["classes"])
             (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()
             fits = (images.name, images.type, images.shape[1:]) == ("images", "tensor(uint8)", [28, 28])
             fits &= (probabilities.name, probabilities.shape[1:]) == ("probabilities", [len(self.classes)])

@@ -53,7 +53,7 @@ def read_character(picture, name=None):
     ink = _find_character(open_grey(picture, name))
     if ink is None:
         raise UserError(f"{name} should show a character, but none was found: use a picture with more contrast")
-    return convert(_widen(_scale(ink)))
+    return convert(widen(scale_ink(ink)))
 
 
 def _find_character(image):
@@ -74,7 +74,7 @@ def _find_character(image):
     return ink if closer is None else closer
 
 
-def _scale(ink):
+def scale_ink(ink):
     ink = Image.fromarray(np.rint(255 * ink).astype(np.uint8))
     scale = INK_SIDE / max(ink.size)
     width, height = (max(1, round(scale * side)) for side in ink.size)
@@ -83,7 +83,7 @@ def _scale(ink):
     return np.asarray(wide.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _widen(ink):
+def widen(ink):
     """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
     ink = np.pad(ink, MIN_STROKE)
     missing = round(MIN_STROKE - 2 * largest_distance(ink > 127, MIN_STROKE // 2))

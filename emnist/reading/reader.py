@@ -1,6 +1,7 @@
 """Predicting characters from pictures."""
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -9,8 +10,11 @@ import numpy as np
 from PIL import Image
 
 from emnist.reading.alphabet import Alphabet
+from emnist.reading.forms import TextWarning, read_form
 from emnist.reading.network import DEFAULT, load_network
-from emnist.reading.pictures import read_character
+from emnist.reading.pictures import open_grey, read_character
+from emnist.reading.text import Line, read_text
+from emnist.utils.errors import UserError, printable
 
 Picture = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -38,6 +42,10 @@ class Prediction:
         """The most probable class, or ``?`` if its probability is below `min_probability`."""
         character, probability = self.probabilities[0]
         return character if probability >= self.min_probability else "?"
+
+    def answer(self) -> dict[str, str]:
+        """Return ``character`` as a JSON value where a `min_probability` is given; else nothing."""
+        return {"character": self.character} if self.min_probability else {}
 
     def guesses(self, top: int) -> list[dict[str, str | float]]:
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
@@ -112,6 +120,67 @@ class Reader:
             guesses = [(alphabet.characters[i], float(row[i])) for i in order]
             predictions.append(Prediction(guesses, image, min_probability))
         return predictions
+
+    def read(
+        self,
+        picture: Picture,
+        characters: str | None = None,
+        ignore_case: bool = False,
+        min_probability: float = 0,
+        fields: str | os.PathLike | None = None,
+        boxes: bool = False,
+        name: str | None = None,
+    ) -> list[Line]:
+        """Read the lines of text in a picture, or what is written in a form.
+
+        Parameters
+        ----------
+        picture, characters, ignore_case, min_probability
+            As for `predict`, but one picture, of text. Where `characters` are given, words are parted by blanks only if
+            a blank is among them.
+        fields : path-like, optional
+            A table of the fields of a form, as `emnist.reading.forms.load_fields` takes it. The form may be shifted, or
+            turned by up to 3 degrees, if it has boxes around its fields.
+        boxes : bool
+            Whether to find the boxes of a form, and read what is in each; those of a row that are all for one character
+            are one field.
+        name : str, optional
+            What errors call the picture.
+
+        Returns
+        -------
+        list of emnist.reading.text.Line
+            From top to bottom; of a form, one a field, empty where nothing is written.
+
+        Raises
+        ------
+        UserError
+            As `predict` does, or if the picture shows no text or no boxes, or the table of fields is none.
+
+        Warns
+        -----
+        TextWarning
+            If the picture seems to be upside down, or its boxes do not lie as the fields do.
+        """
+        name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
+        image = open_grey(picture, name)
+        alphabet = Alphabet(self.network.classes, characters, ignore_case)
+        if fields is None and not boxes:
+            found = [("", line) for line in read_text(image, self.network, alphabet)]
+        else:
+            found = read_form(image, self.network, alphabet, name, fields, ignore_case)
+        images = [each.image for _, line in found for each in line]
+        if not images and fields is None:
+            raise UserError(f"{name} should show text, but none was found: use a picture with more contrast")
+        if images and self._is_upside_down(np.stack(images)):
+            warnings.warn(f"{name} seems to be upside down: turn it by 180 degrees", TextWarning, stacklevel=2)
+        return [Line(line, field, min_probability) for field, line in found]
+
+    def _is_upside_down(self, images):
+        upright, turned = (
+            np.log(self.network.probabilities(each).max(axis=1)).mean() for each in (images, images[:, ::-1, ::-1])
+        )
+        return len(images) >= 8 and upright < np.log(0.8) and turned > upright + 0.15
 
 
 def _is_one(pictures):

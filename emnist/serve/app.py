@@ -46,6 +46,7 @@ def create_app(workers, drawings=None, root_path=""):
             Route("/models", models),
             Route("/healthz", health),
             Route("/predict", predict, methods=["POST"]),
+            Route("/read", read, methods=["POST"]),
             Route("/drawings", keep, methods=["POST"]),
         ],
         exception_handlers={
@@ -93,19 +94,46 @@ async def health(request):
     return JSONResponse({"status": "ok", "waiting": request.app.state.workers.waiting})
 
 
+KINDS = ("image/*", "application/json", "multipart/form-data", "application/octet-stream")
+
+
 async def predict(request):
-    kind = type_of(request, ("image/*", "application/json", "multipart/form-data", "application/octet-stream"))
+    return await answer_on_pictures(request, KINDS)
+
+
+async def read(request):
+    return await answer_on_pictures(request, KINDS[:3], boxes="false")
+
+
+async def answer_on_pictures(request, kinds, **others):
+    """Answer on the pictures in a request's body by its query, which may have `others` too, with these defaults."""
+    kind = type_of(request, kinds)
     names = request.app.state.workers.names
-    query = {"model": names[0], "top": "3"} | dict(request.query_params)
-    for name in query:
-        check_name(name, ("model", "top"), "each parameter of the query")
+    query = {"model": names[0], "top": "3", "characters": None, "ignore_case": "false", "min_probability": "0"} | others
+    for name in request.query_params:
+        check_name(name, query, "each parameter of the query")
+    query |= dict(request.query_params)
     networks = list(dict.fromkeys(query["model"].split(",")))
     for network in networks:
         check_name(network, names, "model")
     if not re.fullmatch("[1-9][0-9]?", query["top"], re.ASCII):
         raise UserError(f"top should be a number from 1 to 99, but is {query['top']!r:.60}")
+    if not re.fullmatch(r"0(\.[0-9]{1,9})?|1(\.0{1,9})?", query["min_probability"], re.ASCII):
+        raise UserError(f"min_probability should be from 0 to 1, but is {query['min_probability']!r:.60}")
+    for name in ("ignore_case", *others):
+        check_name(query[name], ("true", "false"), name)
     answer = await work(
-        request, kind=kind, header=request.headers["content-type"], models=networks, top=int(query["top"])
+        request,
+        kind=kind,
+        header=request.headers["content-type"],
+        models=networks,
+        top=int(query["top"]),
+        alphabet={
+            "characters": query["characters"],
+            "ignore_case": query["ignore_case"] == "true",
+            "min_probability": float(query["min_probability"]),
+        },
+        form={name: query[name] == "true" for name in others},
     )
     return Response(answer, media_type="application/json")
 

@@ -1,11 +1,13 @@
 """Drawings kept for training, in EMNIST's official layout."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
+from emnist.data.files import write_csv
 from emnist.utils.errors import UserError
 from emnist.utils.locks import lock_file
 
@@ -19,6 +21,8 @@ class Drawings:
     ----------
     folder : path-like
         Created if it is missing; may hold drawings that were kept earlier.
+    classes : sequence of str
+        The characters that drawings may show. Others than ByClass's are written to `classes.csv` too.
 
     Raises
     ------
@@ -28,8 +32,9 @@ class Drawings:
 
     LIMIT = 1000  # drawings
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, classes=CHARACTERS):
+        self.folder, self.classes = Path(folder), tuple(classes)
+        self.dataset = "emnist-byclass" if self.classes == tuple(CHARACTERS) else "characters"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock = open(self.folder / ".lock", "w")  # stays open until this process ends
@@ -57,8 +62,10 @@ class Drawings:
         UserError
             If there is no such class, or `LIMIT` drawings are kept.
         """
-        if not isinstance(character, str) or len(character) != 1 or character not in CHARACTERS:
-            raise UserError(f"the character should be one of {CHARACTERS}, but is {character!r:.60}")
+        if isinstance(character, str):
+            character = unicodedata.normalize("NFC", character)
+        if character not in self.classes:
+            raise UserError(f"the character should be one of {''.join(self.classes)}, but is {character!r:.60}")
         if self.count >= self.LIMIT:
             raise UserError(
                 f"{self.count:,} drawings are kept, which is the most: start the server with another folder"
@@ -66,21 +73,23 @@ class Drawings:
         part = "test" if self.count % TEST_EVERY == 1 else "train"
         images, labels = self._read(part)
         image = np.frombuffer(image, np.uint8).reshape(1, idx.SIDE, idx.SIDE)
-        # The images first: should only they be written, the one without a label is dropped by the next.
+        # The images are written first: if the labels are not, the next drawing drops the image without one.
         idx.write_images(self._path(part, "images-idx3"), np.append(images, image, axis=0), transposed=True)
-        label = np.uint8(CHARACTERS.index(character))
+        label = np.uint8(self.classes.index(character))
+        if self.dataset == "characters":
+            write_csv(self.folder / "classes.csv", ["label", "character"], enumerate(self.classes))
         idx.write_labels(self._path(part, "labels-idx1"), np.append(labels, label))
         self.count += 1
 
     def _path(self, part, kind):
-        return self.folder / f"emnist-byclass-{part}-{kind}-ubyte.gz"
+        return self.folder / f"{self.dataset}-{part}-{kind}-ubyte.gz"
 
     def _read(self, part):
         images, labels = self._path(part, "images-idx3"), self._path(part, "labels-idx1")
         if not labels.exists():
             return np.empty((0, idx.SIDE, idx.SIDE), np.uint8), np.empty(0, np.uint8)
         kept = idx.load_images(images, transposed=True)
-        found = idx.load_labels(labels, len(CHARACTERS))
+        found = idx.load_labels(labels, len(self.classes))
         if len(kept) < len(found):
             raise UserError(f"{images} should hold an image for each of {labels}, but holds fewer: name another folder")
         return kept[: len(found)], found

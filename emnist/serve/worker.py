@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from emnist.data.convert import SIDE
 from emnist.reading import pictures
+from emnist.reading.forms import TextWarning
 from emnist.reading.reader import Reader
 from emnist.utils.errors import UserError
 
@@ -75,7 +76,7 @@ def load(readers, networks):
     return [{**reader.network.metadata, "name": name} for name, reader in readers.items()]
 
 
-def work(readers, body, kind, header="", models=(), top=0):
+def work(readers, body, kind, header="", models=(), top=0, alphabet=None, form=None):
     """Predict what the pictures of a request show.
 
     Parameters
@@ -90,6 +91,10 @@ def work(readers, body, kind, header="", models=(), top=0):
         Names of the readers.
     top : int
         The number of predictions of each.
+    alphabet : dict
+        The arguments of `Reader.predict` that say which characters are possible.
+    form : dict, optional
+        Those of `Reader.read` about forms, where text is read; empty where single characters are predicted.
 
     Returns
     -------
@@ -105,14 +110,17 @@ def work(readers, body, kind, header="", models=(), top=0):
         form = '{"picture": "...", "character": "A"} with the picture in base64'
         file, character = from_json(body, form, lambda value: (decode(value["picture"]), value["character"]))
         return {"image": encode(pictures.read_character(file)), "character": character}
-    images = from_pixels(body) if kind == "application/octet-stream" else np.stack([*images_of(body, kind, header)])
-    columns = [readers[model].predict_images(images) for model in models]
+    if form:
+        pages = pages_of(body, kind, header, lambda file: read(readers, file, models, top, alphabet | form))
+        return {"pictures": list(pages)}
+    images = from_pixels(body) if kind == "application/octet-stream" else np.stack([*pages_of(body, kind, header)])
+    columns = [readers[model].predict_images(images, **alphabet) for model in models]
     return {
         "pictures": [
             {
                 "image": encode(image),
                 "networks": [
-                    {"network": model, "predictions": prediction.guesses(top)}
+                    {"network": model, **prediction.answer(), "predictions": prediction.guesses(top)}
                     for model, prediction in zip(models, predictions)
                 ],
             }
@@ -131,7 +139,19 @@ def from_pixels(body):
     return np.frombuffer(body, np.uint8).reshape(count, SIDE, SIDE)
 
 
-def images_of(body, kind, header):
+def read(readers, file, models, top, arguments):
+    """Read a picture's text by each network, and note what may be wrong with it."""
+    networks = []
+    for model in models:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", TextWarning)
+            lines = readers[model].read(file, **arguments)
+        networks.append({"network": model, "lines": [line.values(top) for line in lines]})
+    return {"networks": networks, "notes": [str(each.message) for each in found if each.category is TextWarning]}
+
+
+def pages_of(body, kind, header, take=pictures.read_character):
+    """Give what `take` makes of each picture in a body; its errors say which picture it is."""
     if kind == "image/*":
         files = [body]
     elif kind == "multipart/form-data":
@@ -141,7 +161,7 @@ def images_of(body, kind, header):
         files = from_json(body, form, pictures_of)
     for number, file in enumerate(files, 1):
         try:
-            yield pictures.read_character(file)
+            yield take(file)
         except UserError as error:
             which = f"picture {number} of {len(files)}: " if len(files) > 1 else ""
             raise UserError(f"{which}{error}") from None

@@ -6,16 +6,18 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
+from emnist.data.classes import TITLES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
+from emnist.sources._formats import find
 from emnist.sources._http import Mirror, fetch
-from emnist.sources.folder import copy_files, list_files
+from emnist.sources.folder import write_parts
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.names import shorten
 from emnist.utils.schema import Section
 
-TITLE = "EMNIST ByClass"
+TITLE = TITLES["byclass"]
 LARGEST_MEMBER = 2**30  # bytes; the largest member that is extracted from the official archive has a fifth of this
 
 ANOTHER_RUN = "another run that is downloading the same files"
@@ -34,17 +36,24 @@ class Options(Section):
     mnist_mirrors: list[str] = Field(min_length=1)
 
 
-def obtain(options, raw, with_digits=True):
+def obtain(options, raw, dataset="byclass", with_digits=True):
     """Download EMNIST and, if `with_digits`, MNIST, and write their files, four each, to the folder `raw`."""
+    if not isinstance(dataset, str):
+        raise UserError(
+            f"source: emnist has the data sets {', '.join(TITLES)}, but dataset in params.yaml is a list of characters: "
+            "set one of these, or `source: folder` with pictures of the characters"
+        )
     checkpoint = Checkpoint("download-emnist")
-    download_emnist(options.mirrors, raw, checkpoint.folder)
-    if with_digits:
-        download_mnist(options.mnist_mirrors, raw, checkpoint.folder)
+    if dataset != "mnist":
+        download_emnist(options.mirrors, raw, checkpoint.folder, dataset)
+    if with_digits or dataset == "mnist":
+        download_mnist(options.mnist_mirrors, raw, checkpoint.folder, dataset == "mnist", with_digits)
     checkpoint.mark_complete(*sorted(Path(raw).glob("*.gz")))
+    return TITLES[dataset]
 
 
-def download_emnist(mirrors, raw, work):
-    """Download EMNIST's archive and extract the four files of ByClass.
+def download_emnist(mirrors, raw, work, dataset="byclass"):
+    """Download EMNIST's archive and extract the four files of a data set.
 
     Parameters
     ----------
@@ -55,6 +64,8 @@ def download_emnist(mirrors, raw, work):
     work : path-like
         Folder of downloads, which an interrupted call resumes and a later call reuses. Processes that share it take
         turns.
+    dataset : str
+        One of `emnist.data.classes.DATASETS`.
 
     Raises
     ------
@@ -62,24 +73,30 @@ def download_emnist(mirrors, raw, work):
         If no mirror sends the archive, or if a file in it is missing or damaged.
     """
     with exclusive_lock(work, ANOTHER_RUN) as work:
-        pairs = list_files(work, EMNIST_PARTS)
-        extracted = [path for images, labels, _ in pairs for path in (images, labels)]
+        extracted = [work / path.name.replace("byclass", dataset) for part in EMNIST_PARTS for path in paths("", part)]
         by_hand = [*(path.name for path in extracted), "and MNIST's four files"]
         archive = fetch(mirrors, work / "gzip.zip", by_hand)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
-        copy_files(pairs, raw)
+        write_parts([find(work, dataset)[0]()], raw, EMNIST_PARTS, transposed=True)
         for path in extracted:
             path.unlink()
 
 
-def download_mnist(mirrors, raw, work):
-    """Download the four files of MNIST, as `download_emnist` does; `mirrors` are the addresses (str) of folders."""
+def download_mnist(mirrors, raw, work, as_characters=False, as_digits=True):
+    """Download the four files of MNIST, as `download_emnist` does; `mirrors` are the addresses (str) of folders.
+
+    They are written as those of the characters, of the digits, or both.
+    """
     with exclusive_lock(work, ANOTHER_RUN) as work:
         for name, md5 in MNIST_MD5.items():
             of_file = [Mirror(url=f"{folder.rstrip('/')}/{name}", md5=md5) for folder in mirrors]
             fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5])
-        copy_files(list_files(work, MNIST_PARTS), raw)
+        loaded = find(work, "mnist")[0]()
+        if as_characters:
+            write_parts([loaded], raw, EMNIST_PARTS, transposed=True)
+        if as_digits:
+            write_parts([loaded], raw, MNIST_PARTS, transposed=False)
 
 
 def _extract(archive, name, path):

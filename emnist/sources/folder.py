@@ -1,27 +1,35 @@
-"""Folders of files in the official layout; all of them are checked before any is copied."""
+"""Folders of one's own files; all of them are read and checked before any is written."""
 
 import mmap
-from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 from pydantic import model_validator
 
-from emnist.data.classes import CHARACTERS
+from emnist.data import idx
+from emnist.data.classes import MAX_CLASSES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.data.idx import MAX_ITEMS, concatenate, load_pair
+from emnist.data.idx import MAX_ITEMS
+from emnist.sources._formats import Part, find, has_mnist
+from emnist.sources.sample import write_digits
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
+from emnist.utils.progress import log
 from emnist.utils.schema import Section, Strings
 
 TITLE = "images from a folder"
 
 
 class Options(Section):
-    """The folders of EMNIST ByClass and of MNIST; if `mnist` is None, the first of `emnist` holds both."""
+    """The folders of characters and of MNIST; if `mnist` is None, the first of `emnist` may hold both.
+
+    `upright`: whether EMNIST's files and CSV hold their images upright, and not transposed as the official ones.
+    """
 
     emnist: Strings[str] | None
     mnist: str | None
+    upright: bool = False
 
     @model_validator(mode="after")
     def is_not_the_destination(self):
@@ -33,75 +41,71 @@ class Options(Section):
         return self
 
 
-def obtain(options, raw, with_digits=True):
-    """Copy the files of characters and, if `with_digits`, those of digits to `raw`.
+def obtain(options, raw, dataset="byclass", with_digits=True):
+    """Write the files of characters and, if `with_digits`, those of digits to `raw`; return what titles call them.
 
-    Relative paths start at the root of the checkout, also in a queued experiment.
+    Relative paths start at the root of the checkout, also in a queued experiment. Where there is no MNIST, the digits
+    are scikit-learn's.
     """
     if options.emnist is None:
         raise UserError(
             "params.yaml: source is folder, but download.folder.emnist is null: set it to the path of the "
-            "folder that holds the emnist-byclass-*.gz files"
+            "folder that holds your images"
         )
     emnist = [_absolute(folder) for folder in options.emnist]
-    mnist = _absolute(options.mnist) if options.mnist else emnist[0]
-    copy_folders(emnist, mnist if with_digits else None, raw)
+    mnist = _absolute(options.mnist) if options.mnist else emnist[0] if has_mnist(emnist[0]) else None
+    notes = copy_folders(emnist, mnist if with_digits else None, raw, dataset, options.upright)
+    if with_digits and not mnist:
+        log(f"{emnist[0]} holds no MNIST: the transfer uses scikit-learn's 1,797 digits")
+        write_digits(raw)
+    return ", ".join([TITLE, *notes])
 
 
 def _absolute(folder):
     return repo_root() / Path(folder).expanduser()
 
 
-def list_files(folder, parts):
-    """List the files of `EMNIST_PARTS` or `MNIST_PARTS` in `folder`, as tuples of (images, labels, number of classes)."""
-    return [(*paths(folder, part), 10 if part in MNIST_PARTS else len(CHARACTERS)) for part in parts]
+def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
+    """Write the four files of characters and, if there is a folder `mnist`, the four of MNIST to the folder `raw`.
 
-
-def copy_folders(emnist, mnist, raw):
-    """Copy the four files of EMNIST ByClass and the four of MNIST, if all are sound.
-
-    Parameters
-    ----------
-    emnist : sequence of path-like
-        Folders that hold the files of EMNIST ByClass with their official names. The images of several folders are
-        written to one file, in the order given.
-    mnist : path-like or None
-        Folder that holds the files of MNIST; may be one of `emnist`. None: they are not copied.
-    raw : path-like
-        Folder to which the files are copied.
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged; then nothing is copied.
+    The folders `emnist` are in any form that `emnist.sources._formats.find` finds; their images are written to one file,
+    in the order given. Returned is a list of what titles should say of them. If a file is missing or damaged, `UserError`
+    says so, and nothing is written.
     """
-    pairs = [pair for folder in emnist for pair in list_files(folder, EMNIST_PARTS)]
-    copy_files(pairs + (list_files(mnist, MNIST_PARTS) if mnist else []), raw)
+    found = [find(Path(folder), dataset, upright) for folder in emnist]
+    digits = [find(Path(mnist), "mnist")] if mnist else []
+    loaded, loaded_digits = ([load() for load, _ in each] for each in (found, digits))
+    write_parts(loaded, raw, EMNIST_PARTS, transposed=True)
+    write_parts(loaded_digits, raw, MNIST_PARTS, transposed=False)
+    return list(dict.fromkeys(note for _, note in found if note))
 
 
-def copy_files(pairs, raw):
-    """Copy `pairs`, as listed by `list_files`, to `raw`; raise `UserError` as `copy_folders` does."""
-    files = [path for images, labels, _ in pairs for path in (images, labels)]
-    missing = [str(path) for path in files if not path.is_file()]
-    if missing:
+def write_parts(loaded, raw, names, transposed):
+    """Write training and test images of several folders, a list of pairs of `Part`, together.
+
+    `names` are `EMNIST_PARTS`, whose files hold each image `transposed`, or `MNIST_PARTS`.
+    """
+    if (count := max((sum(len(part.labels) for part in parts) for parts in zip(*loaded)), default=0)) > MAX_ITEMS:
         raise UserError(
-            f"expected {len(files)} gzipped files with their official names, but could not find "
-            f"{', '.join(missing)}: put them there, or set another folder in params.yaml"
+            f"the folders should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
         )
-    counts = Counter()
-    for images, labels, classes in pairs:
-        counts[images.name] += len(load_pair(images, labels, classes)[1])
-    name, count = counts.most_common(1)[0]
-    if count > MAX_ITEMS:
-        raise UserError(
-            f"the files {name} should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
-        )
-    by_name = defaultdict(list)
-    for path in files:
-        by_name[path.name].append(path)
-    for name, sources in by_name.items():
-        if len(sources) > 1:
-            concatenate(sources, Path(raw) / name, "images" if "-images-" in name else "labels")
+    for name, parts in zip(names, zip(*loaded)):
+        targets = paths(raw, name)
+        if len(parts) == 1 and parts[0].copied and parts[0].transposed == transposed:
+            for source, target in zip(parts[0].copied, targets):
+                with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    write_bytes(target, content)
             continue
-        with open(sources[0], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            write_bytes(Path(raw) / name, content)
+        labels = np.concatenate([part.labels for part in parts])
+        idx.write_image_blocks(targets[0], len(labels), map(_images_of, parts), transposed)
+        idx.write_labels(targets[1], labels)
+
+
+def as_written(folder, name, transposed):
+    """Return as a `Part` what `write_parts` has written to a folder."""
+    copied = paths(folder, name)
+    return Part(idx.load_labels(copied[1], MAX_CLASSES), None, copied, transposed)
+
+
+def _images_of(part):
+    return idx.load_images(part.copied[0], part.transposed) if part.copied else part.images

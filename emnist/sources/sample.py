@@ -1,42 +1,29 @@
-"""The rendered sample: characters of the 62 classes by synthetic writers.
+"""The rendered sample: characters by synthetic writers.
 
 It replaces EMNIST where EMNIST cannot be downloaded; results on it are not results on EMNIST.
 """
 
 import csv
 import functools
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from emnist.data import idx
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import CHARACTERS, TITLES, from_byclass
 from emnist.data.convert import SIDE, centre
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
+from emnist.data.fonts import FONTS, code_points, font_path, is_one_character
+from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 from emnist.utils.schema import Count, Section, Seed
 from emnist.utils.workers import run_in_workers
 
 TITLE = "the rendered sample"
 
-# The files of the fonts, and the packages that hold them. Variable fonts are used at their lightest weight, because the
-# writer decides the width of the pen.
-FONTS = {
-    "AmaticSC-Regular.ttf": "font_amatic_sc",
-    "Caveat[wght].ttf": "fontpkg_caveat",
-    "DancingScript[wght].ttf": "fontpkg_dancing_script",
-    "Delius-Regular.ttf": "fontpkg_delius",
-    "IndieFlower-Regular.ttf": "fontpkg_indie_flower",
-    "Kalam-Light.ttf": "fontpkg_kalam",
-    "PermanentMarker-Regular.ttf": "fontpkg_permanent_marker",
-    "Satisfy-Regular.ttf": "fontpkg_satisfy",
-    "ShadowsIntoLight.ttf": "fontpkg_shadows_into_light",
-    "Zeyada.ttf": "fontpkg_zeyada",
-}
 FORMS_FILE = Path(__file__).with_name("sample_forms.csv")
 
 
@@ -68,13 +55,13 @@ MIN_CLASS_COUNT = 4.0  # thousands; a rarer class is raised to this number, beca
 
 # Mean of log(width / height) of the ink of each class in EMNIST's training images. Each form is stretched to it, but for
 # the classes of OWN_ASPECT, whose forms differ too much for one mean.
-ASPECTS = [
+ASPECTS = dict(zip(CHARACTERS, [
     -0.10, -0.94, -0.03, -0.22, -0.24, -0.01, -0.31, -0.28, -0.27, -0.41,
     -0.07, -0.15, -0.01, -0.06, 0.01, -0.24, -0.06, -0.12, -0.85, -0.06, -0.12, -0.25, 0.39,
     0.12, -0.04, -0.30, -0.10, -0.05, -0.12, 0.05, 0.01, -0.16, 0.21, -0.18, -0.41, 0.10,
     0.19, -0.42, 0.02, -0.29, 0.08, -0.29, -0.33, -0.44, -0.86, -0.48, -0.21, -0.96, 0.46,
     0.11, -0.06, -0.23, -0.32, 0.00, -0.10, -0.26, 0.11, -0.05, 0.40, -0.08, -0.33, 0.21,
-]  # fmt: skip
+]))  # fmt: skip
 OWN_ASPECT = "1Iijl"
 
 IMAGES_PER_WRITER = 25
@@ -109,21 +96,62 @@ class Options(Section):
     seed: Seed
 
 
-def obtain(options, raw, with_digits=True):
+def obtain(options, raw, dataset="byclass", with_digits=True):
     """Write the rendered sample and, if `with_digits`, scikit-learn's digits to the folder `raw`, four files each."""
-    for part, (labels, pages) in zip(EMNIST_PARTS, render(**dict(options))):
+    for part, (labels, pages) in zip(EMNIST_PARTS, render(**dict(options), dataset=dataset)):
         to_images, to_labels = paths(raw, part)
         idx.write_image_blocks(to_images, len(labels), pages, transposed=True)
         idx.write_labels(to_labels, labels)
     if with_digits:
-        train_images, train_labels, *test = digits()
-        for part, (images, labels) in zip(MNIST_PARTS, [(train_images, train_labels), test]):
-            to_images, to_labels = paths(raw, part)
-            idx.write_images(to_images, images)
-            idx.write_labels(to_labels, labels)
+        write_digits(raw)
+    if dataset == "byclass":
+        return TITLE
+    return f"{TITLE} of {TITLES[dataset] if isinstance(dataset, str) else f'{len(dataset)} characters'}"
 
 
-def render(train, test, seed, workers=None):
+def write_digits(raw):
+    """Write scikit-learn's digits to the folder `raw`, in the four files of MNIST."""
+    train_images, train_labels, *test = digits()
+    for part, (images, labels) in zip(MNIST_PARTS, [(train_images, train_labels), test]):
+        to_images, to_labels = paths(raw, part)
+        idx.write_images(to_images, images)
+        idx.write_labels(to_labels, labels)
+
+
+def plan(dataset):
+    """List which characters are drawn of a data set, the class of each, and its weight; refuse what no font has.
+
+    Of a class that stands for both cases of a letter, both are drawn. Classes are as frequent as in ByClass, but those of
+    `balanced` and one's own are equally frequent.
+    """
+    if isinstance(dataset, str):
+        labels = from_byclass(dataset)
+        drawn, weights = np.flatnonzero(labels >= 0), np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
+        if dataset == "balanced":
+            weights = weights / np.bincount(labels, weights)[labels]
+        return [CHARACTERS[k] for k in drawn], labels[drawn].astype(np.uint8), weights[drawn]
+    if lacking := [character for character in dataset if not forms_of(character)]:
+        raise UserError(
+            f"source: sample renders characters that one of its fonts has ({', '.join(FONTS)}), but none has "
+            f"{', '.join(lacking[:20])}: leave them out, or use `source: folder` with pictures of them"
+        )
+    return list(dataset), np.arange(len(dataset), dtype=np.uint8), np.ones(len(dataset))
+
+
+def forms_of(character):
+    """List the forms of a character as `load_forms` does; of another than ByClass's, its glyph in each font that has it."""
+    return FORMS.get(character) or _glyphs_of(character)
+
+
+@functools.cache
+def _glyphs_of(character):
+    if not is_one_character(character) or len(character) > 1 and not features.check("raqm"):
+        return []
+    fonts = [file for file in FONTS if code_points(font_path(file)).issuperset(map(ord, character))]
+    return [(character, file, 1.0) for file in fonts if _load_font(file, len(character)).getmask(character).getbbox()]
+
+
+def render(train, test, seed, workers=None, dataset="byclass"):
     """Render a sample; the result does not depend on the number of processes.
 
     Parameters
@@ -133,11 +161,13 @@ def render(train, test, seed, workers=None):
     seed : int
     workers : int, optional
         Number of processes, one for each core by default.
+    dataset : str or list of str
+        As in `emnist.data.classes`.
 
     Yields
     ------
     labels : numpy.ndarray of uint8, shape (train,), then (test,)
-        Indices into `CHARACTERS`, approximately as unbalanced as ByClass.
+        Of the data set, approximately as unbalanced as ByClass.
     pages : iterable of numpy.ndarray of uint8, shape (N, 28, 28)
         The images, one writer's after another's: upright, white on black, as `emnist.data.convert.convert` returns them.
 
@@ -149,9 +179,11 @@ def render(train, test, seed, workers=None):
     Cohen, G., Afshar, S., Tapson, J. and van Schaik, A. (2017). EMNIST: an extension of MNIST to handwritten
     letters. arXiv:1702.05373. (Class frequencies and conversion.)
     """
-    for name, tasks in zip(("training", "test"), writers(train, test, seed)):
-        labels = np.concatenate([page for _, page in tasks])
+    characters, classes, weights = plan(dataset)
+    for name, tasks in zip(("training", "test"), writers(train, test, seed, weights)):
+        labels = classes[np.concatenate([page for _, page in tasks])]
         log(f"rendering {len(labels):,} {name} images by {len(tasks):,} synthetic writers")
+        tasks = [(*task, characters) for task in tasks]
         yield labels, progress(_render_pages(tasks, workers), "rendering", len(tasks), "writers")
 
 
@@ -163,22 +195,21 @@ def _render_pages(tasks, workers):
         yield from (pages[number] for number in some)
 
 
-def writers(train, test, seed):
+def writers(train, test, seed, weights=np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)):
     """Divide the labels of a sample among writers; return for both parts the arguments of `render_writer` for each."""
-    weights = np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUNT)
     parts = []
     for count, sequence in zip((train, test), np.random.SeedSequence(seed).spawn(2)):
         share = count * weights / weights.sum()
         counts = np.floor(share).astype(int)
         counts[np.argsort(counts - share, kind="stable")[: count - counts.sum()]] += 1
-        labels = np.repeat(np.arange(len(CHARACTERS), dtype=np.uint8), counts)
+        labels = np.repeat(np.arange(len(weights), dtype=np.uint8), counts)
         np.random.default_rng(sequence).shuffle(labels)
         pages = np.split(labels, range(IMAGES_PER_WRITER, count, IMAGES_PER_WRITER))
         parts.append(list(zip(sequence.spawn(len(pages)), pages)))
     return parts
 
 
-def render_writer(seed, labels):
+def render_writer(seed, labels, characters=CHARACTERS):
     """Render characters by one writer, who has one form of each character, one width and one pen.
 
     Parameters
@@ -186,14 +217,15 @@ def render_writer(seed, labels):
     seed : numpy.random.SeedSequence
         Of the writer.
     labels : numpy.ndarray of uint8, shape (N,)
-        Indices into `CHARACTERS`.
+        Indices into `characters`.
+    characters : sequence of str
 
     Returns
     -------
     numpy.ndarray of uint8, shape (N, 28, 28)
     """
     rng = np.random.default_rng(seed)
-    count, classes = len(labels), len(CHARACTERS)
+    count, classes = len(labels), len(characters)
     chosen = rng.random(classes)
     knots = rng.normal(0, BETWEEN["elastic"], (classes, 2, KNOTS, KNOTS))[labels]
     knots += rng.normal(0, WITHIN["elastic"], knots.shape)
@@ -207,13 +239,13 @@ def render_writer(seed, labels):
 
     images = np.empty((count, SIDE, SIDE), np.uint8)
     for k, label in enumerate(labels):
-        choices = FORMS[CHARACTERS[label]]
+        choices = forms_of(characters[label])
         shares = np.cumsum([share for *_, share in choices])
         character, form, _ = choices[np.searchsorted(shares, chosen[label] * shares[-1], side="right")]
         form = outline(character, form)
         aspect = aspects[k]
-        if CHARACTERS[label] not in OWN_ASPECT:
-            aspect += ASPECTS[label] - ASPECT_BY_SLANT - form[-1]
+        if characters[label] in ASPECTS and characters[label] not in OWN_ASPECT:
+            aspect += ASPECTS[characters[label]] - ASPECT_BY_SLANT - form[-1]
         ink = _draw(*form, aspect, slants[k], positions[k], pens[k], pressure[k], softness)
         images[k] = np.minimum(CONTRAST * centre(ink), 255)
     return images
@@ -268,7 +300,7 @@ def outline(character, form):
     aspect : float
         The logarithm of width to height.
     """
-    ink, side, capital = _rasterise_glyph(_load_font(form), character) if form in FONTS else _rasterise_strokes(form)
+    ink, side, capital = _rasterise_glyph(form, character) if form in FONTS else _rasterise_strokes(form)
     inside = distance_transform_edt(ink)
     distance = (inside - distance_transform_edt(~ink)) / capital
     # Across a stroke of constant width, the mean distance to its edge is a quarter of the width.
@@ -278,15 +310,17 @@ def outline(character, form):
 
 
 @functools.cache
-def _load_font(file):
-    with resources.as_file(resources.files(FONTS[file]) / "files" / file) as path:
-        font = ImageFont.truetype(str(path), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
+def _load_font(file, code_points=1):
+    # Letters are joined by Raqm.
+    layout = ImageFont.Layout.BASIC if code_points == 1 else ImageFont.Layout.RAQM
+    font = ImageFont.truetype(font_path(file), FONT_SIZE, layout_engine=layout)
     if "[wght]" in file:
         font.set_variation_by_axes([axis["minimum"] for axis in font.get_variation_axes()])
     return font
 
 
-def _rasterise_glyph(font, character):
+def _rasterise_glyph(file, character):
+    font = _load_font(file, len(character))
     left, top, right, bottom = font.getbbox(character, anchor="ls")
     side = max(right - left, bottom - top)
     canvas = Image.new("L", (2 * side, 2 * side))

@@ -95,8 +95,8 @@ class Elastic(Section):
         return f"elastic displacement of {self.displacement:g} pixels, smoothed over {self.sigma:g}"
 
 
-# By their names in params.yaml. Each is called with images (N, 1, H, W) of float, 0 where there is no ink, and a
-# torch.Generator on their device; it returns new images of the same shape.
+# The augmentations, by their names in params.yaml. Each is called with images (N, 1, H, W) of float, 0 where there is no
+# ink, and a torch.Generator on their device; it returns new images of the same shape.
 AUGMENTATIONS = {"affine": Affine, "elastic": Elastic}
 
 

@@ -74,9 +74,9 @@ def setup_hardware(compute, model, threads=None):
         device = "cpu" if fault else "cuda"
     threads = threads or (cores() if compute.threads == "auto" else compute.threads)
     torch.set_num_threads(threads)
-    # As use_deterministic_algorithms(True), but without importing torch's compiler.
+    # This does what use_deterministic_algorithms(True) does, without importing torch's compiler.
     torch.set_deterministic_debug_mode("error")
-    # That also fills new memory with NaN before it is written: a debugging aid, which took 7 % of resnet's time.
+    # PyTorch would also fill new memory with NaN, an aid for debugging, which took 7 % of resnet's time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     use_bfloat16 = compute.precision == "bfloat16"
     if compute.precision == "auto":

@@ -28,7 +28,7 @@ def predict_top3(model, images):
 
     def predict(logits, labels):
         log_probabilities = F.log_softmax(logits, dim=1)
-        top3, classes = log_probabilities.topk(3)
+        top3, classes = log_probabilities.topk(min(3, logits.shape[1]))
         return classes, top3[:, 0].exp(), -log_probabilities.gather(1, labels[:, None])[:, 0]
 
     whole = join_batches(len(images), (predict(*batch) for batch in _logits(model, images)))

@@ -21,6 +21,6 @@ class LabelSmoothing(Section):
         return F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
 
 
-# By their names in params.yaml. Each is called with logits (N, classes) and labels (N,) of int64, and returns the mean
-# loss of the batch.
+# The losses, by their names in params.yaml. Each is called with logits (N, classes) and labels (N,) of int64, and returns
+# the mean loss of the batch.
 LOSSES = {"cross_entropy": CrossEntropy, "label_smoothing": LabelSmoothing}

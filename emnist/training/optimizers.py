@@ -35,6 +35,6 @@ class AdamW(Section):
         return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=self.weight_decay, fused=True)
 
 
-# By their names in params.yaml. Each is called with a network's parameters and a learning rate, and returns a
-# torch.optim.Optimizer.
+# The optimizers, by their names in params.yaml. Each is called with a network's parameters and a learning rate, and
+# returns a torch.optim.Optimizer.
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

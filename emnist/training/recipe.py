@@ -22,7 +22,7 @@ class Space(Section):
     weight_decay: Annotated[list[Fraction], Field(min_length=1)]
 
 
-# Of an architecture: what it names takes the place of the recipe's.
+# An architecture's own space: what it names takes the place of the recipe's.
 OwnSpace = create_model(
     "OwnSpace",
     __base__=Section,

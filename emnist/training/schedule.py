@@ -36,5 +36,5 @@ def cosine(progress):
     return (1 + math.cos(math.pi * progress)) / 2
 
 
-# By their names in params.yaml.
+# The schedules, by their names in params.yaml.
 SCHEDULES = {"constant": constant, "one_cycle": one_cycle, "cosine": cosine}

@@ -35,7 +35,7 @@ def _check_distinct(values):
     return values
 
 
-# One string or a list of distinct ones; it becomes a list.
+# A value of this type is one string or a list of distinct ones, and becomes a list.
 Item = TypeVar("Item")
 _as_list = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 Strings = Annotated[list[Item], Field(min_length=1), _as_list, AfterValidator(_check_distinct)]

@@ -1,4 +1,4 @@
-"""Signals in the process of a stage, and the content of what it reads."""
+"""The process of a stage: its signals, its environment, and checks of its inputs."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ def prepare_process():
         exit_on_signals()  # during the imports of the stage, which take seconds
         if "DVC_STAGE" in os.environ:
             use_own_environment()
-            # Otherwise it would run beside the one that the next `dvc repro` starts.
+            # A stage that outlives DVC would run beside the one that the next `dvc repro` starts.
             end_with_parent(signal.SIGTERM)
             try:
                 check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
@@ -38,7 +38,7 @@ def run_stage(main):
     main : callable
         Takes `emnist.params.Params`; its return value is ignored.
     """
-    # Imported here, so that a stage handles signals first.
+    # A stage should handle signals before these imports, which take time.
     from emnist.params import load_params
     from emnist.utils.checkpoint import remove_stale_files
 
@@ -99,7 +99,7 @@ def check_inputs(stage):
     DVC itself believes a file whose size and time of modification are those of the record. Whoever may write to a
     shared folder or cache can change the bytes and keep both. `UserError` names such a file.
     """
-    # Imported here, so that a stage handles signals first.
+    # A stage should handle signals before these imports, which take time.
     from emnist.utils.checkpoint import load_stage
     from emnist.utils.yaml import load_yaml
 

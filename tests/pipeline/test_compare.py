@@ -3,11 +3,11 @@
 import csv
 import signal
 import subprocess
-import time
 from contextlib import suppress
 
 import psutil
 import pytest
+from cluster_helpers import wait_for
 from kill_helpers import processes
 from PIL import Image
 from pipeline_helpers import REPOSITORY, fast_environment, run
@@ -36,9 +36,7 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
         stderr=subprocess.STDOUT,
     )
     assert "0 of 2 runs are done" in first.stdout.readline()
-    while not any("stages.pretrain" in (process.info["cmdline"] or []) for process in processes(pipeline)):
-        assert first.poll() is None, first.stdout.read()
-        time.sleep(0.2)
+    wait_for(lambda: processes(pipeline, "stages.pretrain") or first.poll() is not None)
     first.send_signal(signal.SIGINT)
     assert first.wait() == 128 + signal.SIGINT
     assert "interrupted: run the same command again to continue" in first.stdout.read()

@@ -51,10 +51,10 @@ def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline,
     assert metrics(pipeline)["export"]["float32"]["largest_difference"] < 1e-5
 
 
-def test_a_change_of_another_architectures_code_re_runs_nothing(pipeline):
+def test_a_second_repro_runs_nothing_also_after_a_change_of_another_architectures_code(pipeline):
     with open(pipeline / "emnist/architectures/ensnet.py", "a") as file:
         file.write("\n# another thought\n")
-    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
+    assert not stages_run(run("dvc repro", pipeline).stdout)
 
 
 def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
@@ -64,19 +64,11 @@ def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
     assert stages_run(run("dvc repro search", pipeline).stdout) == {"search"}
 
 
-@pytest.mark.parametrize(
-    "setting, sentence",
-    [
-        ("model=spinalnt", "did you mean spinalnet?"),
-        ("recipes.annealed.finetune.batch_size=many", "recipes.annealed.finetune.batch_size"),
-        ("sizes.small.train=501", "asks for 501 train images, but the source has 500"),
-    ],
-)
-def test_a_wrong_parameter_ends_in_one_sentence_and_keeps_the_results(pipeline, setting, sentence):
+def test_a_parameter_that_the_images_refuse_ends_in_one_sentence_and_keeps_the_results(pipeline):
     before = {name: content for name, content in outputs(pipeline).items() if name.startswith("data/weights")}
-    done = run(f"dvc exp run -S {setting}", pipeline, check=False)
+    done = run("dvc exp run -S sizes.small.train=501", pipeline, check=False)
     assert done.returncode != 0 and "Traceback" not in done.stdout
-    assert sentence in done.stdout
+    assert "asks for 501 train images, but the source has 500" in done.stdout
     after = outputs(pipeline)
     assert all(after[name] == content for name, content in before.items())
 
@@ -109,12 +101,6 @@ def test_pre_training_starts_from_a_pretrained_network(pipeline):
     done = run("dvc exp run -S pretrained=lenet pretrain", pipeline)
     assert stages_run(done.stdout) == {"check", "initialise", "pretrain"}
     assert metrics(pipeline)["pretrain"]["train_accuracy"] > before + 0.2
-
-
-def test_a_pretrained_network_of_another_architecture_is_refused(pipeline):
-    done = run("dvc exp run -S pretrained=resnet", pipeline, check=False)
-    assert "pretrained is resnet, which is a resnet, but model is lenet: set model to resnet" in done.stdout
-    assert done.returncode != 0 and "Traceback" not in done.stdout
 
 
 def test_without_a_model_of_its_own_the_command_reads_by_a_pretrained_network(pipeline):

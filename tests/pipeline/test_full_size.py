@@ -43,7 +43,7 @@ print(memory() - before - sum(result.nbytes for result in results))
 
 def test_inference_keeps_nothing_but_its_results():
     done = subprocess.run([sys.executable, "-c", READING], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 40_000_000  # what one batch takes, whatever the number of images
+    assert int(done.stdout) < 30_000_000  # one batch takes 16; small results kept one by one between large ones, 40
 
 
 def test_ensnet_trains_in_bfloat16_and_channels_last():

@@ -31,10 +31,6 @@ def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
     assert not list((finished_pipeline / ".dvc/tmp/continue").iterdir())
 
 
-def test_a_second_repro_runs_nothing(pipeline):
-    assert "Data and pipelines are up to date." in run("dvc repro", pipeline).stdout
-
-
 def test_every_output_says_what_it_should(finished_pipeline):
     scores = metrics(finished_pipeline, "evaluate")
     for part in ("train", "test"):

@@ -15,15 +15,21 @@ RANDOM = np.random.default_rng(0).dirichlet(np.ones(62), 50).astype(np.float32)
 
 def test_all_characters_change_nothing():
     alphabet = Alphabet(CHARACTERS)
-    assert alphabet.characters == CHARACTERS and np.array_equal(alphabet.restrict(RANDOM), RANDOM)
+    assert alphabet.characters == tuple(CHARACTERS) and np.array_equal(alphabet.restrict(RANDOM), RANDOM)
 
 
 def test_a_part_of_them_keeps_its_proportions_and_adds_up_to_one():
     alphabet = Alphabet(CHARACTERS, "0-9A-Fz")
-    assert alphabet.characters == "0123456789ABCDEFz"
+    assert "".join(alphabet.characters) == "0123456789ABCDEFz"
     among = alphabet.restrict(RANDOM)
     chosen = RANDOM[:, [CHARACTERS.index(character) for character in alphabet.characters]]
     np.testing.assert_allclose(among, chosen / chosen.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_classes_of_several_letters_are_named_whole():
+    alphabet = Alphabet(["plus", "p", "क्ष", "क", "ё"], "p plusक्षе\u0308")  # the last in two code points
+    assert alphabet.characters == ("p", "plus", "क्ष", "ё") and alphabet.blank
+    assert Alphabet(["plus", "p"], "plus").characters == ("plus",)
 
 
 def test_two_cases_are_added_up():

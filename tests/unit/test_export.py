@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import onnx
 import pytest
-import torch
+from model_helpers import probabilities as by_torch
 from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
@@ -31,12 +31,6 @@ ABOUT = {"data": "noise", "recipe": "annealed"}
 def exported(name):
     """Export a pretrained network once for all tests, since that takes seconds."""
     return to_onnx(*load_pretrained(name), **ABOUT)
-
-
-def by_torch(model, metadata, images):
-    pixels = (torch.from_numpy(images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
-    with torch.inference_mode():
-        return model(pixels).softmax(1).numpy()
 
 
 @pytest.fixture

@@ -198,3 +198,19 @@ def test_labels_of_two_architectures_and_of_all_do_not_overlap(labels_of, models
         accuracies, {model: dict(zip(("parameters", "multiply-adds an image"), COSTS[model])) for model in models}
     )
     assert len(labels) == 3 and min(map(len, labels)) > 1 and not overlap(sum(labels, []))
+
+
+def test_fonts_are_added_until_they_show_all_labels():
+    assert style.label_font(["A", "ж", "ß", "plus"]) == style.MONOSPACE
+    assert style.label_font(["A", "क", "א"]) == [style.MONOSPACE, "DejaVu Sans", "Kalam"]
+
+
+@pytest.mark.parametrize("count, size", [(10, (2000, 1800)), (200, (3610, 3410))])
+def test_a_confusion_matrix_grows_with_the_classes_and_its_labels_stay_legible(tmp_path, count, size, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(confusion, "save", lambda path, figure: drawn.append(figure))
+    labels = np.arange(count)
+    confusion.confusion_heat_map(tmp_path / "matrix.png", labels, labels, [chr(0x400 + n) for n in range(count)], "")
+    (figure,) = drawn
+    assert tuple(map(round, figure.get_size_inches() * 100)) == size
+    assert all(label.get_fontsize() >= 8 for label in figure.axes[0].get_yticklabels())

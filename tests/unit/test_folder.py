@@ -57,18 +57,20 @@ def test_a_path_in_double_quotes_arrives_as_it_is(name, home, tmp_path, monkeypa
 
 
 def test_missing_files_are_listed_and_nothing_is_copied(mine, tmp_path):
-    (mine / EMNIST_NAMES[2]).unlink()
-    (mine / MNIST_NAMES[3]).unlink()
-    with pytest.raises(UserError) as error:
-        copy_folders([mine], mine, tmp_path / "raw")
-    assert f"{mine / EMNIST_NAMES[2]}, {mine / MNIST_NAMES[3]}: put them there" in str(error.value)
+    for names in (MNIST_NAMES, EMNIST_NAMES):
+        (mine / names[1]).unlink()
+        (mine / names[2]).unlink()
+        with pytest.raises(UserError) as error:
+            copy_folders([mine], mine, tmp_path / "raw")
+        assert f"{mine / names[1]}, {mine / names[2]}: put them there" in str(error.value)
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_missing_folder_lists_all_that_is_expected(tmp_path):
-    with pytest.raises(UserError) as error:
-        copy_folders([tmp_path / "no"], tmp_path / "no", tmp_path / "raw")
-    assert all(str(tmp_path / "no" / name) in str(error.value) for name in EMNIST_NAMES + MNIST_NAMES)
+def test_a_missing_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path / 'no'} should be a folder of images, but is none: set"):
+        copy_folders([tmp_path / "no"], None, tmp_path / "raw")
+    with pytest.raises(UserError, match="should hold the four emnist-byclass-.* but holds none of these"):
+        copy_folders([tmp_path], None, tmp_path / "raw")
 
 
 @pytest.mark.parametrize("name", EMNIST_NAMES + MNIST_NAMES)

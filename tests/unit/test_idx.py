@@ -49,20 +49,6 @@ def test_transposed_files_are_read_upright(tmp_path):
     assert np.array_equal(idx.load_images(tmp_path / "images.gz", transposed=True), many)
 
 
-def test_files_are_concatenated_in_the_order_given(tmp_path):
-    rng = np.random.default_rng(2)
-    parts = [rng.integers(0, 256, (count, 28, 28), np.uint8) for count in (idx.BLOCK_ITEMS + 5, 3)]
-    paths = [tmp_path / f"{number}.gz" for number in range(2)]
-    for path, part in zip(paths, parts):
-        idx.write_images(path, part)
-    idx.concatenate(paths, tmp_path / "all.gz", "images")
-    assert np.array_equal(idx.load_images(tmp_path / "all.gz"), np.concatenate(parts))
-    for path, part in zip(paths, parts):
-        idx.write_labels(path, part[:, 14, 14] % 62)
-    idx.concatenate(paths, tmp_path / "all.gz", "labels")
-    assert np.array_equal(idx.load_labels(tmp_path / "all.gz", 62), np.concatenate(parts)[:, 14, 14] % 62)
-
-
 def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
     for name in ("one.gz", "two.gz"):
         idx.write_images(tmp_path / name, IMAGES)

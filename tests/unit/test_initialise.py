@@ -48,3 +48,12 @@ def test_weights_of_a_pretrained_network_do_not_depend_on_the_seed(folder):
         initialise.main(load_params())
         model, metadata = load_model(WEIGHTS)
         assert same(model, load_model(folder / "networks/lenet.safetensors")[0]) and metadata["mean"] == 0.17
+
+
+def test_a_pretrained_network_keeps_its_features_for_other_characters(folder):
+    set_params(folder, pretrained="lenet", dataset=["а", "plus"])
+    initialise.main(load_params())
+    (model, metadata), expected = load_model(WEIGHTS), load_model(folder / "networks/lenet.safetensors")[0].state_dict()
+    assert metadata["classes"] == ["а", "plus"] and metadata["mean"] == 0.17
+    differing = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, expected[name])}
+    assert differing and all(name.startswith(model.HEAD) for name in differing)

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from emnist.utils import workers
 from emnist.utils.errors import UserError
-from emnist.utils.workers import run_in_workers
 
 
 def end_itself(folder, number, times):
@@ -21,7 +21,7 @@ def end_itself(folder, number, times):
 
 def run_with_deaths(folder, times):
     tasks = {number: (folder, number, times) for number in range(6)}
-    return dict(run_in_workers("search", end_itself, tasks, 2, "lower compute.workers"))
+    return dict(workers.run_in_workers("search", end_itself, tasks, 2, "lower compute.workers"))
 
 
 def test_work_goes_on_when_a_worker_is_killed(tmp_path, capsys):
@@ -29,8 +29,7 @@ def test_work_goes_on_when_a_worker_is_killed(tmp_path, capsys):
     assert capsys.readouterr().out.count("a worker process was ended") == 2
 
 
-def test_workers_that_are_killed_again_and_again_are_one_sentence_with_the_memory_and_the_remedy(tmp_path):
-    with pytest.raises(
-        UserError, match=r"search: .* 4 times; the machine has [\d.]+ GB of memory: lower compute.workers"
-    ):
+def test_workers_that_are_killed_again_and_again_are_one_sentence_with_the_memory_and_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "MAX_LOST", 1)
+    with pytest.raises(UserError, match=r"search: .* 2 times; the machine has [\d.]+ GB of memory: lower compute.w"):
         run_with_deaths(tmp_path, times=99)

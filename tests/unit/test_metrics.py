@@ -36,7 +36,7 @@ def test_scores_of_four_images_worked_by_hand():
         "macro_f1": 0.444444,  # (2/3 + 2/3 + 0) / 3: class 3 is guessed, but no image is of it
         "top3_accuracy": 0.75,
     }
-    metrics = classification_metrics(labels, top, bymerge=False)
+    metrics = classification_metrics(labels, top, "0123456789")
     assert {name: metrics[name] for name in expected} == expected
 
 
@@ -55,7 +55,7 @@ def test_keys_keep_their_order_and_values_are_short_json_numbers(random_guesses)
     labels, _, top = random_guesses
     metrics = classification_metrics(labels, top)
     assert list(metrics) == [*KEYS[:4], *METRICS] and list(metrics)[: len(KEYS)] == KEYS
-    of_digits = classification_metrics(labels % 10, top % 10, bymerge=False)
+    of_digits = classification_metrics(labels % 10, top % 10, "0123456789")
     assert list(of_digits) == [name for name in metrics if name != "bymerge_accuracy"]
     assert json.loads(json.dumps(metrics)) == metrics
     assert all(type(value) is float and value == round(value, 6) for value in metrics.values())

@@ -136,6 +136,17 @@ def test_a_character_is_drawn_by_keyboard_alone(page):
     assert page.text_content("#said") == "Nothing is drawn yet."
 
 
+BRING = """([kind, picture]) => {
+    const data = new DataTransfer()
+    if (picture) {
+        const bytes = Uint8Array.from(atob(picture), letter => letter.charCodeAt(0))
+        data.items.add(new File([bytes], "a.png", {type: "image/png"}))
+    } else data.setData("text/plain", "https://example.org/a.png")
+    pad.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
+        : new DragEvent(kind, {dataTransfer: data, bubbles: true}))
+}"""
+
+
 def test_a_picture_is_opened_pasted_or_dropped(page):
     file = {"name": "a.png", "mimeType": "image/png", "buffer": encode(drawing(side=400))}
     page.get_by_label("Open a picture").set_input_files(file)
@@ -143,15 +154,7 @@ def test_a_picture_is_opened_pasted_or_dropped(page):
     assert best(page) == "A"
     for number, kind in enumerate(("paste", "drop"), 2):
         page.keyboard.press("Escape")
-        page.evaluate(
-            """([kind, content]) => {
-                const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0)), data = new DataTransfer()
-                data.items.add(new File([bytes], "a.png", {type: "image/png"}))
-                pad.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
-                    : new DragEvent(kind, {dataTransfer: data, bubbles: true}))
-            }""",
-            [kind, base64.b64encode(file["buffer"]).decode()],
-        )
+        page.evaluate(BRING, [kind, base64.b64encode(file["buffer"]).decode()])
         wait_for_reading(page, number)
         assert best(page) == "A"
 
@@ -186,17 +189,9 @@ def test_a_picture_of_48_megapixels_is_sent_smaller(page, tmp_path):
     assert page.evaluate("[drawing.bitmap.width, drawing.bitmap.height]") == [1024, 768]
 
 
-DROP = """kind => {
-    const data = new DataTransfer()
-    data.setData("text/plain", "https://example.org/a.png")
-    pad.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {clipboardData: data, bubbles: true})
-        : new DragEvent(kind, {dataTransfer: data, bubbles: true}))
-}"""
-
-
 @pytest.mark.parametrize(
     "script, argument, said",
-    [(DROP, "drop", "That is no file."), (DROP, "paste", "That is no file."),
+    [(BRING, ["drop", ""], "That is no file."), (BRING, ["paste", ""], "That is no file."),
      ("() => open(new File([new Uint8Array(1.1e7)], 'a.tif'))", None, "The picture should have at most 10 MB"),
      ("() => open({slice: () => ({arrayBuffer: async () => { throw Error() }})})", None, "That cannot be opened.")],
     ids=["a link is dropped", "text is pasted", "a large file", "a folder"],

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import REPOSITORY, set_params
 
 from emnist.params import load_params
 from emnist.utils.errors import UserError
@@ -14,17 +14,10 @@ LENET = yaml.safe_load(TEXT)["architectures"]["lenet"]
 
 
 def changed(tmp_path, **changes):
-    """Write params.yaml with dotted keys set to other values."""
-    values = yaml.safe_load(TEXT)
-    for key, value in changes.items():
-        *parents, last = key.split("__")
-        section = values
-        for parent in parents:
-            section = section[parent]
-        section[last] = value
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+    """Write params.yaml with other values; a dot in a name is written as two underscores."""
+    (tmp_path / "params.yaml").write_text(TEXT)
+    set_params(tmp_path, **{name.replace("__", "."): value for name, value in changes.items()})
+    return tmp_path / "params.yaml"
 
 
 def sentence(path):
@@ -44,6 +37,8 @@ def test_the_projects_own_parameters_are_valid():
     "changes, expected",
     [
         ({"size": "smal"}, ["size should be one of", "entries of sizes", "did you mean small?"]),
+        ({"dataset": "letter"}, ["dataset should be one of byclass,", "did you mean letters?), but is 'letter'"]),
+        ({"dataset": ["a"]}, ["dataset should list 2 to 256 characters (not 1), but is ['a']"]),
         ({"source": 3}, ["source should be a valid list", "3"]),
         ({"source": []}, ["source", "at least 1 item", "[]"]),
         ({"source": ["sample", "sample"]}, ["source should name nothing twice", "['sample', 'sample']"]),

@@ -2,14 +2,13 @@
 
 import re
 import shutil
-import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
+from loopback import free_port, running
 from server_helpers import drawing, encode, serving
 
 DOCS = (Path(__file__).parents[2] / "docs/serve.md").read_text(encoding="utf-8")
@@ -27,11 +26,6 @@ def needs(*names):
     return pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)}, as of Debian's packages")
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 def configuration(language, changes):
     """Give the docs' configuration, after changes of what differs from machine to machine."""
     (text,) = re.findall(f"```{language}\n(.*?)```", DOCS, re.DOTALL)
@@ -39,22 +33,6 @@ def configuration(language, changes):
         assert old in text, old
         text = text.replace(old, str(new))
     return text
-
-
-@contextmanager
-def running(command, port, log):
-    with open(log, "w") as output:
-        proxy = subprocess.Popen([str(part) for part in command], stdout=output, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(200):
-                if socket.socket().connect_ex(("127.0.0.1", port)) == 0:
-                    break
-                time.sleep(0.05)
-                assert proxy.poll() is None, Path(log).read_text()
-            yield
-        finally:
-            proxy.terminate()
-            proxy.wait()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
+from model_helpers import probabilities
 from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
@@ -43,9 +44,7 @@ def test_a_published_network_scores_as_its_card_says_and_has_the_same_bytes_each
     publish.main()
     model, metadata = load_pretrained("noise")
     test_images, labels = load_emnist("test", folder=images)
-    pixels = (torch.from_numpy(test_images)[:, None].float() / 255 - metadata["mean"]) / metadata["std"]
-    with torch.inference_mode():
-        accuracy = np.mean(model(pixels).argmax(1).numpy() == labels)
+    accuracy = np.mean(probabilities(model, metadata, test_images).argmax(1) == labels)
     card = pretrained.load_card("noise")[1]
     assert card["scores"]["EMNIST ByClass"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert card["parameters"] == 35_814

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from emnist.data.classes import CHARACTERS
+from emnist.data.classes import CHARACTERS, classes_of
 from emnist.sources import sample
+from emnist.utils.errors import UserError
 
 
 def render(train, test, seed):
@@ -96,3 +97,22 @@ def test_digits_look_like_mnists():
     one = train_images[train_labels == 1].sum(axis=0, dtype=float)
     # Upright: a 1 is taller than wide.
     assert one.sum(axis=1).std() < one.sum(axis=0).std()
+
+
+@pytest.mark.parametrize("dataset", ["bymerge", "balanced", "letters", "digits", ["ж", "é", "क", "क्ष", "א", "7"]])
+def test_other_characters_are_rendered_each_with_its_label(dataset):
+    labels, pages = next(sample.render(300, 1, seed=1, workers=1, dataset=dataset))
+    counts = np.bincount(labels)
+    assert len(counts) == len(classes_of(dataset)) and counts.min() > 0 and len(np.concatenate(list(pages))) == 300
+    if dataset == "balanced" or isinstance(dataset, list):
+        assert np.ptp(counts) <= 2
+
+
+def test_both_cases_of_a_letter_have_its_label():
+    characters, labels, _ = sample.plan("letters")
+    assert "".join(characters) == CHARACTERS[10:] and labels.tolist() == 2 * list(range(26))
+
+
+def test_characters_that_no_font_has_are_named():
+    with pytest.raises(UserError, match="but none has 漢, plus: leave them out, or use `source: folder`"):
+        sample.plan(["ж", "漢", "plus"])

@@ -1,38 +1,17 @@
 """Random search: distinct configurations, and a diverged trial only loses."""
 
-import copy
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
+from search_helpers import small_search
 
-from emnist.params import check_params
 from emnist.search import best_config, random_search, sample_configs
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 
-VALUES = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
-SPACE = VALUES["recipes"]["baseline"]["space"]
-RNG = np.random.default_rng(0)
-LABELS = RNG.integers(0, 62, 300).astype(np.uint8)
-SPLIT = (
-    RNG.integers(0, 256, (300, 28, 28), dtype=np.uint8),
-    LABELS,
-    {"mean": 0.5, "std": 0.3},
-    np.arange(200),
-    np.arange(200, 300),
-)
-
-
-def params(trials, model="lenet", recipe="baseline", **space):
-    values = copy.deepcopy(VALUES) | {"model": model, "recipe": recipe}
-    values["sizes"]["small"] |= {"trials": trials, "trial_epochs": 1}
-    values["recipes"][recipe]["space"] |= space
-    return check_params(values)
+SPACE = dict(small_search(1)[0].recipes["baseline"].space)
 
 
 def test_draws_are_distinct_and_from_the_space():
@@ -73,15 +52,16 @@ def test_draws_end_without_a_traceback_where_scipy_loses_that_memory_is_short(mo
 
 
 def test_more_trials_than_combinations_are_refused():
-    assert params(144, "vggnet").sizes["small"].trials == 144
+    assert small_search(144, model="vggnet")[0].sizes["small"].trials == 144
     with pytest.raises(UserError, match="sizes.small.trials should be at most 144, .* baseline for vggnet, but is 145"):
-        params(145, "vggnet")
+        small_search(145, model="vggnet")
+
+
+STEEP = {"momentum": [0.0], "weight_decay": [0.9], "batch_size": [16]}  # diverges at the highest learning rate
 
 
 def test_a_diverged_trial_only_loses():
-    trials = random_search(
-        params(2, learning_rate=[0.01, 1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16]), SPLIT, workers=1
-    )
+    trials = random_search(*small_search(2, learning_rate=[0.01, 1e6], **STEEP), workers=1)
     losses = {trial["learning_rate"]: trial["validation_loss"] for trial in trials}
     assert losses[1e6] is None and losses[0.01] > 0
     assert best_config(trials)["learning_rate"] == 0.01
@@ -94,17 +74,16 @@ def test_the_best_configuration_is_that_of_the_lowest_loss():
 
 
 def test_a_search_in_which_all_diverge_says_what_to_do():
-    hopeless = params(1, learning_rate=[1e6], momentum=[0.0], weight_decay=[0.9], batch_size=[16])
     with pytest.raises(UserError, match="all 1 trials of the search diverged: add smaller learning rates"):
-        random_search(hopeless, SPLIT, workers=1)
+        random_search(*small_search(1, learning_rate=[1e6], **STEEP), workers=1)
 
 
 def test_trials_that_ended_before_a_kill_are_not_run_again(tmp_path, capsys):
     checkpoint = Checkpoint("search-key", tmp_path)
-    undisturbed = random_search(params(3), SPLIT, 1)
+    undisturbed = random_search(*small_search(3), workers=1)
     *config, (_, loss) = undisturbed[1].items()
     checkpoint.save({}, [[json.dumps(dict(config)), loss]])
-    assert random_search(params(3), SPLIT, 1, checkpoint) == undisturbed
+    assert random_search(*small_search(3), 1, checkpoint) == undisturbed
     output = capsys.readouterr().out
     assert "continues after 1 of 3 trials" in output
     assert "trial 2 of 3" not in output.split("continues")[1]

@@ -21,6 +21,7 @@ import requests
 import uvicorn
 from PIL import Image, ImageDraw
 from server_helpers import drawing, encode, errors_of, processes_of, serving
+from writing import form, write
 
 from emnist.data.classes import CHARACTERS
 from emnist.data.idx import load_pair
@@ -94,6 +95,26 @@ def test_the_models_and_the_health_are_listed(url):
     assert about["default"] == "lenet" and about["drawings"] is None
     assert [(each["name"], each["classes"]) for each in about["models"]] == [(name, CHARACTERS) for name in MODELS]
     assert requests.get(f"{url}/healthz").json() == {"status": "ok", "waiting": 0}
+
+
+def test_text_is_read_and_characters_may_be_given(url):
+    page = encode(write(["7254 167", "3308"]))
+    headers = {"Content-Type": "image/png"}
+    answer = requests.post(f"{url}/read?characters=0-9&model=resnet&top=2", page, headers=headers).json()
+    (picture,) = answer["pictures"]
+    (network,) = picture["networks"]
+    assert picture["notes"] == [] and network["network"] == "resnet"
+    assert [line["text"] for line in network["lines"]] == ["7254167", "3308"]
+    assert [len(each["guesses"]) for each in network["lines"][1]["characters"]] == [2] * 4
+    form_page, _ = form(["314", "", "88", "7"])
+    answer = requests.post(f"{url}/read?characters=0-9&model=resnet&boxes=true", encode(form_page), headers=headers)
+    assert [line["text"] for line in answer.json()["pictures"][0]["networks"][0]["lines"]] == ["314", "", "88", "7"]
+
+
+def test_characters_that_are_given_are_predicted_alone(url):
+    (picture,) = predict(url, PNG, query="?characters=B-D&min_probability=1&top=9").json()["pictures"]
+    assert {each["character"] for each in picture["networks"][0]["predictions"]} == set("BCD")
+    assert picture["networks"][0]["character"] == "?"
 
 
 def test_the_description_names_every_address_and_the_limits(url):
@@ -230,6 +251,12 @@ def test_what_is_no_picture_is_refused_in_one_sentence(url, body, headers, statu
         ("POST", "/predict?model=", 422, "model should be one of lenet, resnet"),
         ("POST", "/predict?top=0", 422, "top should be a number"),
         ("POST", "/predict?top=1e9", 422, "top should be a number"),
+        ("POST", "/predict?characters=9-0", 422, "should rise, but falls"),
+        ("POST", "/predict?ignore_case=yes", 422, "ignore_case should be one of true, false"),
+        ("POST", "/predict?min_probability=2", 422, "min_probability should be from 0 to 1"),
+        ("POST", "/predict?boxes=true", 422, "each parameter of the query should be one of model, top"),
+        ("POST", "/read?boxes=1", 422, "boxes should be one of true, false"),
+        ("POST", "/read?boxes=true", 422, "should show boxes, but none was found"),
         ("POST", "/predict?modle=lenet", 422, "did you mean model?"),
         ("GET", "/predict", 405, "GET /predict"),
         ("GET", "/../../etc/passwd", 404, "is not answered"),
@@ -509,28 +536,6 @@ def test_an_image_without_its_label_is_dropped_and_damage_is_refused(tmp_path):
     labels.write_bytes(whole[:-5])
     with pytest.raises(UserError, match=f"{labels} should hold labels"):
         kept.keep(PIXELS, "A")
-
-
-# The command
-
-
-@pytest.mark.parametrize(
-    "arguments, said",
-    [
-        (["--port", "99999"], "--port should be a number from 0 to 65535"),
-        (["--host", "192.0.2.1"], "192.0.2.1:8000 cannot be served"),
-        (["--model", "lennet"], "did you mean lenet?"),
-        (["--model", "lenet,lenet"], "name each once"),
-        (["--model", "mine.onnx"], "mine.onnx should be an exported network"),
-        (["--allowed-host", "https://a.example/"], "--allowed-host should be a name"),
-        (["--root-path", "emnist/"], "--root-path should begin with /"),
-        (["--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),
-    ],
-)
-def test_a_wrong_argument_ends_the_command_in_one_sentence(arguments, said):
-    done = subprocess.run([sys.executable, "-m", "emnist", "serve", *arguments], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and said in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_without_the_extra_the_command_names_it():

@@ -1,12 +1,14 @@
-"""The benchmark of the time to the original's accuracy runs both ways, and computes what it says."""
+"""Short forms of benchmarks: of the time to the original's accuracy, the shares of forms, and the fuzzing."""
 
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 from idx_fixtures import EMNIST_NAMES, write_official
 from pipeline_helpers import REPOSITORY
 
-from benchmarks import time_to_accuracy
+from benchmarks import sample, time_to_accuracy
 from emnist.utils.errors import UserError
 
 
@@ -43,3 +45,22 @@ def test_both_ways_train_and_the_time_of_all_epochs_is_computed_from_one(benchma
 def test_a_model_that_the_originals_table_lacks_is_refused(benchmark):
     with pytest.raises(UserError, match="--models should be one of lenet, alexnet, .* but is 'ensnet'"):
         benchmark("--models", "ensnet")
+
+
+def test_shares_of_forms_are_found_though_forms_look_alike():
+    rng = np.random.default_rng(1)
+    truth = np.array([0.6, 0.1, 0.3, 0.0])
+    # The second form is often taken for the first one, and each for the fourth now and then.
+    read_as = np.array([[0.8, 0.1, 0.0, 0.1], [0.4, 0.5, 0.0, 0.1], [0.0, 0.0, 0.9, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    seen = np.concatenate([rng.choice(4, 20000, p=read_as[form])[: int(20000 * truth[form])] for form in range(4)])
+    probabilities = (read_as / read_as.sum(axis=0)).T[seen]
+    assert np.abs(np.bincount(seen) / len(seen) - truth).max() > 0.08
+    np.testing.assert_allclose(sample.mixture_shares(probabilities), truth, atol=0.02)
+
+
+@pytest.mark.slow
+def test_no_parser_fails_on_damaged_or_made_up_files():
+    command = [sys.executable, "-m", "benchmarks.fuzz", "--count", "500", "--seed", "7"]
+    done = subprocess.run(command, cwd=REPOSITORY, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\n") == 19

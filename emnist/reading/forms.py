@@ -1,0 +1,394 @@
+"""Forms: the boxes of a page, the fields that a table describes, and what is written in them."""
+
+import csv
+import io
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from emnist.reading.alphabet import Alphabet
+from emnist.reading.ink import find_contrast, is_light_on_dark, running
+from emnist.reading.strokes import find_regions, run_lengths
+from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, find_lines, read_line, read_marks
+from emnist.utils.errors import UserError, printable
+
+COLUMNS = ("field", "left", "top", "width", "height", "characters")
+FIELD_HEIGHT = 100  # pixels, to which higher fields are reduced
+MARGIN = 0.4  # of a field's height, around it: what is written reaches over its lines
+EDGE = 0.16  # of a field's height, on both sides of its edges: where its lines are
+
+
+class TextWarning(UserWarning):
+    """About a picture whose text may be read wrongly."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a form.
+
+    Attributes
+    ----------
+    name : str
+    cells : numpy.ndarray of float, shape (N, 4)
+        Left, top, right and bottom of its box, or of each box of a comb.
+    characters : str or None
+        That are possible.
+    """
+
+    name: str
+    cells: np.ndarray
+    characters: str | None = None
+
+
+def load_fields(path, size):
+    """Load a table of fields: CSV with the columns `COLUMNS`, of a picture of `size`, its width and height."""
+    name = printable(path)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        header = text.partition("\n")[0]
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ","))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise UserError(
+            f"{name} should be a table of fields in CSV, but cannot be read ({reason}): save it again"
+        ) from None
+    form = f"{name} should have the columns {','.join(COLUMNS)}"
+    if not rows or (lacking := [column for column in COLUMNS[:5] if column not in rows[0]]):
+        raise UserError(f"{form}, but {'lacks ' + ', '.join(lacking) if rows else 'has no row'}: write one row a field")
+    fields = {}
+    for row in rows:
+        try:
+            left, top, width, height = (float(row[column]) for column in COLUMNS[1:5])
+        except (TypeError, ValueError):
+            raise UserError(
+                f"{form} with numbers of pixels, but has others in the field {row['field']}: write numbers"
+            ) from None
+        if not (0 <= left and 0 <= top and 4 <= width <= size[0] - left + 1 and 4 <= height <= size[1] - top + 1):
+            raise UserError(
+                f"{name} should have fields within the picture, which has {size[0]}x{size[1]} pixels, but the field "
+                f"{row['field']} is not: give left, top, width and height in pixels of this picture"
+            )
+        if row["field"] in fields:
+            raise UserError(f"{name} should name each field once, but names {row['field']} twice: rename one")
+        box = np.array([[left, top, left + width, top + height]])
+        fields[row["field"]] = Field(row["field"], box, row.get("characters") or None)
+    return list(fields.values())
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page with boxes.
+
+    Attributes
+    ----------
+    image : PIL.Image.Image
+        Grey levels.
+    angle : float
+        In degrees, by which the page would be turned counter-clockwise about its middle to be upright.
+    boxes : numpy.ndarray of float, shape (N, 4)
+        In pixels of the upright page.
+    light_on_dark : bool
+    """
+
+    image: Image.Image
+    angle: float
+    boxes: np.ndarray
+    light_on_dark: bool
+
+    def to_picture(self, points):
+        """Turn points of the upright page, float (..., 2), into points of the picture."""
+        angle, middle = np.radians(self.angle), np.array(self.image.size) / 2
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return (points - middle) @ turn.T + middle
+
+    def cut(self, left, top, scale, width, height):
+        """Cut a part out of the upright page: grey levels; `width` and `height` are of the result, of which a pixel
+        is `scale` of the page's."""
+        first, across, down = self.to_picture(np.array([[left, top], [left + scale, top], [left, top + scale]]))
+        (a, d), (b, e) = across - first, down - first
+        matrix = (a, b, first[0], d, e, first[1])
+        paper = 0 if self.light_on_dark else 255
+        return np.asarray(
+            self.image.transform(
+                (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC, fillcolor=paper
+            )
+        )
+
+    def box_in_picture(self, box):
+        """Move a box of the upright page to the picture; its size stays."""
+        left, top, right, bottom = box
+        x, y = self.to_picture(np.array([left + right, top + bottom]) / 2) - np.array([right - left, bottom - top]) / 2
+        return round(x), round(y), round(x) + right - left, round(y) + bottom - top
+
+
+def find_page(image):
+    """Find the boxes of a page, grey levels of Pillow, and how it is turned: a `Page`."""
+    factor = max(1, -(-max(image.size) // PAGE_SIDE))
+    small = image.reduce(factor)
+    dark = bool(is_light_on_dark(np.asarray(small)))
+    mask = _page_mask(small, dark)
+    least = max(12, max(mask.shape) // 40)
+    gap = least // 4
+    angle = float(np.degrees(np.arctan(_slope_of_lines(_long_runs(_thicken(mask), least, gap), least))))
+    if abs(angle) > 0.1:
+        small = small.rotate(angle, Image.Resampling.BILINEAR, fillcolor=int(np.median(np.asarray(small)[::4, ::4])))
+        mask = _page_mask(small, dark)
+    else:
+        angle = 0.0
+    boxes = _boxes_of(mask, least, least, gap)
+    if len(boxes):  # again, with sides longer than most strokes, which else part the boxes that they stand in
+        height = np.median(boxes[:, 3] - boxes[:, 1])
+        surer = _boxes_of(mask, least, max(least, int(0.9 * height)), gap)
+        boxes = np.concatenate([surer, boxes[~_contain(surer, boxes).any(axis=0)]])
+        boxes = boxes[boxes[:, 3] - boxes[:, 1] > 0.4 * height]  # not the hole of an O
+    return Page(image, angle, factor * boxes[_contain(boxes, boxes).sum(axis=1) == 1], dark)
+
+
+def _boxes_of(mask, width, height, gap):
+    """Find what is enclosed by lines of at least such lengths: float (N, 4)."""
+    across, down = (
+        _long_runs(each, least, gap) | _long_runs(_thicken(each), 4 * least, gap)
+        for each, least in ((mask, width), (mask.T, height))
+    )
+    barrier = running(np.maximum, np.pad(across | down.T, 1), 3)  # so that a line in steps has no gaps
+    regions = find_regions(~barrier)
+    sizes = regions.boxes[:, 2:] - regions.boxes[:, :2]
+    good = (sizes >= (0.5 * width, 0.8 * width)).all(axis=1) & (regions.areas > 0.75 * sizes.prod(axis=1))
+    good &= (regions.boxes[:, :2] > 0).all(axis=1) & (regions.boxes[:, 2:] < barrier.shape[::-1]).all(axis=1)
+    return regions.boxes[good].astype(float) + (-3, -3, 3, 3)
+
+
+def _contain(outer, inner):
+    """Tell which boxes contain the middle of which others: bool (outer, inner)."""
+    middle = (inner[:, :2] + inner[:, 2:]) / 2
+    return (outer[:, None, :2] < middle).all(axis=2) & (middle < outer[:, None, 2:]).all(axis=2)
+
+
+def _page_mask(image, light_on_dark):
+    levels = np.asarray(image)
+    contrast, least = find_contrast(levels, max(1, max(levels.shape) // 300), light_on_dark)
+    return contrast > np.maximum(least, 0.25 * np.quantile(contrast, 0.99))
+
+
+def _thicken(mask):
+    """Add a pixel above and below, so that the runs of a line that is not level are longer."""
+    thick = mask.copy()
+    thick[1:] |= mask[:-1]
+    thick[:-1] |= mask[1:]
+    return thick
+
+
+def _long_runs(mask, least, gap):
+    """Find the pixels of lines nearly along the rows; short gaps in them are closed."""
+    long = run_lengths(mask) >= least
+    gaps = run_lengths(~long)
+    return long | ((gaps > 0) & (gaps < gap))
+
+
+def _slope_of_lines(long, least):
+    """Compute the median slope of lines, each weighted by its length."""
+    regions = find_regions(long)
+    slopes, weights = [], []
+    for number in np.flatnonzero(regions.boxes[:, 2] - regions.boxes[:, 0] > 2 * least):
+        if not number:
+            continue
+        left, top, right, bottom = regions.boxes[number]
+        own = regions.labels[top:bottom, left:right] == number
+        rows = np.arange(bottom - top)[:, None]
+        counts = np.maximum(own.sum(axis=0), 1)
+        middle = (own * rows).sum(axis=0) / counts
+        x = np.arange(right - left)
+        slopes.append(np.polyfit(x, middle, 1)[0])
+        weights.append(right - left)
+    if not slopes:
+        return 0.0
+    order = np.argsort(slopes)
+    sums = np.cumsum(np.array(weights)[order])
+    slope = slopes[order[np.searchsorted(sums, sums[-1] / 2)]]
+    return slope if abs(slope) <= MAX_TILT else 0.0
+
+
+def fields_of_boxes(boxes):
+    """Make a field of each box and each comb, in reading order."""
+    rows, fields = [], []
+    for box in boxes[np.argsort((boxes[:, 1] + boxes[:, 3]) / 2, kind="stable")]:
+        middle = (box[1] + box[3]) / 2
+        if rows and middle - np.mean([(b[1] + b[3]) / 2 for b in rows[-1]]) < 0.5 * min(
+            box[3] - box[1], rows[-1][0][3] - rows[-1][0][1]
+        ):
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    for row in rows:
+        row.sort(key=lambda box: box[0])
+        groups = [[row[0]]]
+        for before, box in zip(row, row[1:]):
+            width, height = (box[2] - box[0], box[3] - box[1])
+            near = box[0] - before[2] < 0.15 * height and abs(box[1] - before[1]) < 0.2 * height
+            alike = 0.6 < width / (before[2] - before[0]) < 1.7 and width < 1.6 * height
+            groups.append([box]) if not (near and alike) else groups[-1].append(box)
+        for group in groups:
+            parts = [group] if len(group) > 2 else [[box] for box in group]
+            fields += [Field(f"box{len(fields) + n + 1}", np.array(part)) for n, part in enumerate(parts)]
+    return fields
+
+
+def register(fields, boxes):
+    """Move fields to the boxes of a page that is shifted or turned against them.
+
+    Returns
+    -------
+    list of Field
+        Or None if the boxes do not tell.
+    """
+    wanted = np.array([field.cells[0] for field in fields])
+    if not len(boxes):
+        return None
+    sizes, found = wanted[:, 2:] - wanted[:, :2], boxes[:, 2:] - boxes[:, :2]
+    apart = np.abs(sizes[:, None] - found[None])
+    first, second = np.nonzero(
+        (apart < 0.08 * sizes[:, None] + 0.15 * sizes[:, None].min(axis=2, keepdims=True)).all(axis=2)
+    )
+    if not len(first):
+        return None
+    centres, places = (wanted[:, :2] + wanted[:, 2:]) / 2, (boxes[:, :2] + boxes[:, 2:]) / 2
+    tolerance = 0.4 * np.median(sizes.min(axis=1))
+    best = (0, None)
+    for angle in np.radians(np.linspace(-3.5, 3.5, 29)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shifts = places[second] - centres[first] @ turn.T
+        near = (np.abs(shifts[:, None] - shifts[None]) < tolerance).all(axis=2)
+        # The smaller of two shifts or turns, where both fit as many boxes, as in a regular table.
+        counts = near.sum(axis=1) - 1e-4 * np.hypot(*shifts.T) / tolerance - 1e-3 * abs(angle)
+        if counts.max() > best[0]:
+            best = (counts.max(), near[counts.argmax()])
+    chosen = best[1]
+    if chosen.sum() < max(1, 0.4 * len(fields)):
+        return None
+    moved = {}
+    if chosen.sum() >= 3:
+        design = np.column_stack([centres[first[chosen]], np.ones(chosen.sum())])
+        matrix = np.linalg.lstsq(design, places[second[chosen]], rcond=None)[0]
+        if np.linalg.matrix_rank(design) < 3 or not np.allclose(matrix[:2], np.eye(2), atol=0.1):
+            matrix = None
+    else:
+        matrix = None
+    if matrix is None:
+        shift = np.median(places[second[chosen]] - centres[first[chosen]], axis=0)
+        matrix = np.vstack([np.eye(2), shift])
+    for field, box in zip(first[chosen], second[chosen]):
+        moved[field] = boxes[box]
+    result = []
+    for number, field in enumerate(fields):
+        centre = np.append(centres[number], 1) @ matrix
+        box = moved.get(number, np.concatenate([centre - sizes[number] / 2, centre + sizes[number] / 2]))
+        result.append(Field(field.name, box[None], field.characters))
+    return result
+
+
+def read_field(page, field, network, alphabet):
+    """Read what is written in a field of a `Page`: a list of `emnist.reading.text.Character`."""
+    if len(field.cells) > 1:
+        found = [read_marks(ink, network, alphabet) for cell in field.cells if (ink := _ink_of_cell(page, cell))]
+    elif ink := _ink_of_cell(page, field.cells[0]):
+        lines, slope = find_lines(ink.regions, FIELD_HEIGHT)
+        found = []
+        for line in lines:
+            first, *others = read_line(ink, line, slope, network, alphabet)
+            found += [replace(first, follows_blank=alphabet.blank and bool(found)), *others]
+    else:
+        found = []
+    return [replace(each, box=page.box_in_picture(each.box)) for each in found]
+
+
+def _ink_of_cell(page, cell):
+    """Find the ink in a box, without the box itself; None if it is empty."""
+    left, top, right, bottom = cell
+    short = min(bottom - top, right - left)
+    scale = short / FIELD_HEIGHT
+    margin, edge = round(MARGIN * FIELD_HEIGHT), round(EDGE * FIELD_HEIGHT)
+    width, height = round((right - left) / scale), round((bottom - top) / scale)
+    place = left - margin * scale, top - margin * scale, scale
+    levels = page.cut(*place, width + 2 * margin, height + 2 * margin)
+
+    def clear(mask, _):
+        for across, length in ((mask, height), (mask.T, width)):
+            for at in (margin, margin + length):
+                for start in range(margin - edge, across.shape[1] - margin + edge, 2 * FIELD_HEIGHT):
+                    _clear_line(across[at - edge : at + edge, start : start + 2 * FIELD_HEIGHT])
+
+    ink = find_ink(levels, place, page.light_on_dark, clear)
+    regions = ink.regions
+    inside, deep = (
+        np.bincount(
+            regions.labels[by : by + height - 2 * (by - margin), by : by + width - 2 * (by - margin)].ravel(),
+            minlength=len(regions.areas),
+        )
+        for by in (margin, margin + edge // 2)
+    )
+    keep = (inside >= 0.5 * regions.areas) & (deep >= 0.3 * regions.areas)
+    keep[0] = False
+    tall = (regions.boxes[:, 2:] - regions.boxes[:, :2]).max(axis=1)
+    if not (keep & (tall >= 0.2 * FIELD_HEIGHT)).any():
+        return None
+    return ink.keep(keep)
+
+
+def _clear_line(band):
+    """Clear a line along the rows of a mask, in place; what crosses it is kept."""
+    shares = band.mean(axis=1)
+    if not shares.size or shares.max() < 0.6:
+        return
+    first = last = int(shares.argmax())
+    while first > 0 and shares[first - 1] > 0.3:
+        first -= 1
+    while last < len(shares) - 1 and shares[last + 1] > 0.3:
+        last += 1
+    thick = last + 1 - first
+    above, below = band[max(0, first - 2)], band[min(len(band) - 1, last + 2)]
+    above, below = (
+        running(np.maximum, np.pad(side[None], ((0, 0), (thick, thick))).repeat(2 * thick + 1, 0), 2 * thick + 1)[0]
+        for side in (above, below)
+    )
+    band[first : last + 1] &= above & below
+
+
+def read_form(image, network, alphabet, name, fields=None, ignore_case=False):
+    """Read a form: a list of (field's name, list of `emnist.reading.text.Character`).
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Grey levels.
+    network : emnist.reading.network.Network
+    alphabet : emnist.reading.alphabet.Alphabet
+        Of the fields that have none of their own.
+    name : str
+        What errors call the picture.
+    fields : path-like, optional
+        As for `load_fields`. Default: the boxes are the fields.
+    ignore_case : bool
+        Of the fields' own alphabets.
+    """
+    described = [] if fields is None else load_fields(fields, image.size)
+    alphabets = [
+        Alphabet(network.classes, field.characters, ignore_case) if field.characters else alphabet
+        for field in described
+    ]
+    page = find_page(image)
+    if fields is None:
+        if not len(page.boxes):
+            raise UserError(f"{name} should show boxes, but none was found: leave out --boxes, or give --fields")
+        described = fields_of_boxes(page.boxes)
+        alphabets = [alphabet] * len(described)
+    elif moved := register(described, page.boxes):
+        described = moved
+    else:
+        if len(page.boxes) >= max(2, len(described)):
+            sentence = f"the boxes of {name} do not lie as its fields do: the fields are read where the table has them"
+            warnings.warn(sentence, TextWarning, stacklevel=3)
+        page = replace(page, angle=0.0)
+    return [(field.name, read_field(page, field, network, own)) for field, own in zip(described, alphabets)]

@@ -2,6 +2,10 @@
 
     python -m tools.publish resnet RUN --emnist EMNIST --handwriting HANDWRITING --mnist MNIST --command "dvc exp run ..."
 
+    python -m tools.publish hub OUT
+
+The second command writes the networks that are there as folders for the Hugging Face Hub.
+
 RUN is a checkout whose last run trained the network. The other folders hold test images in the official layout.
 ``tools/card.md`` is the card's text.
 """
@@ -9,6 +13,7 @@ RUN is a checkout whose last run trained the network. The other folders hold tes
 import argparse
 import copy
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +38,7 @@ from emnist.training.inference import predict_top3
 from emnist.training.recipe import finetune_recipe, pretrain_recipe
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
+from tools.hub import hub_metadata, write_hub
 
 MIN_HALF = 256  # values of a tensor that is worth storing in half precision
 LARGEST_CHANGE = 1e-3  # fraction of the predictions that half precision may change
@@ -147,7 +153,7 @@ def publish(options):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "onnx_sha256": hashlib.sha256(path.with_suffix(".onnx").read_bytes()).hexdigest(),
         "scores": scores,
-    }
+    } | hub_metadata(options.name, scores)
     values = vars(options) | front_matter | metadata
     values |= {"front_matter": yaml.safe_dump(front_matter, sort_keys=False), "scores": markdown(rows)}
     values |= {"classes_table": markdown(classes), "recipe": describe_recipe(params, options, model)}
@@ -193,6 +199,8 @@ def describe_recipe(params, options, model):
 
 
 def main():
+    if sys.argv[1:2] == ["hub"] and len(sys.argv) == 3:
+        return write_hub(sys.argv[2])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="name of the network")
     parser.add_argument("run", metavar="RUN", type=Path, help="checkout with the run's results")

@@ -1,6 +1,5 @@
 """Drawings kept for training, in EMNIST's official layout."""
 
-import fcntl
 import unicodedata
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.files import write_csv
 from emnist.utils.errors import UserError
+from emnist.utils.locks import lock_file
 
 TEST_EVERY = 7  # the second of each seven is a test image, as of EMNIST's images one in seven is
 
@@ -38,7 +38,7 @@ class Drawings:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock = open(self.folder / ".lock", "w")  # stays open until this process ends
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self.lock)
         except BlockingIOError:
             raise UserError(f"{folder} is where another server keeps its drawings: name another folder") from None
         except OSError as error:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -139,7 +140,9 @@ class Workers:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=MAX_ANSWER,
-            start_new_session=True,  # Ctrl-C in a terminal is for the server, which lets them finish
+            # Ctrl-C in a terminal is for the server, which lets them finish. Windows has groups instead of sessions.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         status, answer = await _answer(process)  # once it is ready
         if status != 200:

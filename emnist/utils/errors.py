@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import resource
 import signal
 import sys
 import warnings
@@ -16,7 +15,8 @@ _OUT_OF_MEMORY = re.compile(
     re.IGNORECASE,
 )
 _MORE_MEMORY = re.compile(r"allocate (\d[\d.]* ?\w+)")
-_SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
+_SIGHUP = getattr(signal, "SIGHUP", None)  # Windows has none
+_SIGNAL_NAMES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"} | ({_SIGHUP: "hung up"} if _SIGHUP else {})
 
 
 class UserError(Exception):
@@ -107,7 +107,7 @@ def exit_on_signals():
 
 def _handle_signals(handler):
     for number in _SIGNAL_NAMES:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores it
+        if number != _SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores it
             signal.signal(number, handler)
 
 
@@ -142,13 +142,21 @@ def _memory_message(error):
                     f"not enough memory on the GPU: {more} more is wanted: end what else uses the GPU, lower batch_size, "
                     "or set compute.device to cpu in params.yaml, then run the same command again to continue"
                 )
-            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             return (
-                f"not enough memory: this process holds {held / 1e9:.2f} GB and wants {more} more: "
+                f"not enough memory: {_held()}wants {more} more: "
                 "free some memory, or lower the number of images (sizes), batch_size or compute.workers in params.yaml, "
                 "then run the same command again to continue"
             )
         error = error.__cause__ or error.__context__
+
+
+def _held():
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows
+        return "this process "
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f"this process holds {held / 1e9:.2f} GB and "
 
 
 def _system_message(error):

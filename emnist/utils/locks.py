@@ -1,11 +1,25 @@
 """Locks between processes."""
 
 import errno
-import fcntl
 from contextlib import contextmanager
 from pathlib import Path
 
 from emnist.utils.progress import log
+
+
+def lock_file(file):
+    """Lock an open file until it is closed or its process ends; `BlockingIOError` if another process has locked it."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # on Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(errno.EAGAIN, error.strerror) from None
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -30,8 +44,10 @@ def exclusive_lock(folder, other):
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(lock)
         except BlockingIOError:
+            import fcntl  # imported here, since Windows has none, on which no lock is waited for
+
             log(f"waiting for {other}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:

@@ -413,7 +413,10 @@ def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run
     assert re.fullmatch(r"lenet-42 +(Stage|Running stage|\w+: epoch) .* \(worker w\d\)\n", status)
 
     said = run(f"emnist compare {options}", pipeline).stdout
-    assert re.findall(r"lenet-42-2 on w\d: stage '(\w+)'", said) == ["look", "evaluate"]  # the commit has the others' results
+    assert re.findall(r"lenet-42-2 on w\d: stage '(\w+)'", said) == [
+        "look",
+        "evaluate",
+    ]  # the commit has the others' results
     assert "| test accuracy (%) |" in said
     assert re.fullmatch(r"lenet-42-2 +done, .*\n", run(f"emnist compare --status {options}", pipeline).stdout)
     assert "test_tta" in run("dvc exp diff main lenet-42-2", pipeline).stdout

@@ -108,6 +108,8 @@ CAUSES_ELSEWHERE = {
     "A stage takes another Python": "test_machines.py",
     "A shallow clone": "test_repositories.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
+    "A folder that holds something else": "tests/unit/test_formats.py, tests/unit/test_checks.py",
+    "No font has a character": "test_alphabet.py",
     "The disk is full": "test_crash.py",
     "A GPU that cannot be used, or whose memory is full": "test_hardware.py, test_errors.py",
     "A container, a network drive": "test_machines.py, test_errors.py, test_setup.py",

@@ -46,6 +46,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "pip install '.[": "test_wheel.py, with what is installed here",
     "pip install .": "test_wheel.py, with what is installed here",
     "emnist serve": "test_serve.py and test_page.py",
+    "emnist predict ../mine/": "test_alphabet.py",
     "emnist page": "test_static_page.py",
     "python -m http.server": "whoever looks at the page; test_static_page.py has a server of its own",
     "podman ": "test_container.py",

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from PIL import Image
 from pipeline_helpers import REPOSITORY, commands, run, stages_run
+from writing import as_table, form, write
 
 from emnist.models.pretrained import FOLDER
 
@@ -46,7 +47,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "pip install '.[": "test_wheel.py, with what is installed here",
     "pip install .": "test_wheel.py, with what is installed here",
     "emnist serve": "test_serve.py and test_page.py",
-    "emnist predict ../mine/": "test_alphabet.py",
+    "emnist predict ../mine/": "test_own_characters.py",
     "emnist page": "test_static_page.py",
     "python -m http.server": "whoever looks at the page; test_static_page.py has a server of its own",
     "podman ": "test_container.py",
@@ -110,7 +111,7 @@ CAUSES_ELSEWHERE = {
     "A shallow clone": "test_repositories.py",
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "A folder that holds something else": "tests/unit/test_formats.py, tests/unit/test_checks.py",
-    "No font has a character": "test_alphabet.py",
+    "No font has a character": "test_own_characters.py",
     "The disk is full": "test_crash.py",
     "A GPU that cannot be used, or whose memory is full": "test_hardware.py, test_errors.py",
     "A container, a network drive": "test_machines.py, test_errors.py, test_setup.py",
@@ -146,6 +147,10 @@ def pictures(folder):
     (folder / "scans").mkdir(exist_ok=True)
     picture.save(folder / "scans" / "one.png")
     shutil.copy(FOLDER / "lenet.onnx", folder / "mine.onnx")
+    write(["a cat"]).save(folder / "page.png")
+    scan, fields = form(["314", "88"])
+    scan.save(folder / "form.png")
+    (folder / "fields.csv").write_text(as_table(fields))
 
 
 BLOCKS = [(name, block) for name, text in TEXTS.items() for block in blocks(text)]

@@ -59,7 +59,7 @@ def draw_confusion(title, classes):
             actual,
             predicted,
             classes,
-            f"{title}: {len(actual):,} {name} images, {np.mean(actual == predicted):.2%} read correctly",
+            f"{title}: {len(actual):,} {name} images, accuracy {np.mean(actual == predicted):.2%}",
         )
     confusion.confused_pairs(
         "plots/confused-pairs.png",
@@ -89,7 +89,7 @@ def draw_predictions(title, classes, images, labels, rng):
         images[chosen] / 255,
         *predictions.iloc[chosen].to_numpy().T,
         f"{title}: test images drawn at random\n"
-        "character read and its probability; where it is wrong: ✗, a thick frame and the truth",
+        "predicted character and its probability; where it is wrong: ✗, a thick frame and the truth",
     )
 
 

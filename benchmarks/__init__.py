@@ -19,6 +19,18 @@ def make_parser(doc):
     return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
+def make_parser_of_pictures(doc, what, count):
+    """Make a parser of a benchmark that reads pictures of images in the official layout, `count` of `what` by default."""
+    from emnist.reading.network import DEFAULT  # not every benchmark needs ONNX Runtime
+
+    parser = make_parser(doc)
+    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
+    parser.add_argument("--part", choices=["train", "test"], default="test", help="default: %(default)s")
+    parser.add_argument("--count", type=int, default=count, help=f"{what} (default: %(default)s)")
+    parser.add_argument("--model", default=DEFAULT)
+    return parser
+
+
 def print_row(*cells):
     """Print a row of a Markdown table."""
     print("|", " | ".join(map(str, cells)), "|", flush=True)

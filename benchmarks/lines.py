@@ -17,17 +17,16 @@ With --fit, prints `emnist.reading.text.WEIGHTS` as lines of training characters
 paths through the pieces of the lines are likeliest, as in a conditional random field.
 """
 
-import argparse
-
 import numpy as np
 from PIL import Image
 from scipy.optimize import minimize
 
+from benchmarks import make_parser_of_pictures, print_header, print_row
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist
 from emnist.reading import text as reading
 from emnist.reading.alphabet import Alphabet
-from emnist.reading.reader import DEFAULT, Reader
+from emnist.reading.reader import Reader
 from emnist.utils.errors import UserError, run_cli
 
 WORDS = """Anna Berlin Cato David Emil Falk Gipfel Hotel Igor Juni Kabel Lampe Maske Nebel Oktober Papier Quark Regen Salz
@@ -37,11 +36,7 @@ KINDS = {"digits": "0-9", "touching": "0-9", "capitals": "A-Z", "mixed": None}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--part", choices=["train", "test"], default="test", help="default: %(default)s")
-    parser.add_argument("--count", type=int, default=200, help="lines of each kind (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT)
+    parser = make_parser_of_pictures(__doc__, "lines of each kind", 200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fit", action="store_true", help="learn the weights instead, from training characters")
     options = parser.parse_args()
@@ -49,7 +44,7 @@ def main():
     images, labels = load_emnist("train" if options.fit else options.part, folder=options.folder)
     if options.fit:
         return print(fit(reader, images, labels, options.count, np.random.default_rng(options.seed)).round(2).tolist())
-    print("| lines | accuracy in % | but for case | lines without an error |\n| --- | --- | --- | --- |")
+    print_header("lines", "accuracy in %", "but for case", "lines without an error")
     for kind, characters in KINDS.items():
         rng = np.random.default_rng(options.seed)
         pairs = []
@@ -60,7 +55,7 @@ def main():
         exact = 100 - 100 * sum(distance(*pair) for pair in pairs) / length
         folded = 100 - 100 * sum(distance(a.lower(), b.lower()) for a, b in pairs) / length
         whole = 100 * np.mean([a == b for a, b in pairs])
-        print(f"| {kind} | {exact:.1f} | {folded:.1f} | {whole:.1f} |", flush=True)
+        print_row(kind, f"{exact:.1f}", f"{folded:.1f}", f"{whole:.1f}")
 
 
 def read(reader, picture, characters):

@@ -7,15 +7,15 @@ strengths: a photograph of a sheet on a desk, of a shadow's edge, of ruled paper
 as `emnist predict` does, among 62 characters. Blank pages of each kind should be refused.
 """
 
-import argparse
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks import make_parser_of_pictures, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.reading.pictures import read_character
-from emnist.reading.reader import DEFAULT, Reader
+from emnist.reading.reader import Reader
 from emnist.utils.errors import UserError, run_cli
 
 SIDE = 600  # pixels of most pictures
@@ -25,11 +25,7 @@ DOTTED = "ij"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--part", choices=["train", "test"], default="test", help="default: %(default)s")
-    parser.add_argument("--count", type=int, default=310, help="images, evenly of all classes (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT)
+    parser = make_parser_of_pictures(__doc__, "images, evenly of all classes", 310)
     parser.add_argument("--conditions", help="comma-separated; default: all")
     options = parser.parse_args()
     reader = Reader(options.model)
@@ -43,9 +39,7 @@ def main():
     chosen = np.argsort(rank, kind="stable")[: options.count]
     characters = [(pen(images[i]), reader.network.classes[labels[i]]) for i in chosen]
     chosen = options.conditions.split(",") if options.conditions else CONDITIONS
-    print(
-        f"| accuracy lost in points | {' | '.join(STRENGTHS)} | blank pages answered |\n| --- | --- | --- | --- | --- |"
-    )
+    print_header("accuracy lost in points", *STRENGTHS, "blank pages answered")
     for name in chosen:
         condition, strengths = CONDITIONS[name]
         shown = [(ink, c) for ink, c in characters if c in DOTTED] if name in DOTS else characters
@@ -54,9 +48,7 @@ def main():
         blank = "-"
         if name not in DOTS:
             blank = sum(answered(condition(np.zeros((9, 9)), strength, rng)) for strength in strengths)
-        print(
-            f"| {name} (clean {clean:.1f}) | {' | '.join(f'{each:.1f}' for each in lost)} | {blank} of 3 |", flush=True
-        )
+        print_row(f"{name} (clean {clean:.1f})", *(f"{each:.1f}" for each in lost), f"{blank} of 3")
 
 
 STRENGTHS = ("weaker", "as in the cases", "stronger")

@@ -17,6 +17,24 @@ def browser():
         yield playwright.chromium.launch(executable_path=BROWSER, args=QUIET.split())
 
 
+@contextmanager
+def watched_page(chromium, url, is_fault, setup=lambda page: None, **options):
+    """Open a page on a phone; at the end it has asked no other host, and made no fault.
+
+    `is_fault` tells of a message of the browser's console whether it is one; `setup` is called before the page is opened.
+    """
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True, **options)
+    page, asked, faults = context.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: faults.append(message.text) if is_fault(message) else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    setup(page)
+    page.goto(url)
+    yield page
+    assert [address for address in asked if not address.startswith((url, "data:"))] == [] and faults == []
+    context.close()
+
+
 def draw(page, strokes):
     """Draw strokes with the mouse, each a list of points as shares of the pad."""
     box = page.locator("#pad").bounding_box()

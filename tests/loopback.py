@@ -33,6 +33,18 @@ def running(command, port, log):
 
 
 @contextmanager
+def listening(handler):
+    """Run a server whose requests a handler of `http.server` answers; yields its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
 def serving(*answers):
     """Give each request to the next of `answers`, the last of which answers all that follow.
 
@@ -48,13 +60,8 @@ def serving(*answers):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", requests
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as address:
+        yield address, requests
 
 
 def files(contents):

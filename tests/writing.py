@@ -1,17 +1,16 @@
 """Pictures of text, written by a handwriting typeface."""
 
-from importlib import resources
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from emnist.data.fonts import font_path
 
 PAPER, INK = 235, 30
 
 
-def write(lines, size=56, pitch=110, margin=60, font="Delius-Regular.ttf", package="fontpkg_delius"):
+def write(lines, size=56, pitch=110, margin=60, font="Delius-Regular.ttf"):
     """Write lines of text: grey levels of Pillow."""
-    with resources.as_file(resources.files(package) / "files" / font) as path:
-        typeface = ImageFont.truetype(str(path), size)
+    typeface = ImageFont.truetype(font_path(font), size)
     width = max(int(typeface.getlength(line)) for line in lines)
     image = Image.new("L", (width + 2 * margin, pitch * len(lines) + 2 * margin), PAPER)
     draw = ImageDraw.Draw(image)

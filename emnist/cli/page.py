@@ -8,6 +8,8 @@ EXAMPLE = "emnist page my-page && python -m http.server --directory my-page"
 
 
 def add_arguments(parser):
+    from emnist.page.runtime import REGISTRY
+
     parser.add_argument("folder", metavar="OUT", help="where to write it: a folder that is empty, or not there yet")
     parser.add_argument(
         "--model",
@@ -25,9 +27,9 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--registry",
-        default=os.environ.get("npm_config_registry", "https://registry.npmjs.org"),
+        default=os.environ.get("npm_config_registry", REGISTRY),
         metavar="URL",
-        help="where npm packages are (default: npm_config_registry of the environment, or https://registry.npmjs.org)",
+        help=f"where npm packages are (default: npm_config_registry of the environment, or {REGISTRY})",
     )
 
 

@@ -13,9 +13,6 @@ from emnist.utils.errors import UserError, printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
 EXPORTED = "data/model/emnist.onnx"  # of your own run
-SUFFIXES = tuple(
-    ".png .apng .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .hif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()
-)
 UNKNOWN = "?"  # what is answered instead of a character below --min-probability
 BATCH = 32  # pictures that the networks read at once
 MAX_INPUT = 100_000_000  # bytes of standard input
@@ -118,10 +115,7 @@ def predict(readers, names, top, errors, alphabet):
     """
     import numpy as np
 
-    def report(error):
-        print(f"error: {error}", file=sys.stderr)
-        errors.append(error)
-
+    report = reporter(errors)
     files = [file for name in names for file in find_files(name, report)]
     for start in range(0, len(files), BATCH):
         found = []
@@ -138,6 +132,16 @@ def predict(readers, names, top, errors, alphabet):
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
                 yield {"file": file, "network": network, **prediction.answer(), "predictions": prediction.guesses(top)}
+
+
+def reporter(errors):
+    """Return a function that reports a `UserError` on standard error, and appends it to `errors`."""
+
+    def report(error):
+        print(f"error: {error}", file=sys.stderr)
+        errors.append(error)
+
+    return report
 
 
 @contextmanager
@@ -161,6 +165,8 @@ def find_files(name, report):
     """
     if not Path(name).is_dir():
         return [name]
+    from emnist.reading.pictures import SUFFIXES
+
     found, others, denied, seen = [], Counter(), [], set()
     for folder, subfolders, files in os.walk(name, onerror=denied.append, followlinks=True):
         if (real := os.path.realpath(folder)) in seen:  # a link leads back here
@@ -213,13 +219,13 @@ def write_text(predictions, several):
         print(f"{printable(prediction['file'])}{network}: {guesses}")
 
 
-def write_json(predictions):
-    print(json.dumps(list(predictions), indent=2))
+def write_json(values):
+    print(json.dumps(list(values), indent=2))
 
 
-def write_json_lines(predictions):
-    for prediction in predictions:
-        print(json.dumps(prediction))
+def write_json_lines(values):
+    for value in values:
+        print(json.dumps(value))
 
 
 def write_csv(predictions):

@@ -1,9 +1,7 @@
 """Text read from a person's own pictures: lines, and the fields of forms."""
 
 import csv
-import json
 import sys
-import warnings
 
 from emnist.cli import predict
 from emnist.utils.errors import UserError, printable
@@ -43,22 +41,17 @@ def read(reader, options, alphabet, errors):
         ``file`` and ``lines``, a list of what `emnist.reading.text.Line.values` gives.
     """
 
-    def report(error):
-        print(f"error: {error}", file=sys.stderr)
-        errors.append(error)
+    from emnist.reading.forms import noted
 
+    report = predict.reporter(errors)
     for file in [file for name in options.images for file in predict.find_files(name, report)]:
         try:
-            name = "standard input" if file == "-" else printable(file)
-            with predict.c_stderr_dropped(), warnings.catch_warnings(record=True) as notes:
-                warnings.simplefilter("always")
+            name, notes = "standard input" if file == "-" else printable(file), []
+            with predict.c_stderr_dropped(), noted(notes):
                 picture = predict.standard_input() if file == "-" else file
                 lines = reader.read(picture, **alphabet, fields=options.fields, boxes=options.boxes, name=name)
             for note in notes:
-                if (
-                    note.category.__name__ == "TextWarning"
-                ):  # others are Pillow's, about what a file holds besides pixels
-                    print(f"note: {note.message}", file=sys.stderr)
+                print(f"note: {note}", file=sys.stderr)
             yield {"file": file, "lines": [line.values() for line in lines]}
         except UserError as error:
             report(error)
@@ -71,15 +64,6 @@ def write_text(pages):
             print(printable(f"{page['file']}{field}: {line['text']}"))
 
 
-def write_json(pages):
-    print(json.dumps(list(pages), indent=2))
-
-
-def write_json_lines(pages):
-    for page in pages:
-        print(json.dumps(page))
-
-
 def write_csv(pages):
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["file", "field", "line", "text", "probability"])
@@ -88,4 +72,4 @@ def write_csv(pages):
             table.writerow([printable(page["file"]), line["field"], number, line["text"], line["probability"]])
 
 
-WRITERS = {"text": write_text, "json": write_json, "jsonl": write_json_lines, "csv": write_csv}
+WRITERS = predict.WRITERS | {"text": write_text, "csv": write_csv}

@@ -1,10 +1,8 @@
 """Writing the page: the HTML of `emnist serve`, JavaScript that computes, ONNX Runtime and the networks."""
 
-import base64
 import gzip
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from emnist.data import convert
 from emnist.models.pretrained import FOLDER
 from emnist.reading import ink, pictures
 from emnist.reading.network import load_network
+from emnist.serve.policy import hashes
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import UserError
 
@@ -95,10 +94,3 @@ def html():
     policy = POLICY.format(**{tag: hashes(tag, page) for tag in ("script", "style")})
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
-
-
-def hashes(tag, page):
-    """Return the hashes by which a policy allows a page's own scripts or styles."""
-    texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
-    return " ".join(f"'sha256-{digest}'" for digest in digests)

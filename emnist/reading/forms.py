@@ -3,15 +3,16 @@
 import csv
 import io
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from emnist.reading.alphabet import Alphabet
-from emnist.reading.ink import find_contrast, is_light_on_dark, running
+from emnist.reading.ink import find_contrast, is_light_on_dark, running, thicken
 from emnist.reading.strokes import find_regions, run_lengths
-from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, find_lines, read_line, read_marks
+from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, read_lines, read_marks, weighted_median
 from emnist.utils.errors import UserError, printable
 
 COLUMNS = ("field", "left", "top", "width", "height", "characters")
@@ -22,6 +23,15 @@ EDGE = 0.16  # of a field's height, on both sides of its edges: where its lines 
 
 class TextWarning(UserWarning):
     """About a picture whose text may be read wrongly."""
+
+
+@contextmanager
+def noted(notes):
+    """Append the text of each `TextWarning` of a ``with`` statement to a list, and show no warning."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", TextWarning)
+        yield
+    notes += [str(each.message) for each in found if each.category is TextWarning]
 
 
 @dataclass(frozen=True)
@@ -100,9 +110,8 @@ class Page:
 
     def to_picture(self, points):
         """Turn points of the upright page, float (..., 2), into points of the picture."""
-        angle, middle = np.radians(self.angle), np.array(self.image.size) / 2
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return (points - middle) @ turn.T + middle
+        middle = np.array(self.image.size) / 2
+        return (points - middle) @ _turn(np.radians(self.angle)).T + middle
 
     def cut(self, left, top, scale, width, height):
         """Cut a part out of the upright page: grey levels; `width` and `height` are of the result, of which a pixel
@@ -124,6 +133,11 @@ class Page:
         return round(x), round(y), round(x) + right - left, round(y) + bottom - top
 
 
+def _turn(angle):
+    """Return the matrix that turns points by an angle in radians."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
 def find_page(image):
     """Find the boxes of a page, grey levels of Pillow, and how it is turned: a `Page`."""
     factor = max(1, -(-max(image.size) // PAGE_SIDE))
@@ -132,7 +146,7 @@ def find_page(image):
     mask = _page_mask(small, dark)
     least = max(12, max(mask.shape) // 40)
     gap = least // 4
-    angle = float(np.degrees(np.arctan(_slope_of_lines(_long_runs(_thicken(mask), least, gap), least))))
+    angle = float(np.degrees(np.arctan(_slope_of_lines(_long_runs(thicken(mask), least, gap), least))))
     if abs(angle) > 0.1:
         small = small.rotate(angle, Image.Resampling.BILINEAR, fillcolor=int(np.median(np.asarray(small)[::4, ::4])))
         mask = _page_mask(small, dark)
@@ -150,7 +164,7 @@ def find_page(image):
 def _boxes_of(mask, width, height, gap):
     """Find what is enclosed by lines of at least such lengths: float (N, 4)."""
     across, down = (
-        _long_runs(each, least, gap) | _long_runs(_thicken(each), 4 * least, gap)
+        _long_runs(each, least, gap) | _long_runs(thicken(each), 4 * least, gap)
         for each, least in ((mask, width), (mask.T, height))
     )
     barrier = running(np.maximum, np.pad(across | down.T, 1), 3)  # so that a line in steps has no gaps
@@ -171,14 +185,6 @@ def _page_mask(image, light_on_dark):
     levels = np.asarray(image)
     contrast, least = find_contrast(levels, max(1, max(levels.shape) // 300), light_on_dark)
     return contrast > np.maximum(least, 0.25 * np.quantile(contrast, 0.99))
-
-
-def _thicken(mask):
-    """Add a pixel above and below, so that the runs of a line that is not level are longer."""
-    thick = mask.copy()
-    thick[1:] |= mask[:-1]
-    thick[:-1] |= mask[1:]
-    return thick
 
 
 def _long_runs(mask, least, gap):
@@ -205,9 +211,7 @@ def _slope_of_lines(long, least):
         weights.append(right - left)
     if not slopes:
         return 0.0
-    order = np.argsort(slopes)
-    sums = np.cumsum(np.array(weights)[order])
-    slope = slopes[order[np.searchsorted(sums, sums[-1] / 2)]]
+    slope = weighted_median(np.array(slopes), np.array(weights))
     return slope if abs(slope) <= MAX_TILT else 0.0
 
 
@@ -258,8 +262,7 @@ def register(fields, boxes):
     tolerance = 0.4 * np.median(sizes.min(axis=1))
     best = (0, None)
     for angle in np.radians(np.linspace(-3.5, 3.5, 29)):
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        shifts = places[second] - centres[first] @ turn.T
+        shifts = places[second] - centres[first] @ _turn(angle).T
         near = (np.abs(shifts[:, None] - shifts[None]) < tolerance).all(axis=2)
         # The smaller of two shifts or turns, where both fit as many boxes, as in a regular table.
         counts = near.sum(axis=1) - 1e-4 * np.hypot(*shifts.T) / tolerance - 1e-3 * abs(angle)
@@ -294,10 +297,8 @@ def read_field(page, field, network, alphabet):
     if len(field.cells) > 1:
         found = [read_marks(ink, network, alphabet) for cell in field.cells if (ink := _ink_of_cell(page, cell))]
     elif ink := _ink_of_cell(page, field.cells[0]):
-        lines, slope = find_lines(ink.regions, FIELD_HEIGHT)
         found = []
-        for line in lines:
-            first, *others = read_line(ink, line, slope, network, alphabet)
+        for first, *others in read_lines(ink, network, alphabet, FIELD_HEIGHT):
             found += [replace(first, follows_blank=alphabet.blank and bool(found)), *others]
     else:
         found = []

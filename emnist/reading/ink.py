@@ -161,7 +161,7 @@ def find_character(levels):
         box = max(0, left - more), max(0, top - more), right + more, bottom + more
         ink[box[1] : box[3], box[0] : box[2]] = ink[top:bottom, left:right].max()
         boxes = np.vstack([boxes, box])
-    left, top, right, bottom = box = _union(boxes)
+    left, top, right, bottom = box = union(boxes)
     ink = ink[top:bottom, left:right]
     reach = max(ink.shape) // 10 + 1
     local = running(np.maximum, np.pad(ink, reach), 2 * reach + 1)
@@ -176,8 +176,9 @@ def _darkness(contrast, regions):
     return squares / np.maximum(sums, 1e-9)
 
 
-def _union(boxes):
-    return *boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()
+def union(boxes):
+    """Return the box around boxes (N, 4): left, top, right and bottom."""
+    return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
 
 
 def _sides(boxes):
@@ -244,7 +245,7 @@ def _find_near(parts, core):
     """Add to the parts of a character those near it; return masks of the parts and of dots, and the stem's width."""
     belongs = np.zeros(len(parts.areas), bool)
     belongs[core] = True
-    left, top, right, bottom = _union(parts.boxes[core])
+    left, top, right, bottom = union(parts.boxes[core])
     side, area = max(right - left, bottom - top), parts.areas[core].max()
     boxes = parts.boxes
     across = np.maximum(np.maximum(left - boxes[:, 2], boxes[:, 0] - right), 0)
@@ -265,15 +266,18 @@ def remove_lines(mask):
         remove_rules(across, 0.03 * len(across))
 
 
+def thicken(mask):
+    """Add a pixel above and below, so that the runs of a line that is not level are longer."""
+    thick = mask.copy()
+    thick[1:] |= mask[:-1]
+    thick[:-1] |= mask[1:]
+    return thick
+
+
 def remove_rules(mask, max_thickness):
     """Clear lines that are nearly along the rows, in place; what crosses them is kept."""
     height, width = mask.shape
-    thick = mask.copy()  # by one pixel above and below, so that the runs of a line that is not level are longer
-    thick[1:] |= mask[:-1]
-    thick[:-1] |= mask[1:]
-    least = max(16, width // 10)
-    runs = run_lengths(thick)
-    long = find_regions(runs >= least)
+    long = find_regions(run_lengths(thicken(mask)) >= max(16, width // 10))
     spans = long.boxes[:, 2] - long.boxes[:, 0]
     spans[0] = 0
     for number in np.flatnonzero(spans > 0.5 * width):

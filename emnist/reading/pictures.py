@@ -19,6 +19,9 @@ check_version("pillow", PIL.__version__, "11.3")
 
 # Not all formats that Pillow knows: it would run an EPS file, which is a program, in an interpreter.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
+SUFFIXES = tuple(  # of files in these formats, and in HEIC
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .avif .heic .heif .hif .tif .tiff .bmp .gif .ppm .pgm .pbm .pnm".split()
+)
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # beyond it Pillow warns, and beyond twice as many refuses
 JPEG, END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
 WORKING_SIDE = 512  # pixels, of the picture in which a character is looked for
@@ -53,7 +56,7 @@ def read_character(picture, name=None):
     ink = _find_character(open_grey(picture, name))
     if ink is None:
         raise UserError(f"{name} should show a character, but none was found: use a picture with more contrast")
-    return convert(widen(scale_ink(ink)))
+    return convert_ink(ink)
 
 
 def _find_character(image):
@@ -74,7 +77,12 @@ def _find_character(image):
     return ink if closer is None else closer
 
 
-def scale_ink(ink):
+def convert_ink(ink):
+    """Convert a character's ink, float (height, width) from 0 to 1, to EMNIST's format, uint8 (28, 28)."""
+    return convert(_widen(_scale(ink)))
+
+
+def _scale(ink):
     ink = Image.fromarray(np.rint(255 * ink).astype(np.uint8))
     scale = INK_SIDE / max(ink.size)
     width, height = (max(1, round(scale * side)) for side in ink.size)
@@ -83,7 +91,7 @@ def scale_ink(ink):
     return np.asarray(wide.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def widen(ink):
+def _widen(ink):
     """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
     ink = np.pad(ink, MIN_STROKE)
     missing = round(MIN_STROKE - 2 * largest_distance(ink > 127, MIN_STROKE // 2))

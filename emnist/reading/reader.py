@@ -177,10 +177,12 @@ class Reader:
         return [Line(line, field, min_probability) for field, line in found]
 
     def _is_upside_down(self, images):
-        upright, turned = (
-            np.log(self.network.probabilities(each).max(axis=1)).mean() for each in (images, images[:, ::-1, ::-1])
-        )
-        return len(images) >= 8 and upright < np.log(0.8) and turned > upright + 0.15
+        def sureness(images):
+            return np.log(self.network.probabilities(images).max(axis=1)).mean()
+
+        if len(images) < 8 or (upright := sureness(images)) >= np.log(0.8):
+            return False
+        return sureness(images[:, ::-1, ::-1]) > upright + 0.15
 
 
 def _is_one(pictures):

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emnist.data.convert import convert
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
-from emnist.reading.pictures import MAX_SIDE, scale_ink, widen
+from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running, union
+from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.strokes import Regions, find_regions
 
 PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
@@ -160,9 +159,14 @@ def _usual_height(regions):
     heights = (regions.boxes[:, 3] - regions.boxes[:, 1])[1:].astype(float)
     if not len(heights):
         return 0.0
-    order = np.argsort(heights)
-    sums = np.cumsum(heights[order] ** 2)
-    return heights[order][np.searchsorted(sums, sums[-1] / 2)]
+    return weighted_median(heights, heights**2)
+
+
+def weighted_median(values, weights):
+    """Compute the median of values (N,), each of which counts by its weight (N,)."""
+    order = np.argsort(values)
+    sums = np.cumsum(weights[order])
+    return values[order[np.searchsorted(sums, sums[-1] / 2)]]
 
 
 def find_lines(regions, box_height=None):
@@ -302,10 +306,6 @@ def list_spans(pieces, height):
     return spans, np.array(features, float)
 
 
-def union(boxes):
-    return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
-
-
 def _find_cuts(mask, height):
     """Find where a region may be cut: a list of (column at half its height, slant, cost), from left to right."""
     rows, width = mask.shape
@@ -336,7 +336,7 @@ def _draw(pieces):
     for piece in pieces:
         x0, y0, x1, y1 = piece.box - (left, top, left, top)
         np.maximum(sheet[y0:y1, x0:x1], piece.strength, out=sheet[y0:y1, x0:x1])
-    return convert(widen(scale_ink(sheet))), box
+    return convert_ink(sheet), box
 
 
 def best_path(count, spans, scores):
@@ -401,7 +401,7 @@ def read_marks(ink, network, alphabet):
     """Read all ink as one `Character`."""
     rows, columns = (np.flatnonzero((ink.strength > 0.2).any(axis=axis)) for axis in (1, 0))
     box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    image = convert(widen(scale_ink(ink.strength[box[1] : box[3], box[0] : box[2]])))
+    image = convert_ink(ink.strength[box[1] : box[3], box[0] : box[2]])
     (row,) = alphabet.restrict(network.probabilities(image[None]))
     return _character(alphabet, row, box, image, ink.place)
 
@@ -486,6 +486,12 @@ def read_line(ink, line, slope, network, alphabet):
     ]
 
 
+def read_lines(ink, network, alphabet, box_height=None):
+    """Read the lines of ink, as `find_lines` finds them: a list of lists of `Character`, from top to bottom."""
+    lines, slope = find_lines(ink.regions, box_height)
+    return [read_line(ink, line, slope, network, alphabet) for line in lines]
+
+
 def heed_neighbours(logs, starts_word, characters):
     """Compute probabilities given that digits, capitals and small letters seldom stand side by side in a word.
 
@@ -538,8 +544,7 @@ def read_text(image, network, alphabet):
     for light_on_dark in {bool(is_light_on_dark(levels, many)) for many in (0.02, 0.12)}:  # mostly one
         ink = find_writing(image, light_on_dark)
         if ink is not None:
-            lines, slope = find_lines(ink.regions)
-            found.append([read_line(ink, line, slope, network, alphabet) for line in lines])
+            found.append(read_lines(ink, network, alphabet))
     return max(
         found, key=lambda lines: sum(each.probabilities[0][1] - 0.5 for line in lines for each in line), default=[]
     )

@@ -1,15 +1,13 @@
 """What every request must be like, whatever its address."""
 
-import base64
-import hashlib
 import ipaddress
-import re
 import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
 
+from emnist.serve.policy import hashes
 from emnist.utils.errors import printable
 
 
@@ -26,12 +24,6 @@ def protection(page):
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
     ]
-
-
-def hashes(tag, page):
-    texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
-    return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
 class Guard:

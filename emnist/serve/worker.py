@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from emnist.data.convert import SIDE
 from emnist.reading import pictures
-from emnist.reading.forms import TextWarning
+from emnist.reading.forms import noted
 from emnist.reading.reader import Reader
 from emnist.utils.errors import UserError
 
@@ -141,13 +141,12 @@ def from_pixels(body):
 
 def read(readers, file, models, top, arguments):
     """Read a picture's text by each network, and note what may be wrong with it."""
-    networks = []
+    networks, notes = [], []
     for model in models:
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always", TextWarning)
+        with noted(notes):
             lines = readers[model].read(file, **arguments)
         networks.append({"network": model, "lines": [line.values(top) for line in lines]})
-    return {"networks": networks, "notes": [str(each.message) for each in found if each.category is TextWarning]}
+    return {"networks": networks, "notes": list(dict.fromkeys(notes))}
 
 
 def pages_of(body, kind, header, take=pictures.read_character):

@@ -12,7 +12,7 @@ from emnist.data.classes import DATASETS, FIRST_LABELS, TITLES, classes_of, from
 from emnist.data.datasets import MNIST_PARTS
 from emnist.data.idx import MAX_ITEMS, SIDE, load_pair
 from emnist.data.subsets import stratified
-from emnist.reading.pictures import read_character
+from emnist.reading.pictures import SUFFIXES, read_character
 from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log, progress
 from emnist.utils.workers import run_in_workers
@@ -21,7 +21,6 @@ from emnist.utils.workers import run_in_workers
 PLACES = ("", "EMNIST/raw", "MNIST/raw", "raw", "gzip")
 CLASSES_FILE = "classes.csv"
 KEPT = "characters"  # how the files of `emnist serve --keep` are called if they are of other classes than ByClass's
-SUFFIXES = tuple(".png .jpg .jpeg .webp .avif .heic .tif .tiff .bmp .gif .ppm .pgm .pbm".split())
 TEST_SHARE = 0.2  # of pictures without a test folder
 MAX_BAD = 0.01  # of the pictures may be unreadable
 CSV_ROWS = 4096  # read at once

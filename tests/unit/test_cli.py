@@ -75,7 +75,7 @@ def test_the_installed_script_and_the_module_are_the_same_command():
         (["serve", "--host", "192.0.2.1"], "192.0.2.1:8000 cannot be served"),
         (["serve", "--model", "lennet"], "did you mean lenet?"),
         (["serve", "--model", "lenet,lenet"], "name each once"),
-        (["serve", "--model", "mine.onnx"], "mine.onnx should be an exported network"),
+        (["serve", "--port", "0", "--model", "mine.onnx"], "mine.onnx should be an exported network"),
         (["serve", "--allowed-host", "https://a.example/"], "--allowed-host should be a name"),
         (["serve", "--root-path", "emnist/"], "--root-path should begin with /"),
         (["serve", "--keep", "/dev/null"], "/dev/null should be a folder to keep drawings in"),

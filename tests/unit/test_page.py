@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until
+from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until, watched_page
 from server_helpers import CAPITAL_A, drawing, encode, serving
 
 from emnist.models.pretrained import pretrained_names
@@ -37,20 +37,16 @@ def chromium():
 @pytest.fixture
 def page(url, chromium):
     """The page, on a phone. At the end it has asked no other host, and broken no rule of its policy."""
-    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True, color_scheme="dark")
-    page = context.new_page()
-    asked, faults = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: faults.append(message.text) if "policy" in message.text.lower() else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.add_init_script(
-        "addEventListener('securitypolicyviolation', fault => console.log('policy', fault.blockedURI))"
-    )
-    page.goto(url)
-    page.wait_for_selector("tbody tr")
-    yield page
-    assert [address for address in asked if not address.startswith((url, "data:"))] == [] and faults == []
-    context.close()
+    script = "addEventListener('securitypolicyviolation', fault => console.log('policy', fault.blockedURI))"
+    with watched_page(
+        chromium,
+        url,
+        lambda message: "policy" in message.text.lower(),
+        lambda page: page.add_init_script(script),
+        color_scheme="dark",
+    ) as page:
+        page.wait_for_selector("tbody tr")
+        yield page
 
 
 def best(page):

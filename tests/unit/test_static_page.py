@@ -6,12 +6,12 @@ import functools
 import http.server
 import io
 import tarfile
-import threading
 
 import numpy as np
 import pytest
-from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until
+from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until, watched_page
 from glyphs import glyph, on_paper
+from loopback import listening
 from server_helpers import CAPITAL_A
 
 from emnist.cli import run_command
@@ -50,11 +50,8 @@ def serving(handler, **options):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, **options))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with listening(functools.partial(Quiet, **options)) as address:
+        yield f"{address}/"
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +70,9 @@ def chromium():
 @pytest.fixture
 def page(written, chromium):
     """The page, on a phone. At the end it has asked no other host, and broken no rule of its policy."""
-    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
-    page, asked, faults = context.new_page(), [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     with serving(http.server.SimpleHTTPRequestHandler, directory=written) as url:
-        page.goto(url)
-        yield page
-        assert [address for address in asked if not address.startswith((url, "data:"))] == [] and faults == []
-        context.close()
+        with watched_page(chromium, url, lambda message: message.type == "error") as page:
+            yield page
 
 
 def pen_drawings(count, seed=0):

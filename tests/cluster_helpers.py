@@ -125,6 +125,15 @@ class Cluster:
             *(each for each in processes if Path(each.info["cwd"]).is_relative_to(self.folder)),
         ]
 
+    def starting(self):
+        """List the folders of runs that have no process yet.
+
+        If its worker is killed now, such a folder stays until Dask's next worker in the place.
+        """
+        at = [Path(str(process.info["cwd"])) for process in psutil.process_iter(["cwd"])]
+        folders = self.folder.glob("*/dask-scratch-space/*/emnist/run-*")
+        return [folder for folder in folders if not any(each.is_relative_to(folder) for each in at)]
+
     def count_coordinators(self):
         """Count the clients that follow the progress of runs."""
         return self._ask_scheduler(

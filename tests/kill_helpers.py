@@ -131,6 +131,11 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
     process.wait()
     if timer:
         timer.cancel()
+    if process.returncode == -signal.SIGKILL and whole_group and not deliver:
+        with suppress(ProcessLookupError):
+            while True:  # until the group's last process has ended: what it holds, DVC finds busy
+                os.killpg(process.pid, 0)
+                time.sleep(0.01)
     return Run(process.returncode, "".join(lines), time.monotonic() - sent)
 
 

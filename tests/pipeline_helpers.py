@@ -1,5 +1,6 @@
 """A checkout of the project in a temporary folder, small enough to run whole in a test."""
 
+import copy
 import os
 import re
 import shlex
@@ -76,7 +77,7 @@ def set_params(folder, **changes):
         *parents, last = key.split(".")
         for parent in parents:
             section = section[parent]
-        section[last] = value
+        section[last] = copy.deepcopy(value)  # which a later call may change
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 

@@ -80,6 +80,7 @@ def test_workers_killed_at_each_stage_change_no_byte_and_leave_nothing_behind(cl
         cluster.kill_worker(wait_for(lambda: cluster.worker_at("search")))
         cluster.start_worker("w4")
         trained = wait_for(lambda: list(kept.glob("train-*/1")))[0].parent.name
+        wait_for(lambda: not cluster.starting())
         cluster.kill_worker()
         for number in (5, 6):
             cluster.start_worker(f"w{number}")

@@ -1,4 +1,4 @@
-"""Accuracy of the model in data/weights on real handwriting.
+"""Accuracy and calibration of the model in data/weights on real handwriting.
 
     python -m benchmarks.handwriting FOLDER MNIST_FOLDER
 
@@ -10,6 +10,7 @@ import torch
 
 from benchmarks import make_parser
 from emnist.data.datasets import load_emnist, load_mnist
+from emnist.evaluation.calibration import expected_calibration_error
 from emnist.models import load_model
 from emnist.params import load_params
 from emnist.training.batches import ImageBatches
@@ -30,18 +31,21 @@ def main():
         ("MNIST test, among the ten digits", load_mnist("t10k", options.mnist), 10),
         ("handwriting test, among 62", load_emnist("test", folder=options.emnist), 62),
     ]:
-        score = accuracy(model, ImageBatches(images, labels, hardware, metadata), classes)
-        print(f"{name}: {score:.2%} of {len(labels):,} images")
+        confidence, correct = predict(model, ImageBatches(images, labels, hardware, metadata), classes)
+        error = expected_calibration_error(confidence, correct)
+        print(f"{name}: {correct.mean():.2%} of {len(labels):,} images, expected calibration error {error:.2%}")
 
 
 @torch.inference_mode()
-def accuracy(model, images, classes):
-    """Compute a model's accuracy (0 to 1) on `ImageBatches`, where it chooses among the first `classes` (int) only."""
-    correct = 0
+def predict(model, images, classes):
+    """Predict `ImageBatches` among the first `classes` (int); return how sure (0 to 1) and whether rightly, both (N,)."""
+    parts = []
     for batch, labels in images.eval_batches(1000):
         with images.hardware.autocast():
-            correct += (model(batch)[:, :classes].argmax(1) == labels).sum().item()
-    return correct / len(images)
+            probabilities = model(batch)[:, :classes].float().softmax(dim=1)
+        confidence, predicted = probabilities.max(dim=1)
+        parts.append(torch.stack([confidence, (predicted == labels).float()]).cpu())
+    return torch.cat(parts, dim=1).numpy()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from benchmarks import make_parser, numbers, print_header, print_row
-from benchmarks.handwriting import accuracy
+from benchmarks.handwriting import predict
 from benchmarks.recipe import in_parallel, recipes_of, train
 from emnist.cli.predict import EXPORTED
 from emnist.data.classes import CHARACTERS
@@ -187,7 +187,8 @@ def ablate(options):
     digits, characters = load_mnist("t10k", options.mnist), load_emnist("test", folder=options.emnist)
 
     def score(model, make_batches):
-        return (100 * accuracy(model, make_batches(*digits), 10), 100 * accuracy(model, make_batches(*characters), 62))
+        pairs = [(digits, 10), (characters, 62)]
+        return [100 * predict(model, make_batches(*images), classes)[1].mean() for images, classes in pairs]
 
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     calls = [(WITHOUT[part], params, name, seed, score) for part, seed in runs]

@@ -184,10 +184,9 @@ def describe_recipe(params, options, model):
         for name, recipe in [(names.pretrain, pretrain), (names.finetune, finetune)]
         if recipe.without_augmentation
     )
-    threads = "one thread" if params.compute.threads == 1 else f"{params.compute.threads} threads"
     return "\n".join(
         [
-            f"- From {begin}, seed {params.seed}, on {options.processor}, with {threads}.",
+            f"- From {begin}, seed {params.seed}, on {options.processor}.",
             f"- {names.pretrain}, {pretrain.epochs} epochs on 90 % of the images, {pretrain.schedule}: "
             f"{', '.join(f'{name} {value:g}' for name, value in best.items())}.",
             f"- {names.finetune}, {finetune.epochs} epochs on all images, {finetune.schedule}: "
@@ -208,8 +207,11 @@ def main():
         parser.add_argument(f"--{folder}", metavar=folder.upper(), required=True, help="folder of test images")
     parser.add_argument("--data", required=True, help="what it learnt from, in words")
     parser.add_argument("--warning", required=True, help="what it must not be scored on, in words")
-    for what in ("commit", "command", "processor"):
+    for what in ("commit", "command"):
         parser.add_argument(f"--{what}", required=True, help=f"the {what} that trained it")
+    parser.add_argument(
+        "--processor", required=True, help="what trained it, as in: one thread of an AMD EPYC with AVX2"
+    )
     parser.add_argument("--others", default="", help="where other images come from, in words")
     publish(parser.parse_args())
 

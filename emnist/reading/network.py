@@ -19,6 +19,14 @@ DEFAULT = "handwriting"  # the pretrained network for a person's own pictures
 BATCH = 256  # images computed at once
 
 
+def make_session(content):
+    """Load an exported network, bytes, for one thread of the processor."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors are raised; nothing is printed
+    return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+
+
 class Network:
     """A trained network that maps images to probabilities.
 
@@ -41,16 +49,13 @@ class Network:
     """
 
     def __init__(self, path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised; nothing is printed
         if Path(path).parent == FOLDER:
             remedy = "restore it from git, or install the package again"
         else:
             remedy = "run `dvc repro`, or name another"
         try:
             # Of bytes, not of a path, so that the file cannot name others.
-            self.session = onnxruntime.InferenceSession(Path(path).read_bytes(), options, ["CPUExecutionProvider"])
+            self.session = make_session(Path(path).read_bytes())
             self.metadata = self.session.get_modelmeta().custom_metadata_map
             self.classes = parse_classes(self.metadata["classes"])
             (images,), (probabilities,) = self.session.get_inputs(), self.session.get_outputs()

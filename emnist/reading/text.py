@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running, union
+from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
+from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.strokes import Regions, find_regions
 
@@ -13,23 +14,10 @@ PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
 HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 MAX_TILT = np.tan(np.radians(3.5))
-SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
-CUTS_APART, MOST_CUTS, MOST_INK = (
-    0.12,
-    6,
-    0.6,
-)  # distance, number a height of width, ink crossed; in heights of the line
-SURE = np.log(0.95)  # a region that is a character with this probability is not cut
-MAX_PIECES = 10  # of one character
-MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
 
-# Of a run of pieces: 1; the gaps within it; the number of cuts within it, and the ink that they cross; the same of the
-# cuts at its ends; its width and its height; the cuts at its ends, if the line has few wide marks; the log-likelihood
-# of its likeliest character; the logarithm of how unsure that is. Lengths are in heights of the line.
-# `python -m benchmarks.lines FOLDER --fit --count 100` learns the weights.
-WEIGHTS = np.array([-2.33, -22.33, 0.14, 0.25, -1.55, -1.79, -6.0, 3.6, -0.74, 1.23, -0.62])
+LIKELIHOOD, OFFSET = 1.4, 1.0  # of a character's log-likelihood, against those of cuts and joints
 MIXED = -2.5  # logarithm of how much seldomer a letter follows a digit, or a capital a small letter, within a word
 
 # Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
@@ -149,12 +137,12 @@ def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
     clear(mask, contrast)
     contrast = np.where(mask, contrast, 0).astype(np.float32)
     rough = find_regions(mask)
-    reach = max(2, int(0.2 * _usual_height(rough)))
+    reach = max(2, int(0.2 * usual_height(rough)))
     strength = contrast / np.maximum(running(np.maximum, np.pad(contrast, reach), 2 * reach + 1), 1e-3)
     return Ink(strength, find_regions(strength > 0.4), place)
 
 
-def _usual_height(regions):
+def usual_height(regions):
     """Compute the median height of the regions, each weighted by its square, so that dust does not count."""
     heights = (regions.boxes[:, 3] - regions.boxes[:, 1])[1:].astype(float)
     if not len(heights):
@@ -181,7 +169,7 @@ def find_lines(regions, box_height=None):
     """
     boxes = regions.boxes.astype(float)
     boxes[0] = 0
-    height = _usual_height(regions)
+    height = usual_height(regions)
     sizes = boxes[:, 2:] - boxes[:, :2]
     sides = sizes.max(axis=1)
     main = (sides >= 0.4 * height) & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
@@ -230,128 +218,13 @@ def _slope(x, y, height):
     return float(slopes[best[len(best) // 2]])
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A part of a line that no character parts any further.
-
-    Attributes
-    ----------
-    strength : numpy.ndarray of float32, shape (height, width)
-        Its ink.
-    left, top : int
-    mark : int
-        The number of the region that it is, or is cut from.
-    is_cut : bool
-        Whether a cut parts it from the piece before it.
-    crossed : float
-        The ink on that cut, in heights of the line.
-    is_sure : bool
-        Whether it is a character by itself.
-    """
-
-    strength: np.ndarray
-    left: int
-    top: int
-    mark: int
-    is_cut: bool
-    crossed: float
-    is_sure: bool
-
-    @property
-    def box(self):
-        height, width = self.strength.shape
-        return np.array([self.left, self.top, self.left + width, self.top + height])
-
-
-def cut_line(ink, line, height, is_sure):
-    """Cut a line's marks, but those sure to be characters, into pieces: a list of `Piece` from left to right."""
-    pieces = []
-    for mark, (main, parts) in enumerate(line):
-        left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
-        own = np.isin(ink.regions.labels[top:bottom, left:right], [main, *parts])
-        cuts = [] if is_sure[mark] else _find_cuts(own, height)
-        y, x = np.indices(own.shape)
-        which = sum((x - slant * (len(own) / 2 - y) >= column for column, slant, _ in cuts), np.zeros(own.shape, int))
-        for number, crossed in enumerate([0.0, *(ink for *_, ink in cuts)]):
-            piece = own & (which == number)
-            rows, columns = np.flatnonzero(piece.any(axis=1)), np.flatnonzero(piece.any(axis=0))
-            if len(rows):
-                part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-                strength = np.where(piece, ink.strength[top:bottom, left:right], 0)[part]
-                pieces.append(
-                    Piece(strength, left + columns[0], top + rows[0], mark, number > 0, crossed, is_sure[mark])
-                )
-    return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
-
-
-def list_spans(pieces, height):
-    """List the runs of pieces that may be characters, (first, the one after the last), and features as of `WEIGHTS`."""
-    spans, features = [], []
-    for first in range(len(pieces)):
-        box, gaps = pieces[first].box, 0.0
-        for end in range(first + 1, min(first + MAX_PIECES, len(pieces)) + 1):
-            run, after = pieces[first:end], pieces[end : end + 1]
-            gap = max(0, pieces[end - 1].box[0] - box[2]) / height
-            gaps += gap
-            box = union(np.array([box, pieces[end - 1].box]))
-            width, tall = (box[2:] - box[:2]) / height
-            inner = [piece.crossed for piece in run[1:] if piece.is_cut]
-            outer = [piece.crossed for piece in (*run[:1], *after) if piece.is_cut]
-            is_mark = not outer and len(inner) == len(run) - 1
-            if len(run) > 1 and (gap > 0.3 or width > 1.5 or sum(piece.is_sure for piece in run) > 1):
-                break
-            if len(run) == 1 or is_mark or (tall >= 0.4 and width <= 1.2):
-                spans.append((first, end))
-                features.append((1, gaps, len(inner), sum(inner), len(outer), sum(outer), width, tall))
-    return spans, np.array(features, float)
-
-
-def _find_cuts(mask, height):
-    """Find where a region may be cut: a list of (column at half its height, slant, cost), from left to right."""
-    rows, width = mask.shape
-    if width < 0.55 * height:
-        return []
-    found = []
-    for slant in SLANTS:
-        shifts = np.rint(slant * (rows / 2 - np.arange(rows))).astype(int)
-        y, x = np.nonzero(mask)
-        profile = np.bincount(np.maximum(x - shifts[y] + rows, 0), minlength=width + 2 * rows)[rows : rows + width]
-        smooth = np.convolve(np.pad(profile, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
-        lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
-        edge = max(2, int(0.12 * height))
-        for column in range(edge, width - edge):
-            if smooth[column] <= lowest[column] and smooth[column] < MOST_INK * height:
-                found.append((profile[column] / height, column, slant))
-    kept, most = [], MOST_CUTS * width / height
-    for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
-        if all(abs(column - other) >= CUTS_APART * height for other, _, _ in kept) and len(kept) < most:
-            kept.append((column, slant, ink))
-    return sorted(kept)
-
-
-def _draw(pieces):
-    """Draw pieces together as the networks see a character, uint8 (28, 28), and give their box."""
-    left, top, right, bottom = box = union(np.array([piece.box for piece in pieces]))
-    sheet = np.zeros((bottom - top, right - left), np.float32)
-    for piece in pieces:
-        x0, y0, x1, y1 = piece.box - (left, top, left, top)
-        np.maximum(sheet[y0:y1, x0:x1], piece.strength, out=sheet[y0:y1, x0:x1])
-    return convert_ink(sheet), box
-
-
-def best_path(count, spans, scores):
-    """Choose the spans that follow each other from the first piece to the last with the largest sum of scores."""
-    best, back = np.full(count + 1, -np.inf), [None] * (count + 1)
-    best[0] = 0
-    for number, (first, end) in enumerate(spans):  # in order of their first pieces
-        value = best[first] + scores[number]
-        if value > best[end]:
-            best[end], back[end] = value, number
-    path, end = [], count
-    while end:
-        path.append(back[end])
-        end = spans[back[end]][0]
-    return path[::-1]
+def measure_line(ink, line, slope):
+    """Measure the median height of a line's higher marks, and where they stand, less the slope: two float."""
+    boxes = ink.regions.boxes[[main for main, _ in line]]
+    heights = boxes[:, 3] - boxes[:, 1]
+    is_high = heights >= 0.6 * heights.max()
+    bottoms = boxes[:, 3] - slope * (boxes[:, 0] + boxes[:, 2]) / 2
+    return np.median(heights[is_high]), np.median(bottoms[is_high])
 
 
 def place_in_line(tops, bottoms, logs, groups, height):
@@ -413,76 +286,28 @@ def _character(alphabet, row, box, image, place, follows_blank=False):
     return Character(guesses, box, image, bool(follows_blank))
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """What the characters of a line may be.
-
-    Attributes
-    ----------
-    pieces : list of Piece
-    spans : list of (int, int)
-        Runs of pieces: the first, and the one after the last.
-    features : numpy.ndarray of float, shape (spans, features)
-        As of `WEIGHTS`.
-    images : numpy.ndarray of uint8, shape (spans, 28, 28)
-    boxes : numpy.ndarray of int, shape (spans, 4)
-    logs : numpy.ndarray of float, shape (spans, characters)
-        Log-likelihoods, given the height and place in the line.
-    capital : float
-        The height of a capital.
-    """
-
-    pieces: list
-    spans: list
-    features: np.ndarray
-    images: np.ndarray
-    boxes: np.ndarray
-    logs: np.ndarray
-    capital: float
-
-
-def rate_line(ink, line, slope, network, alphabet):
-    """List the `Candidates` for the characters of a line that `find_lines` has found."""
-    mains = ink.regions.boxes[[main for main, _ in line]]
-    heights = mains[:, 3] - mains[:, 1]
-    is_high = heights >= 0.6 * heights.max()
-    height = np.median(heights[is_high])
-    is_loose = np.median(mains[:, 2] - mains[:, 0]) < 0.9 * height
-    is_sure = np.ones(len(line), bool)
-    while True:
-        pieces = cut_line(ink, line, height, is_sure)
-        spans, features = list_spans(pieces, height)
-        images, boxes = map(np.stack, zip(*(_draw(pieces[first:end]) for first, end in spans)))
-        logs = np.log(alphabet.restrict(network.probabilities(images)) + 1e-6)
-        if not is_sure.all() or len(line) > MAX_MARKS:
-            break
-        is_sure[[piece.mark for piece in pieces]] = (logs.max(axis=1) > SURE) & (features[:, 6] < 0.9)
-        if is_sure.all():
-            break
-    doubt = np.log(1.001 - np.exp(logs.max(axis=1)))
+def read_line(ink, line, slope, network, alphabet):
+    """Read a line that `find_lines` has found: a list of `Character`."""
+    height, base = measure_line(ink, line, slope)
+    capital = height
+    pieces = cut_line(ink, line, height)
+    spans, parted = list_spans(rate_boundaries(draw_boundaries(pieces, height, base, slope)))
+    images, boxes = map(np.stack, zip(*(draw_pieces(pieces[first:end]) for first, end in spans)))
+    logs = np.log(alphabet.restrict(network.probabilities(images)) + 1e-6)
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
     groups = groups_of(alphabet.characters)
-    base, capital = np.median((mains[:, 3] - slope * (mains[:, 0] + mains[:, 2]) / 2)[is_high]), height
     for _ in range(2):
         placed = logs + fit_heights(tops, bottoms, groups, base, capital)
-        rated = np.column_stack([features, features[:, 4] * is_loose, placed.max(axis=1), doubt])
-        path = best_path(len(pieces), spans, rated @ WEIGHTS)
+        path = best_path(len(pieces), spans, parted + LIKELIHOOD * (placed.max(axis=1) + OFFSET))
         base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
-    return Candidates(pieces, spans, rated, images, boxes, placed, capital)
-
-
-def read_line(ink, line, slope, network, alphabet):
-    """Read a line that `find_lines` has found: a list of `Character`."""
-    found = rate_line(ink, line, slope, network, alphabet)
-    path = best_path(len(found.pieces), found.spans, found.features @ WEIGHTS)
-    boxes = found.boxes[path]
+    boxes = boxes[path]
     gaps = np.append(0, boxes[1:, 0] - boxes[:-1, 2])
-    is_wide = gaps > max(BLANK * found.capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
-    rows = heed_neighbours(found.logs[path], is_wide, alphabet.characters)
+    is_wide = gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
+    rows = heed_neighbours(placed[path], is_wide, alphabet.characters)
     return [
         _character(alphabet, row, box, image, ink.place, blank and alphabet.blank)
-        for row, box, image, blank in zip(rows, boxes, found.images[path], is_wide)
+        for row, box, image, blank in zip(rows, boxes, images[path], is_wide)
     ]
 
 
@@ -575,7 +400,7 @@ def find_writing(image, light_on_dark):
             [max(1, round(length / scale)) for length in image.size], Image.Resampling.BICUBIC, reducing_gap=2
         )
         ink = _drop_surroundings(find_ink(np.asarray(levels), (0, 0, scale), light_on_dark))
-        height = _usual_height(ink.regions)
+        height = usual_height(ink.regions)
         if scale * height < max(MIN_HEIGHT, MIN_SIDE * max(image.size)):
             return None
         if 0.6 < HEIGHT / height < 1.7:

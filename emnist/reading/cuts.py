@@ -1,0 +1,172 @@
+"""Where characters of a line part: marks of ink, and candidate cuts, rated by a small network."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from emnist.reading.ink import union
+from emnist.reading.network import make_session
+from emnist.reading.pictures import convert_ink
+
+SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
+CUTS_APART, MOST_CUTS, MOST_INK = 0.12, 6, 0.6  # distance, number a height of width, ink crossed; in line heights
+BOUNDARY = 40, 48  # rows and columns of what is drawn around a boundary: 2 and 2.4 line heights
+UNLIKELY = 0.02  # probability of a cut or a joint that is not considered
+MAX_PIECES = 5  # of one character, parted where a cut is likely enough
+MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a line that no character parts any further.
+
+    Attributes
+    ----------
+    strength : numpy.ndarray of float32, shape (height, width)
+        Its ink.
+    left, top : int
+    """
+
+    strength: np.ndarray
+    left: int
+    top: int
+
+    @property
+    def box(self):
+        height, width = self.strength.shape
+        return np.array([self.left, self.top, self.left + width, self.top + height])
+
+
+def cut_line(ink, line, height):
+    """Cut a line's marks wherever characters may part: a list of `Piece` from left to right."""
+    pieces = []
+    for main, parts in line:
+        left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
+        own = np.isin(ink.regions.labels[top:bottom, left:right], [main, *parts])
+        y, x = np.indices(own.shape)
+        cuts = _find_cuts(own, height) if len(line) <= MAX_MARKS else []
+        which = sum((x - slant * (len(own) / 2 - y) >= column for column, slant in cuts), np.zeros(own.shape, int))
+        for number in range(len(cuts) + 1):
+            piece = own & (which == number)
+            rows, columns = np.flatnonzero(piece.any(axis=1)), np.flatnonzero(piece.any(axis=0))
+            if len(rows):
+                part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+                strength = np.where(piece, ink.strength[top:bottom, left:right], 0)[part]
+                pieces.append(Piece(strength, left + columns[0], top + rows[0]))
+    return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
+
+
+def draw_boundaries(pieces, height, base, slope):
+    """Draw what is left and what is right of each boundary between pieces, uint8 (pieces - 1, 2, rows, columns)."""
+    boxes = np.stack([piece.box for piece in pieces])
+    wide, high = round(1.2 * height), round(height)
+    left, top, right, bottom = union(boxes) + np.array([-2, -2, 2, 2]) * (wide + high)
+    strength, owner = (
+        np.zeros((bottom - top, right - left), np.uint8),
+        np.full((bottom - top, right - left), -1, np.int32),
+    )
+    for number, piece in enumerate(pieces):
+        x0, y0, x1, y1 = piece.box - (left, top, left, top)
+        own = piece.strength > 0
+        strength[y0:y1, x0:x1][own] = (255 * piece.strength[own]).astype(np.uint8)
+        owner[y0:y1, x0:x1][own] = number
+    drawn = np.zeros((len(pieces) - 1, 2, *BOUNDARY), np.uint8)
+    for number, (before, after) in enumerate(zip(boxes, boxes[1:])):
+        x = (before[2] + after[0]) / 2
+        y = base + slope * x - 0.45 * height
+        x, y = round(x) - left, min(max(round(y) - top, high), bottom - top - high)
+        part = slice(y - high, y + high), slice(x - wide, x + wide)
+        for side, own in enumerate((owner[part] <= number, owner[part] > number)):
+            sheet = Image.fromarray(np.where(own, strength[part], 0))
+            drawn[number, side] = sheet.resize(BOUNDARY[::-1], Image.Resampling.BOX)
+    return drawn
+
+
+@cache
+def _cuts_network():
+    return make_session((Path(__file__).parent / "cuts.onnx").read_bytes())
+
+
+def rate_boundaries(drawn):
+    """Compute the probability that characters part there, float (N,), of what `draw_boundaries` gives."""
+    if not len(drawn):
+        return np.zeros(0)
+    return _cuts_network().run(None, {"boundaries": drawn})[0].astype(float)
+
+
+def list_spans(parted):
+    """List the runs of pieces that may be characters, and how likely their joints and the cut at their end are.
+
+    Parameters
+    ----------
+    parted : numpy.ndarray of float, shape (pieces - 1,)
+        The probability that characters part between a piece and the next.
+
+    Returns
+    -------
+    spans : list of (int, int)
+        The first piece, and the one after the last.
+    logs : numpy.ndarray of float, shape (spans,)
+    """
+    parted = np.append(parted, 1)
+    cut, joint = np.log(parted + 1e-9), np.append(0, np.log(1 - parted[:-1] + 1e-9).cumsum())
+    ends = np.flatnonzero(parted > UNLIKELY) + 1
+    spans, logs = [], []
+    for number, first in enumerate([0, *ends[:-1]]):
+        for end in ends[number : number + MAX_PIECES]:
+            spans.append((int(first), int(end)))
+            logs.append(joint[end - 1] - joint[first] + cut[end - 1])
+            if parted[end - 1] > 1 - UNLIKELY:
+                break
+    return spans, np.array(logs)
+
+
+def _find_cuts(mask, height):
+    """Find where a region may be cut: a list of (column at half its height, slant), from left to right."""
+    rows, width = mask.shape
+    if width < 0.55 * height:
+        return []
+    found = []
+    for slant in SLANTS:
+        shifts = np.rint(slant * (rows / 2 - np.arange(rows))).astype(int)
+        y, x = np.nonzero(mask)
+        profile = np.bincount(np.maximum(x - shifts[y] + rows, 0), minlength=width + 2 * rows)[rows : rows + width]
+        smooth = np.convolve(np.pad(profile, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+        lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
+        edge = max(2, int(0.12 * height))
+        for column in range(edge, width - edge):
+            if smooth[column] <= lowest[column] and smooth[column] < MOST_INK * height:
+                found.append((profile[column] / height, column, slant))
+    kept, most = [], MOST_CUTS * width / height
+    for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
+        if all(abs(column - other) >= CUTS_APART * height for other, _ in kept) and len(kept) < most:
+            kept.append((column, slant))
+    return sorted(kept)
+
+
+def draw_pieces(pieces):
+    """Draw pieces together as the networks see a character, uint8 (28, 28), and give their box."""
+    left, top, right, bottom = box = union(np.array([piece.box for piece in pieces]))
+    sheet = np.zeros((bottom - top, right - left), np.float32)
+    for piece in pieces:
+        x0, y0, x1, y1 = piece.box - (left, top, left, top)
+        np.maximum(sheet[y0:y1, x0:x1], piece.strength, out=sheet[y0:y1, x0:x1])
+    return convert_ink(sheet), box
+
+
+def best_path(count, spans, scores):
+    """Choose the spans that follow each other from the first piece to the last with the largest sum of scores."""
+    best, back = np.full(count + 1, -np.inf), [None] * (count + 1)
+    best[0] = 0
+    for number, (first, end) in enumerate(spans):  # in order of their first pieces
+        value = best[first] + scores[number]
+        if value > best[end]:
+            best[end], back[end] = value, number
+    path, end = [], count
+    while end:
+        path.append(back[end])
+        end = spans[back[end]][0]
+    return path[::-1]

@@ -7,8 +7,13 @@ import signal
 import forked_python
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from pipeline_helpers import checkout, commit, run
 from xdist.scheduler import LoadScopeScheduling
+
+# A machine that is busy with something else is slow.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # The files whose tests share what takes seconds to make, so that one worker runs all tests of such a file.
 TOGETHER = ("contributing", "own_characters", "repositories", "wheel")

@@ -46,7 +46,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, number):
     assert len(started) >= 2
     process.send_signal(number)
     process.wait()
-    assert psutil.wait_procs(started, timeout=300)[1] == []
+    assert psutil.wait_procs(started, timeout=100)[1] == []  # they sleep for longer
 
 
 def test_a_terminal_that_closes_ends_a_command_in_one_sentence_unless_it_was_told_to_live_on():

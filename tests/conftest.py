@@ -7,7 +7,16 @@ import signal
 import forked_python
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from pipeline_helpers import checkout, commit, run
+from xdist.scheduler import LoadScopeScheduling
+
+# A machine that is busy with something else is slow.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+# The files whose tests share what takes seconds to make, so that one worker runs all tests of such a file.
+TOGETHER = ("contributing", "own_characters", "repositories", "wheel")
 
 
 def pytest_configure(config):
@@ -19,15 +28,26 @@ def pytest_configure(config):
         os.environ["FORKED_PYTHON"] = str(forked_python.start())
 
 
-def pytest_collection_modifyitems(items):
-    """Spread tests/pipeline over the workers test by test, and the rest file by file.
+class Scheduling(LoadScopeScheduling):
+    """Spread the tests over the workers one by one, but those of a file that is run `TOGETHER`.
 
-    First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it. Of both, the
-    slow tests come first, so that nothing long is left for the end.
+    The marks of pytest-xdist for this, `xdist_group`, do nothing under pytest 9.2.
     """
-    for item in items:
-        if "pipeline" not in item.path.parts or not needs_pipeline(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return file if file.endswith(tuple(f"test_{name}.py" for name in TOGETHER)) else nodeid
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it.
+
+    Of both, the slow tests come first, so that nothing long is left for the end.
+    """
     first = next(filter(needs_pipeline, items), None)
     items.sort(key=lambda item: (item is not first, needs_pipeline(item), not item.get_closest_marker("slow")))
 

@@ -1,4 +1,4 @@
-"""``python3 -m stages.NAME``, ``dvc`` and ``emnist`` as forks of one process that has imported what they import.
+"""Stages, Dask's scheduler and workers, ``dvc`` and ``emnist`` as forks of one process that has imported what they need.
 
 Importing takes them longer than their work on a few images. `start` makes a folder with a ``python3``, a ``dvc`` and an
 ``emnist`` that hand their command over to that process. The fork has the command's folder, environment, input and
@@ -22,11 +22,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 IMPORTED = """
     dvc.api dvc.cli.parser dvc.repo.experiments.queue.celery dvc.repo.experiments.run dvc.repo.experiments.show
-    dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx
+    distributed dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx
     onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch scipy.interpolate scipy.ndimage
     scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch torch._dynamo torch.onnx tqdm
     yaml
@@ -44,7 +45,8 @@ def start():
     python = shlex.quote(sys.executable)
     hand_over = f"exec {shlex.join([sys.executable, '-IS', __file__, str(folder / 'socket')])}"
     commands = {
-        "python3": f'case "$#$*" in "2-m stages."*) {hand_over} "$2";; esac\nexec {python} "$@"',
+        "python3": f'case "$#$*" in 2"-m stages."* | *"-m distributed.cli."*) shift; {hand_over} "$@";; esac\n'
+        f'exec {python} "$@"',
         "dvc": f'{hand_over} dvc "$@"',
         "emnist": f'{hand_over} emnist "$@"',
     }
@@ -81,7 +83,8 @@ def fork_for_each(listener):
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that no fork that has ended stays
     while 0 not in select.select([listener, 0], [], [])[0]:
         for name in IMPORTED:  # once, and not at all where no command comes
-            importlib.import_module(name)
+            with suppress(ModuleNotFoundError):  # of an extra
+                importlib.import_module(name)
         gc.freeze()
         connection, _ = listener.accept()
         if os.fork() == 0:

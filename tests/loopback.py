@@ -18,7 +18,7 @@ def running(command, port, log):
     """Run a server's program until the end of the block, once it accepts connections; its output goes to a file."""
     with open(log, "w") as output:
         server = subprocess.Popen(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT)
-    end = monotonic() + 60
+    end = monotonic() + 300
     try:
         while True:
             with socket.socket() as client:

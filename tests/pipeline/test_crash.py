@@ -16,7 +16,7 @@ from cluster_helpers import wait_for
 from kill_helpers import after, differences, interrupted, kill_queue, repeated, until_done
 from pipeline_helpers import checkout, environment, outputs, run, set_params, stages_run
 
-SOON = 30  # seconds, on a machine that others use too; a worker that is left behind waits ten times as long
+SOON = 150  # seconds, on a machine that others use too; a worker that is left behind waits twice as long
 
 
 def never(line):
@@ -136,7 +136,7 @@ assert not {signal.SIGINT, signal.SIGHUP} & signal.pthread_sigmask(signal.SIG_BL
 
 
 def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pipeline):
-    set_params(pipeline, **{"sizes.small.finetune_epochs": 4})
+    set_params(pipeline, **{"sizes.small.finetune_epochs": 9})
     interrupted("python -m stages.finetune", pipeline, after("finetune: epoch 2/"))
     full = interrupted(
         "python -m stages.finetune",
@@ -151,7 +151,7 @@ def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pi
     )
     assert "Traceback" not in full.stdout
     done = interrupted("python -m stages.finetune", pipeline, never)
-    assert done.returncode == 0 and re.search("finetune: continues after epoch [123]", done.stdout)
+    assert done.returncode == 0 and re.search("finetune: continues after epoch [1-8]", done.stdout)
 
 
 def test_two_runs_with_the_same_key_at_once_end_in_the_right_bytes(finished_pipeline, pipeline, tmp_path):

@@ -72,16 +72,10 @@ def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(fo
 
 def test_all_pictures_of_a_folder_and_of_linked_ones_are_read_and_the_rest_is_counted(four, tmp_path):
     folder, linked = tmp_path / "pictures", tmp_path / "elsewhere"
-    for name, kind in [
-        ("a.jfif", "JPEG"),
-        ("b.jpe", "JPEG"),
-        ("c.pnm", "PPM"),
-        ("d.PNG", "PNG"),
-        (".hidden.png", "PNG"),
-    ]:
-        folder.mkdir(exist_ok=True)
-        on_paper(glyph()).save(folder / name, format=kind)
+    folder.mkdir()
     linked.mkdir()
+    for name, kind in {"a.jfif": "JPEG", "b.jpe": "JPEG", "c.pnm": "PPM", "d.PNG": "PNG", ".hidden.png": "PNG"}.items():
+        on_paper(glyph()).save(folder / name, format=kind)
     on_paper(glyph()).save(linked / "e.webp")
     (folder / "linked").symlink_to(linked)
     (linked / "back").symlink_to(folder)
@@ -179,32 +173,29 @@ def test_bad_files_are_reported_and_the_good_ones_still_read(four, tmp_path):
         assert line.startswith(f"error: {tmp_path / name} {reason}")
 
 
-def network(inputs=("images", TensorProto.UINT8, ["N", 28, 28]), classes="0"):
-    """Make an ONNX file of a network that does next to nothing."""
-    graph = helper.make_graph(
-        [helper.make_node("Identity", [inputs[0]], ["probabilities"])],
-        "graph",
-        [helper.make_tensor_value_info(*inputs)],
-        [helper.make_tensor_value_info("probabilities", *inputs[1:])],
-    )
+def onnx_file(node, inputs, outputs, classes, shape=()):
+    """Make an ONNX file of a network of one node, whose second input, if it has one, is a shape."""
+    tensors = [helper.make_tensor("shape", TensorProto.INT64, [len(shape)], shape)] if shape else []
+    names = [inputs[0], *(["shape"] if shape else [])]
+    values = [[helper.make_tensor_value_info(*each)] for each in (inputs, ("probabilities", *outputs))]
+    graph = helper.make_graph([helper.make_node(node, names, ["probabilities"])], "graph", *values, tensors)
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     if classes:
         helper.set_model_props(proto, {"classes": classes})
     return proto.SerializeToString()
 
 
+PICTURES = ("images", TensorProto.UINT8, ["N", 28, 28])
+
+
+def network(inputs=PICTURES, classes="0"):
+    """Make an ONNX file of a network that does next to nothing."""
+    return onnx_file("Identity", inputs, inputs[1:], classes)
+
+
 def reshaping(*shape, classes):
     """Make an ONNX file of a network that only gives the images another shape."""
-    graph = helper.make_graph(
-        [helper.make_node("Reshape", ["images", "shape"], ["probabilities"])],
-        "graph",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 28, 28])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.UINT8, ["M", len(classes)])],
-        [helper.make_tensor("shape", TensorProto.INT64, [len(shape)], shape)],
-    )
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    helper.set_model_props(proto, {"classes": classes})
-    return proto.SerializeToString()
+    return onnx_file("Reshape", PICTURES, (TensorProto.UINT8, ["M", len(classes)]), classes, shape)
 
 
 def with_external_data(secret):
@@ -216,43 +207,30 @@ def with_external_data(secret):
     return proto.SerializeToString()
 
 
-SOUND = FOLDER / "lenet.onnx"
+UNUSABLE = {
+    "missing": None,
+    "pickle": b"\x80\x04pickle?",
+    "empty": b"",
+    "cut": (FOLDER / "lenet.onnx").read_bytes()[:-1000],
+    "other output": network(),
+    "no classes": network(classes=""),
+    "other input": network(("pixels", TensorProto.FLOAT, ["N", 62])),
+    "fails when run": reshaping(-1, 62, classes=CHARACTERS),
+    "no probabilities": reshaping(-1, 1, classes="0"),
+    "weights elsewhere": with_external_data("../secret"),
+}
 
 
-@pytest.mark.parametrize(
-    "content, reason",
-    [
-        (None, "should be an exported network, but cannot be read (No such file or directory)"),
-        (b"\x80\x04pickle?", "should hold a network as the stage export writes it, but does not"),
-        (b"", "should hold a network as the stage export writes it, but does not"),
-        (SOUND.read_bytes()[:-1000], "should hold a network as the stage export writes it, but does not"),
-        (network(), "should hold a network as the stage export writes it, but does not"),
-        (network(classes=""), "should hold a network as the stage export writes it, but does not"),
-        (network(("pixels", TensorProto.FLOAT, ["N", 62])), "should hold a network as the stage export writes it"),
-        (reshaping(-1, 62, classes=CHARACTERS), "should hold a network as the stage export writes it, but does not"),
-        (reshaping(-1, 1, classes="0"), "should hold a network as the stage export writes it, but does not"),
-        (with_external_data("../secret"), "should hold a network as the stage export writes it, but does not"),
-    ],
-    ids=[
-        "missing",
-        "pickle",
-        "empty",
-        "cut",
-        "other output",
-        "no classes",
-        "other input",
-        "fails when run",
-        "no probabilities",
-        "weights elsewhere",
-    ],
-)
-def test_an_unusable_network_ends_in_one_sentence(content, reason, four, tmp_path):
-    path = tmp_path / "mine.onnx"
-    if content is not None:
-        path.write_bytes(content)
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_an_unusable_network_ends_in_one_sentence(kind, four, tmp_path):
+    path, reason = tmp_path / "mine.onnx", "hold a network as the stage export writes it, but does not"
+    if UNUSABLE[kind] is None:
+        reason = "be an exported network, but cannot be read (No such file or directory)"
+    else:
+        path.write_bytes(UNUSABLE[kind])
     done = predict("--model", path, four)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {path} {reason}") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {path} should {reason}") and done.stderr.count("\n") == 1
 
 
 def test_an_unknown_network_is_named_with_the_nearest(four):

@@ -44,7 +44,6 @@ def cluster(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("repositories")  # which share the cluster
 @pytest.mark.parametrize("make", [worktree, submodule, shallow_clone])
 def test_experiments_run_in_the_workspace_in_the_queue_and_on_a_cluster(pipeline, cluster, tmp_path, make):
     (pipeline / ".dvc/cache").rename(tmp_path / "remote")  # which is the cache, too

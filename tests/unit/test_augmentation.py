@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from torchvision.transforms import RandomAffine
-from torchvision.transforms.functional import affine as torchvision_affine
 
 from emnist.training.augmentation import AUGMENTATIONS, Affine, Elastic, affine
 
@@ -14,6 +12,8 @@ RANGES = {"degrees": 15, "translate": 0.1, "scale": (0.9, 1.1), "shear": 3}
 
 
 def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
+    from torchvision.transforms import functional  # which takes seconds, so only here
+
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (300, 1, 28, 28), generator=generator).float()
     parameters = Affine(degrees=40, translate=0.3, scale=(0.6, 1.5), shear=20).sample(300, generator)
@@ -22,7 +22,7 @@ def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
 
     one_by_one = torch.stack(
         [
-            torchvision_affine(image, angle=angle, translate=[int(x), int(y)], scale=scale, shear=[shear, 0.0])
+            functional.affine(image, angle=angle, translate=[int(x), int(y)], scale=scale, shear=[shear, 0.0])
             for image, (angle, x, y, scale, shear) in zip(images, parameters.tolist())
         ]
     )
@@ -31,6 +31,8 @@ def test_each_image_is_distorted_as_torchvision_does_with_the_same_parameters():
 
 
 def test_parameters_are_drawn_from_the_ranges_that_torchvision_draws_from():
+    from torchvision.transforms import RandomAffine
+
     ours = Affine(**RANGES).sample(20_000, torch.Generator().manual_seed(2))
     torch.manual_seed(2)
     theirs = torch.tensor(

@@ -52,7 +52,6 @@ def test_edges_are_soft_and_faint_ink_is_stretched_to_the_full_range():
     assert ((image > 0) & (image < 255)).any()
 
 
-@settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40))))
 def test_any_image_with_ink_converts(image):
     if image.any():
@@ -80,7 +79,7 @@ def test_an_image_without_pixels_is_blank(shape):
         convert(np.zeros(shape, np.uint8))
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40))))
 def test_the_blur_is_that_of_scipy_to_the_last_bit(image):
     image = image.astype(np.float32)

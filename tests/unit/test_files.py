@@ -30,7 +30,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-@settings(deadline=None, derandomize=True, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 @given(chunks=st.lists(st.binary(max_size=100), max_size=5))
 def test_files_hold_exactly_the_bytes_that_are_written(tmp_path_factory, chunks):
     path = tmp_path_factory.getbasetemp() / "file"
@@ -53,10 +53,10 @@ def test_a_signal_just_after_a_file_is_in_place_is_what_ends_the_write(tmp_path,
 WRITER = """
 import sys
 from emnist.utils.atomic import write_bytes
-print("ready", flush=True)
 while True:
     for letter in (b"a", b"b"):
         write_bytes(sys.argv[1], letter * 3_000_000)
+        print("written", flush=True)
 """
 
 
@@ -68,9 +68,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file_and_its_rest_is_swept(tmp_p
             writer.stdout.readline()
             time.sleep(delay)
             writer.send_signal(signal.SIGKILL)
-        if path.exists():
-            content = path.read_bytes()
-            assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
+        assert path.read_bytes() in (b"a" * 3_000_000, b"b" * 3_000_000)
     (path.parent / ".other.x.tmp").write_bytes(b"left by a kill")
     at_work = path.parent / f".other.{os.getpid()}.x.tmp"
     at_work.write_bytes(b"of a process that still writes")

@@ -174,13 +174,14 @@ def test_the_next_mirror_continues_what_one_began(path):
 
 
 def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path, monkeypatch):
-    monkeypatch.setattr(_http, "TIMEOUT", 0.05)
+    monkeypatch.setattr(_http, "TIMEOUT", 2)
+    monkeypatch.setattr(_http, "ATTEMPTS", 1)
     with serving(status(200)) as (closed, _):
         pass
     with (
         serving(status(404)) as (missing, _),
         serving(sends(PAGE)) as (page, _),
-        serving(lambda handler: time.sleep(0.2)) as (slow, _),
+        serving(lambda handler: time.sleep(9)) as (slow, _),
         pytest.raises(UserError) as error,
     ):
         urls = missing, page, slow, closed, "ftp://x", "http://"
@@ -189,7 +190,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
     for reason in (
         f"{missing}/gzip.zip answered 404 Not Found",
         f"{page}/gzip.zip sent a web page",
-        f"{slow}/gzip.zip did not answer for 0.05 s",
+        f"{slow}/gzip.zip did not answer for 2 s",
         f"{closed}/gzip.zip could not be reached",
         "ftp://x/gzip.zip is not a web address",
         "http:///gzip.zip is not a web address",

@@ -127,7 +127,7 @@ READERS = [
     (GOOD_LABELS, lambda path: idx.load_labels(path, 62), LABELS),
 ]
 each_kind = pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
-fuzzed = settings(deadline=None, max_examples=300)
+fuzzed = settings(max_examples=300)
 
 
 @each_kind

@@ -131,7 +131,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert "nowhere.yaml is missing" in sentence(tmp_path / "nowhere.yaml")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, len(TEXT) - 1), st.binary(max_size=4))
 def test_any_damage_is_either_valid_or_one_sentence(tmp_path_factory, position, noise):
     path = tmp_path_factory.mktemp("damaged") / "params.yaml"

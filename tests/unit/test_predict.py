@@ -308,14 +308,14 @@ sides = st.integers(1, 40)
 
 
 @given(arrays(np.uint8, st.tuples(sides, sides), elements=st.sampled_from([0, 9, 60, 120, 255])))
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_any_picture_holds_ink_or_nothing(levels):
     ink, box = find_character(levels)
     assert (ink is None and box is None) or convert(np.uint8(255 * ink)).max() == 255
 
 
 @given(arrays(bool, st.tuples(sides, sides)))
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=200)
 def test_regions_runs_and_distances_are_those_of_scipy(mask):
     regions = find_regions(mask)
     expected, number = ndimage.label(mask, np.ones((3, 3)))

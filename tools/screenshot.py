@@ -30,7 +30,7 @@ def curve(points):
 
 
 with serving() as (url, _), browser() as chromium:
-    page = chromium.new_page(viewport={"width": 1080, "height": 640}, color_scheme="light", reduced_motion="reduce")
+    page = chromium.new_page(viewport={"width": 1080, "height": 690}, color_scheme="light", reduced_motion="reduce")
     page.goto(url)
     page.wait_for_selector("tbody tr")
     for number, stroke in enumerate(STROKES, 1):

@@ -1,5 +1,6 @@
 // Reads pictures in the browser, as `emnist serve` does for the same page.
 
+import {restrict} from "./alphabet.js"
 import * as onnx from "./ort.wasm.min.js"
 import {WORKING_SIDE} from "./constants.js"
 import {readCharacter} from "./conversion.js"
@@ -24,8 +25,8 @@ async function unpack(file) {
   return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer()
 }
 
-// A picture (Blob) to what `POST /predict` answers for it, of all networks.
-export async function predict(picture) {
+// A picture (Blob) to what `POST /predict` answers for it, of all networks; `characters` and `ignoreCase` as in its query.
+export async function predict(picture, characters = "", ignoreCase = false) {
   const bitmap = await createImageBitmap(picture).catch(() => {
     throw Error("This browser cannot open the picture. Save it as PNG or JPEG.")
   })
@@ -35,7 +36,7 @@ export async function predict(picture) {
   const read = []
   for (const [i, session] of (await sessions).entries()) {
     const {probabilities} = await session.run({images: new onnx.Tensor("uint8", image.data, [1, 28, 28])})
-    const guesses = networks[i].classes.map((character, j) => ({character, probability: probabilities.data[j]}))
+    const guesses = restrict(networks[i].classes, probabilities.data, characters, ignoreCase)
     read.push({network: networks[i].name, predictions: guesses.sort((a, b) => b.probability - a.probability).slice(0, 3)})
   }
   return {image: btoa(String.fromCharCode(...image.data)), networks: read}

@@ -60,7 +60,9 @@ def write_page(folder, networks, runtime, force=False):
         files[file] = path.read_bytes()
     files["networks.js"] = f"export default {json.dumps(listed)}\n".encode()
     files["constants.js"] = constants().encode()
-    files |= {name: (SOURCES / name).read_bytes() for name in ("grids.js", "conversion.js", "reading.js")}
+    files |= {
+        name: (SOURCES / name).read_bytes() for name in ("alphabet.js", "grids.js", "conversion.js", "reading.js")
+    }
     # By names whose types every web server knows. It is packed here, since not every web server does that.
     files |= {name.replace(".mjs", ".js"): content for name, content in runtime().items()}
     files["runtime.bin"] = gzip.compress(files.pop("ort-wasm-simd-threaded.wasm"), mtime=0)

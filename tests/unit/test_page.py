@@ -3,15 +3,19 @@
 import base64
 import importlib.util
 import json
+import math
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until, watched_page
+from PIL import Image
 from server_helpers import CAPITAL_A, drawing, encode, serving
+from writing import write
 
 from emnist.models.pretrained import pretrained_names
 
@@ -182,7 +186,7 @@ def test_a_picture_of_48_megapixels_is_sent_smaller(page, tmp_path):
     photo.save(tmp_path / "photo.jpg")
     page.get_by_label("Open a picture").set_input_files(tmp_path / "photo.jpg")
     wait_until(page, "$('best').textContent === 'A'")
-    assert page.evaluate("[drawing.bitmap.width, drawing.bitmap.height]") == [1024, 768]
+    assert page.evaluate("[drawing.bitmap.width, drawing.bitmap.height]") == [2048, 1536]
 
 
 @pytest.mark.parametrize(
@@ -265,11 +269,70 @@ def test_axe_finds_nothing_that_hinders_people(page, scheme):
     check()
 
 
-@pytest.mark.parametrize("width, height", [(640, 360), (320, 256)], ids=["200 % of 1280x720", "400 %"])
+H_L_A = [[(0.1, 0.2), (0.1, 0.8)], [(0.22, 0.2), (0.22, 0.8)], [(0.1, 0.5), (0.22, 0.5)],
+         [(0.4, 0.2), (0.4, 0.8), (0.52, 0.8)], [(0.63, 0.8), (0.71, 0.2), (0.79, 0.8)], [(0.66, 0.6), (0.76, 0.6)]]  # fmt: skip
+
+
+def test_a_line_is_drawn_on_the_wide_pad_and_its_characters_tell_their_guesses(page):
+    draw(page, ONE)
+    page.get_by_label("A line of text").check()
+    draw(page, H_L_A)
+    wait_until(page, "$('said').textContent === 'handwriting reads “HLA”.'")
+    box, shown = page.evaluate("[pad.clientWidth / pad.clientHeight, $('text').getBoundingClientRect().bottom]")
+    assert box == pytest.approx(3, abs=0.05) and shown < 740
+    second = page.locator("#text button").nth(1)
+    second.click()
+    assert second.get_attribute("aria-pressed") == "true" and second.get_attribute("aria-label").startswith("L ")
+    (row,) = [row for row in page.locator("tbody tr").all() if row.is_visible()]
+    assert row.locator(".guess b").all_inner_texts()[0] == "L" and row.locator(".guess").count() == 3
+    left, _, right, _ = page.evaluate("chosen.map(side => (side - MARGIN) / SIDE / RATIO)")
+    assert left == pytest.approx(0.39, abs=0.02) and right == pytest.approx(0.53, abs=0.02)
+    page.keyboard.press("Tab")
+    assert row.locator(".guess b").all_inner_texts()[0] == "A"
+    page.get_by_label("One character").check()  # each pad keeps its drawing
+    assert page.evaluate("drawing.strokes.length") == 1 and page.locator("#text").is_hidden()
+
+
+ROUND = [[(0.5 + 0.3 * math.sin(turn / 2), 0.5 - 0.35 * math.cos(turn / 2)) for turn in range(14)]]
+
+
+def test_an_o_is_a_0_among_digits_and_the_alphabet_that_is_given_must_be_the_networks(page):
+    draw(page, ROUND)
+    page.get_by_role("combobox", name="Characters").select_option("capitals")
+    wait_until(page, "$('said').textContent.endsWith('predict a capital O.')")
+    page.get_by_label("Ignore case").check()
+    wait_until(page, "$('said').textContent.endsWith('predict the letter O.')")
+    page.get_by_role("combobox", name="Characters").select_option("digits")
+    wait_until(page, "$('best').textContent === '0'")
+    page.get_by_role("combobox", name="Characters").select_option("these:")
+    page.keyboard.type("XQ")  # the field has the focus
+    wait_until(
+        page, "$('best').textContent === 'Q' && document.querySelectorAll('#rows .guess').length === 2 * models.length"
+    )
+    page.keyboard.type("!")
+    wait_until(page, "$('said').textContent.startsWith('The alphabet should hold characters of the network')")
+
+
+def test_a_photograph_of_a_page_that_is_larger_than_10_mb_is_read(page, tmp_path):
+    photo = np.asarray(write(["7254 167", "3308"]).resize((2400, 1800)), np.int16)[..., np.newaxis]
+    noise = np.random.default_rng(0).integers(-30, 30, (1800, 2400, 3), np.int16)
+    Image.fromarray(np.clip(photo + noise, 0, 255).astype(np.uint8)).save(tmp_path / "page.png", compress_level=1)
+    assert (tmp_path / "page.png").stat().st_size > 1e7
+    page.get_by_label("A line of text").check()
+    page.get_by_role("combobox", name="Characters").select_option("digits")
+    page.get_by_label("Open a picture").set_input_files(tmp_path / "page.png")
+    wait_until(page, "$('said').textContent === 'handwriting reads 2 lines.'")
+    assert page.locator("#text div").all_text_contents() == ["7254167", "3308"]
+    assert page.evaluate("drawing.file.size") < 1e7
+
+
+@pytest.mark.parametrize("width, height", [(720, 450), (640, 360), (320, 256)], ids=["200 %", "of 720", "400 %"])
 def test_the_page_can_be_zoomed(page, width, height):
     page.set_viewport_size({"width": width, "height": height})
     draw(page, ONE)
     wait_for_reading(page, 1)
+    ends = page.evaluate("[sheet, $('best'), $('rows').children[0]].map(each => each.getBoundingClientRect().bottom)")
+    assert width < 640 or max(ends) + page.evaluate("scrollY") < height  # the prediction is seen beside the pad
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.locator("#pad").bounding_box()["height"] < height  # it can be seen whole
     texts = "[...document.querySelectorAll('tbody th, button, main p')]"

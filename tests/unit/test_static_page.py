@@ -15,8 +15,10 @@ from loopback import listening
 from server_helpers import CAPITAL_A
 
 from emnist.cli import run_command
+from emnist.data.classes import CHARACTERS
 from emnist.page.runtime import REGISTRY, SHA256, VERSION, fetch_runtime, load_runtime
 from emnist.page.write import write_page
+from emnist.reading.alphabet import Alphabet
 from emnist.reading.pictures import read_character
 from emnist.reading.reader import Reader
 from emnist.sources.sample import FONTS, FORMS
@@ -136,6 +138,49 @@ def test_a_character_is_drawn_and_read_soon_after_the_page_is_opened(page, capsy
     wait_until(page, "$('best').textContent === 'A'")
     assert [row.split()[0] for row in page.locator("tbody tr").all_inner_texts()] == ["handwriting", "lenet"]
     assert page.locator("#keep").is_hidden()
+
+
+RESTRICT = """async cases => {
+  const {restrict} = await import("./alphabet.js")
+  return cases.map(([classes, probabilities, characters, ignoreCase]) => {
+    try {
+      return restrict(classes, probabilities, characters, ignoreCase).map(Object.values)
+    } catch (error) {
+      return error.message
+    }
+  })
+}"""
+
+
+@needs_browser
+def test_an_alphabet_gives_the_probabilities_that_python_gives(page):
+    named = [*"AaBbéÉ-+ßπΠ𝟙", "plus", "plusminus", "ch"]
+    cases = [
+        (classes, characters, ignore_case)
+        for classes, alphabets in [(list(CHARACTERS), ["", "0-9", "0-9 ", "0-9A-F", "a-zA-Z", "!x?", "z-a", " ", "O0o-q"]),
+                                   (named, ["", "plusminus+", "-+", "+--", "chA-B", "e\u0301π", "𝟙A", "ch!", "Aa"])]
+        for characters in alphabets
+        for ignore_case in (False, True)
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    rows = [rng.dirichlet(np.full(len(classes), 0.1)).astype(np.float32) for classes, *_ in cases]
+    found = page.evaluate(RESTRICT, [[c, row.tolist(), *others] for row, (c, *others) in zip(rows, cases)])
+    for row, (classes, characters, ignore_case), of_page in zip(rows, cases, found, strict=True):
+        try:
+            alphabet = Alphabet(classes, characters or None, ignore_case)
+        except UserError as error:
+            assert of_page == f"{str(error)[0].upper()}{str(error)[1:]}."
+            continue
+        assert [character for character, _ in of_page] == list(alphabet.characters)
+        of_python = alphabet.restrict(row[np.newaxis])[0]
+        assert np.allclose([value for _, value in of_page], of_python, atol=1e-6), (characters, ignore_case)
+    # The page gives its choice to the same function.
+    assert page.get_by_label("A line of text").is_hidden()  # lines need a server
+    page.get_by_role("combobox", name="Characters").select_option("digits")
+    draw(page, [[(0.5 + 0.3 * np.sin(turn / 2), 0.5 - 0.35 * np.cos(turn / 2)) for turn in range(14)]])
+    wait_until(page, "$('best').textContent === '0'")
+    page.get_by_role("combobox", name="Characters").select_option("capitals")
+    wait_until(page, "$('best').textContent === 'O'")
 
 
 @needs_browser

@@ -6,13 +6,14 @@ import numpy as np
 from PIL import Image
 
 from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
+from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_rules, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.strokes import Regions, find_regions
 
 PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
 HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
+STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
 MAX_TILT = np.tan(np.radians(3.5))
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
@@ -123,7 +124,9 @@ class Ink:
 def _clear_rules(mask, contrast):
     """Clear ruled lines from a mask, in place, but for what is much darker: writing that crosses them."""
     before = mask.copy()
-    remove_lines(mask)
+    for across in (mask, mask.T):
+        if across.shape[1] > STRIP * max(mask.shape):
+            remove_rules(across, 0.03 * len(across))
     removed = before & ~mask
     if removed.any():
         mask |= removed & (contrast > 1.5 * np.median(contrast[removed]))
@@ -413,8 +416,9 @@ def _drop_surroundings(ink):
     """Leave out frames, and what reaches in from the edge of the picture, such as a desk."""
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
-    is_large = (right - left > 0.5 * width) | (bottom - top > 0.5 * height)
+    wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
+    is_large = wide & (width > STRIP * height) | tall & (height > STRIP * width)
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)
     hollow = ink.regions.areas < 0.12 * (right - left) * (bottom - top)
-    frame = (right - left > 0.5 * width) & (bottom - top > 0.5 * height) & hollow
+    frame = wide & tall & hollow
     return ink.keep(~(frame | is_large & at_edge))

@@ -46,6 +46,14 @@ def test_a_line_is_read_at_any_size_dark_on_light_or_light_on_dark(reader, size,
     assert lefts == sorted(lefts) and 0 < lefts[0] and line.characters[-1].box[2] < picture.width
 
 
+@pytest.mark.parametrize("margin", [0, 4, 20])
+def test_a_line_cut_out_close_to_its_strokes_is_read(reader, margin):
+    levels = np.asarray(write([DIGITS], margin=60))
+    rows, columns = (np.flatnonzero((levels < 128).any(axis=axis)) for axis in (1, 0))
+    cut = levels[rows[0] - margin : rows[-1] + 1 + margin, columns[0] - margin : columns[-1] + 1 + margin]
+    assert texts(reader.read(cut, characters="0-9")) == [DIGITS]
+
+
 def test_words_are_parted_by_blanks_unless_the_alphabet_has_none(reader):
     picture = write(["BERLIN 47 253"])
     assert texts(reader.read(picture)) == texts(reader.read(picture, characters="A-Z2-7 ")) == ["BERLIN 47 253"]

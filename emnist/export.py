@@ -10,6 +10,23 @@ import torch
 OPSET = 20
 CALIBRATION_BATCH = 64
 
+# Of the file, not of the release: the first version of this project that exports so. Later ones keep it, so that a
+# release alone changes no file.
+PRODUCER, PRODUCER_VERSION = "emnist-dvc", "0.2.0"
+DESCRIPTION = (
+    "Recognises handwritten characters: maps images, upright and white on black, with pixels from 0 to 255, to the "
+    "probability of each class. Normalisation and softmax are inside."
+)
+# By the keys of the ONNX standard (its IR.md and MetadataProps.md). `Classifier` takes the grey levels that a picture
+# stores, so they are coded as its are.
+STANDARD = {
+    "model_author": "EMNIST DVC contributors",
+    "model_license": "MIT",
+    "Image.BitmapPixelFormat": "Gray8",
+    "Image.ColorSpaceGamma": "SRGB",
+    "Image.NominalPixelRange": "NominalRange_0_255",
+}
+
 
 class Classifier(torch.nn.Module):
     """Maps images as they are stored to probabilities: normalises the pixels, and applies softmax to the logits.
@@ -40,16 +57,14 @@ def to_onnx(model, metadata, **about):
     metadata : dict
         As from `emnist.models.load_model`.
     **about : str
-        Further entries of the file's metadata, such as the data and the recipe.
+        Further entries of the file's metadata, such as the data and the recipe, or other values of `STANDARD`.
 
     Returns
     -------
     onnx.ModelProto
         Maps ``images``, uint8 (N, 28, 28), upright, white on black, to ``probabilities``, float32 (N, classes). Its
-        metadata holds ``architecture``, ``classes`` and `about`. The same network gives the same bytes.
+        metadata holds ``architecture``, ``classes``, `STANDARD` and `about`. The same network gives the same bytes.
     """
-    from onnx import helper
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about code of the exporter
         program = torch.onnx.export(
@@ -69,7 +84,19 @@ def to_onnx(model, metadata, **about):
     classes = metadata["classes"]
     if not isinstance(classes, str):  # some are longer than a character
         classes = json.dumps(classes, ensure_ascii=False)
-    helper.set_model_props(proto, {"architecture": metadata["model"], "classes": classes, **about})
+    return _describe(proto, {"architecture": metadata["model"], "classes": classes} | STANDARD | about)
+
+
+def _describe(proto, metadata):
+    """Set what the file says of itself, in place of what the exporter and the quantiser, each in its version, say."""
+    from onnx import helper
+
+    proto.producer_name, proto.producer_version, proto.doc_string = PRODUCER, PRODUCER_VERSION, DESCRIPTION
+    helper.set_model_props(proto, metadata)
+    images = proto.graph.input[0].type
+    images.denotation = "IMAGE"  # without which the standard's entries on images say nothing
+    for dimension, denotation in zip(images.tensor_type.shape.dim, ("DATA_BATCH", "DATA_FEATURE", "DATA_FEATURE")):
+        dimension.denotation = denotation
     return proto
 
 
@@ -133,9 +160,7 @@ def quantize(proto, images):
             calibrate_method=CalibrationMethod.MinMax,
             nodes_to_exclude=[proto.graph.node[-1].name],
         )
-        result = onnx.load(quantized)
-    onnx.helper.set_model_props(result, metadata)
-    return result
+        return _describe(onnx.load(quantized), metadata)
 
 
 def to_bytes(proto):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from functools import cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
 from emnist.evaluation.metrics import parity
-from emnist.export import quantize, to_bytes, to_onnx
+from emnist.export import STANDARD, quantize, to_bytes, to_onnx
 from emnist.models import load_pretrained
 from emnist.models.pretrained import FOLDER
 from emnist.reading.network import Network
@@ -48,7 +49,7 @@ def load(tmp_path):
 def test_an_exported_network_reads_as_pytorchs_and_passes_the_checker(name, load):
     onnx.checker.check_model(exported(name), full_check=True)
     loaded, images = load(exported(name)), IMAGES[:300]
-    assert loaded.metadata == {"architecture": name, "classes": CHARACTERS, **ABOUT}
+    assert loaded.metadata == {"architecture": name, "classes": CHARACTERS, **STANDARD, **ABOUT}
     probabilities, expected = loaded.probabilities(images), by_torch(*load_pretrained(name), images)
     assert probabilities.shape == (len(images), 62) and probabilities.dtype == np.float32
     compared = parity(probabilities, expected, np.zeros(len(images)))
@@ -72,7 +73,8 @@ def all_files():
 
 @pytest.mark.slow
 def test_two_processes_export_the_same_bytes_which_name_no_path(tmp_path):
-    done = python(TWICE, tmp_path, PYTHONHASHSEED="7")
+    (cache := tmp_path.with_name("cache")).mkdir(exist_ok=True)  # which PyTorch makes, and leaves empty
+    done = python(TWICE, tmp_path, PYTHONHASHSEED="7", TORCHINDUCTOR_CACHE_DIR=str(cache))
     files = all_files()
     assert done.stdout.split() == [hashlib.sha256(content).hexdigest() for content in files]
     for content in files:
@@ -96,6 +98,29 @@ def test_onnx_runtime_collects_no_telemetry(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_file_says_by_the_standards_keys_who_made_it_and_which_images_it_takes():
+    lenet = exported("lenet")
+    for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100])):
+        said = {entry.key: entry.value for entry in proto.metadata_props}
+        assert (said["model_author"], said["model_license"]) == ("EMNIST DVC contributors", "MIT")
+        # As the graph has it: one channel of uint8, all 256 levels of it; the tests above feed it such images.
+        assert said["Image.BitmapPixelFormat"] == "Gray8" and said["Image.NominalPixelRange"] == "NominalRange_0_255"
+        assert said["Image.ColorSpaceGamma"] == "SRGB"
+        images = proto.graph.input[0].type
+        assert images.denotation == "IMAGE" and images.tensor_type.elem_type == onnx.TensorProto.UINT8
+        assert [each.denotation for each in images.tensor_type.shape.dim] == ["DATA_BATCH"] + 2 * ["DATA_FEATURE"]
+        assert proto.producer_name == "emnist-dvc" and "pixels from 0 to 255" in proto.doc_string
+    mine = to_onnx(*load_pretrained("lenet"), model_author="Ada", model_license="CC0-1.0")
+    assert {"Ada", "CC0-1.0"} < {entry.value for entry in mine.metadata_props}
+
+
+def test_the_version_of_the_producer_is_that_of_this_project_or_of_an_earlier_one():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert exported("lenet").producer_name == project["name"]
+    first, now = (tuple(map(int, each.split("."))) for each in (exported("lenet").producer_version, project["version"]))
+    assert first <= now
+
+
 def test_half_precision_halves_the_file_and_hardly_changes_a_probability(load):
     single = exported("resnet")
     half = to_half_precision(single)
@@ -115,7 +140,7 @@ def test_8_bit_integers_shrink_the_file_and_leave_most_readings(load, capfd):
     onnx.checker.check_model(quantized, full_check=True)
     assert len(to_bytes(quantized)) < 0.4 * len(before)
     loaded = load(quantized)
-    assert loaded.metadata == {"architecture": "lenet", "classes": CHARACTERS, **ABOUT}
+    assert loaded.metadata == {"architecture": "lenet", "classes": CHARACTERS, **STANDARD, **ABOUT}
     probabilities = loaded.probabilities(IMAGES)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
     compared = parity(probabilities, by_torch(*load_pretrained("lenet"), IMAGES), np.zeros(len(IMAGES)))

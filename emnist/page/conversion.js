@@ -127,7 +127,10 @@ function findMain(labels, regions) {
   const others = new Set(able.filter(region => !weight(region)).map(region => region.number))
   const weighty = able.filter(weight).sort((a, b) => weight(b) - weight(a))
   for (const main of weighty) {
-    if (!isBlob(labels, main) && !weighty.some(other => surrounds(labels, main, other))) return [main, others]
+    if (!isBlob(labels, main) && !weighty.some(other => surrounds(labels, main, other))) {
+      weighty.filter(other => surrounds(labels, other, main)).forEach(frame => others.add(frame.number))
+      return [main, others]
+    }
     others.add(main.number)
   }
   return []

@@ -202,8 +202,10 @@ def _find_main(contrast, regions):
     for main in np.argsort(-weight, kind="stable"):
         if not weight[main]:
             break
-        if not _is_blob(regions, main) and not _surrounds(regions, main, sides, weight):
-            return main, others
+        if not _is_blob(regions, main) and not _surrounded_by(regions, main, sides, weight):
+            around = (boxes[:, :2] < boxes[main, :2]).all(axis=1) & (boxes[:, 2:] > boxes[main, 2:]).all(axis=1)
+            frames = np.flatnonzero(around & (weight > 0))
+            return main, others + [n for n in frames if main in _surrounded_by(regions, n, sides, weight)]
         others.append(main)
     return None, others
 
@@ -218,12 +220,13 @@ def _is_blob(regions, number):
     return 2 * largest_distance(mask, side // 2) > 0.6 * side
 
 
-def _surrounds(regions, number, sides, weight):
-    """Tell whether a region is a frame around another one, which is no smaller than a quarter of it."""
+def _surrounded_by(regions, number, sides, weight):
+    """List the regions around which a region is a frame; none is smaller than a quarter of it."""
     left, top, right, bottom = regions.boxes[number]
     boxes = regions.boxes
     within = (boxes[:, 0] > left) & (boxes[:, 1] > top) & (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
     within &= (sides > 0.25 * sides[number]) & (weight > 0)
+    found = []
     for other in np.flatnonzero(within):
         box = boxes[other]
         x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
@@ -237,8 +240,8 @@ def _surrounds(regions, number, sides, weight):
         ):
             inner = regions.labels[box[1] : box[3], box[0] : box[2]]
             if not (inner == number).any():
-                return True
-    return False
+                found.append(other)
+    return found
 
 
 def _find_near(parts, core):

@@ -175,6 +175,13 @@ def framed(levels):
     return np.where(np.pad(inner, 22) > 0, 60, levels)
 
 
+def ringed(levels):
+    """In a thin, paler ring, which weighs less than the character."""
+    y, x = np.indices(levels.shape)
+    radius = np.hypot(y - 142, x - 240)
+    return np.where(abs(radius - 115) < 1.5, 110, levels)
+
+
 def far_away(levels):
     return np.pad(
         np.asarray(Image.fromarray(levels).resize((150, 167))), ((1800, 2033), (1400, 1450)), constant_values=235
@@ -190,6 +197,7 @@ PHOTOGRAPHS = [
     on_squared_paper,
     on_paper_ruled_askew,
     framed,
+    ringed,
     far_away,
 ]
 

@@ -98,17 +98,17 @@ def test_the_models_and_the_health_are_listed(url):
 
 
 def test_text_is_read_and_characters_may_be_given(url):
-    page = encode(write(["7254 167", "3308"]))
+    page = encode(write(["7254 367", "3308"]))
     headers = {"Content-Type": "image/png"}
     answer = requests.post(f"{url}/read?characters=0-9&model=resnet&top=2", page, headers=headers).json()
     (picture,) = answer["pictures"]
     (network,) = picture["networks"]
     assert picture["notes"] == [] and network["network"] == "resnet"
-    assert [line["text"] for line in network["lines"]] == ["7254167", "3308"]
+    assert [line["text"] for line in network["lines"]] == ["7254367", "3308"]
     assert [len(each["guesses"]) for each in network["lines"][1]["characters"]] == [2] * 4
-    form_page, _ = form(["314", "", "88", "7"])
+    form_page, _ = form(["324", "", "88", "7"])
     answer = requests.post(f"{url}/read?characters=0-9&model=resnet&boxes=true", encode(form_page), headers=headers)
-    assert [line["text"] for line in answer.json()["pictures"][0]["networks"][0]["lines"]] == ["314", "", "88", "7"]
+    assert [line["text"] for line in answer.json()["pictures"][0]["networks"][0]["lines"]] == ["324", "", "88", "7"]
 
 
 def test_characters_that_are_given_are_predicted_alone(url):

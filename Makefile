@@ -8,7 +8,7 @@ SYSTEM_PYTHON = PATH="$(SYSTEM_PATH)" $(PYTHON)
 # Python compiles what it imports; compiling all that is installed takes longer.
 PIP = .venv/bin/python -m pip install --no-user --quiet --disable-pip-version-check --no-compile
 
-.PHONY: help repro test test-fast lint format check-project
+.PHONY: help repro test test-fast lint format notebook check-project
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ lint: .venv/installed  ## Check the code's style
 format: .venv/installed  ## Put the code into that style
 	ruff check --fix .
 	ruff format .
+
+notebook: .venv/installed  ## Run notebooks/showcase.ipynb and store its outputs
+	python -m tools.notebook
 
 # Before anything else, so that what is missing is said in one sentence.
 check-project:

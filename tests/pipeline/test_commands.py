@@ -51,6 +51,7 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "emnist page": "test_static_page.py",
     "python -m http.server": "whoever looks at the page; test_static_page.py has a server of its own",
     "podman ": "test_container.py",
+    "make notebook": "test_notebook.py",
     "python -m tools.publish hub": "test_hub.py",
     "curl": "test_serve.py, by another client",
     "pip install atheris": "needs a network",

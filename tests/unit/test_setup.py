@@ -74,7 +74,7 @@ def asked(folder):
 def test_help_lists_every_command_and_is_what_make_does_alone(folder):
     done = subprocess.run(["make"], capture_output=True, text=True, check=True, env=environment())
     listed = [line.split()[1] for line in done.stdout.splitlines()]
-    assert listed == ["help", "repro", "test", "test-fast", "lint", "format"]
+    assert listed == ["help", "repro", "test", "test-fast", "lint", "format", "notebook"]
     assert all(len(line.split()) > 3 for line in done.stdout.splitlines())
 
 

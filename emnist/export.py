@@ -20,8 +20,6 @@ DESCRIPTION = (
 # By the keys of the ONNX standard (its IR.md and MetadataProps.md). `Classifier` takes the grey levels that a picture
 # stores, so they are coded as its are.
 STANDARD = {
-    "model_author": "EMNIST DVC contributors",
-    "model_license": "MIT",
     "Image.BitmapPixelFormat": "Gray8",
     "Image.ColorSpaceGamma": "SRGB",
     "Image.NominalPixelRange": "NominalRange_0_255",
@@ -57,7 +55,7 @@ def to_onnx(model, metadata, **about):
     metadata : dict
         As from `emnist.models.load_model`.
     **about : str
-        Further entries of the file's metadata, such as the data and the recipe, or other values of `STANDARD`.
+        Further entries of the file's metadata, such as the data, the recipe, ``model_author`` and ``model_license``.
 
     Returns
     -------

@@ -126,7 +126,8 @@ def publish(options):
     emnist = images, labels = load_emnist("test", folder=options.emnist)
     rounded, exact, top3, precision = publish_weights(path, model, metadata, predict, *emnist)
     changed = count_changed(exact[:, 0], top3)
-    network = to_onnx(model, metadata, data=options.data, recipe=params.recipe)
+    rights = {"model_author": "EMNIST DVC contributors", "model_license": "MIT"}
+    network = to_onnx(model, metadata, data=options.data, recipe=params.recipe, **rights)
     onnx_precision, onnx_changed = publish_onnx(path.with_suffix(".onnx"), network, images, exact)
 
     handwriting, digits = load_emnist("test", folder=options.handwriting), load_mnist("t10k", folder=options.mnist)

@@ -102,7 +102,7 @@ def test_every_file_says_by_the_standards_keys_who_made_it_and_which_images_it_t
     lenet = exported("lenet")
     for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100])):
         said = {entry.key: entry.value for entry in proto.metadata_props}
-        assert (said["model_author"], said["model_license"]) == ("EMNIST DVC contributors", "MIT")
+        assert not {"model_author", "model_license"} & set(said)  # it is the person's who trained it
         # As the graph has it: one channel of uint8, all 256 levels of it; the tests above feed it such images.
         assert said["Image.BitmapPixelFormat"] == "Gray8" and said["Image.NominalPixelRange"] == "NominalRange_0_255"
         assert said["Image.ColorSpaceGamma"] == "SRGB"

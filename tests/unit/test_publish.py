@@ -51,7 +51,7 @@ def test_a_published_network_scores_as_its_card_says_and_has_the_same_bytes_each
     assert card["parameters"] == 35_814
     network = Network(networks / "noise.onnx")
     about = {"architecture": "lenet", "classes": CHARACTERS, "data": "noise", "recipe": "annealed"}
-    assert network.metadata == STANDARD | about
+    assert network.metadata == STANDARD | about | {"model_author": "EMNIST DVC contributors", "model_license": "MIT"}
     assert np.mean(network.probabilities(test_images).argmax(1) == labels) == pytest.approx(accuracy, abs=1 / 70 + 1e-6)
     assert (networks / "noise.onnx").stat().st_size < 3 * 35_814
     text = (networks / "noise.md").read_text()

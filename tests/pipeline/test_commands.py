@@ -220,6 +220,10 @@ def test_the_readme_is_short():
     assert len(TEXTS["README.md"]) <= 8000
 
 
+def test_no_page_holds_the_marks_of_a_merge():
+    assert [name for name, text in TEXTS.items() if re.search("^(<{7}|>{7}) ", text, re.M)] == []
+
+
 def anchors(text):
     """Give the anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)

@@ -63,14 +63,27 @@ def to_onnx(model, metadata, **about):
         Maps ``images``, uint8 (N, 28, 28), upright, white on black, to ``probabilities``, float32 (N, classes). Its
         metadata holds ``architecture``, ``classes``, `STANDARD` and `about`. The same network gives the same bytes.
     """
+    proto = export_module(Classifier(model, metadata["mean"], metadata["std"]), images=(28, 28))
+    classes = metadata["classes"]
+    if not isinstance(classes, str):  # some are longer than a character
+        classes = json.dumps(classes, ensure_ascii=False)
+    return _describe(proto, {"architecture": metadata["model"], "classes": classes} | STANDARD | about)
+
+
+def export_module(module, **inputs):
+    """Export a module that maps uint8 to ``probabilities``, by PyTorch's exporter; return an onnx.ModelProto.
+
+    `inputs` is the name of its one input, with the shape of each of N (tuple of int).
+    """
+    ((name, shape),) = inputs.items()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about code of the exporter
         program = torch.onnx.export(
-            Classifier(model, metadata["mean"], metadata["std"]).eval(),
-            (torch.zeros(2, 28, 28, dtype=torch.uint8),),
-            input_names=["images"],
+            module.eval(),
+            (torch.zeros(2, *shape, dtype=torch.uint8),),
+            input_names=[name],
             output_names=["probabilities"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            dynamic_shapes={name: {0: torch.export.Dim("N")}},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -79,10 +92,7 @@ def to_onnx(model, metadata, **about):
     for node in proto.graph.node:  # it holds the lines of code, with their paths, that it comes from
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    classes = metadata["classes"]
-    if not isinstance(classes, str):  # some are longer than a character
-        classes = json.dumps(classes, ensure_ascii=False)
-    return _describe(proto, {"architecture": metadata["model"], "classes": classes} | STANDARD | about)
+    return proto
 
 
 def _describe(proto, metadata):

@@ -9,7 +9,6 @@ Every tenth image of a class is kept apart: with these it is validated. The same
 same processor.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from benchmarks import make_parser
 from benchmarks.lines import draw_line, group_by_class, tilt
 from emnist.data.datasets import load_emnist
+from emnist.export import export_module
 from emnist.reading import cuts, text
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
@@ -50,7 +51,7 @@ class Probabilities(nn.Module):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER")
     parser.add_argument("--lines", type=int, default=16000)
     parser.add_argument("--epochs", type=int, default=3)
@@ -63,20 +64,8 @@ def main():
     validation = make_examples({c: each[kept[c]] for c, each in images.items()}, options.lines // 20, 1)
     training = make_examples({c: each[~kept[c]] for c, each in images.items()}, options.lines, 0)
     network = train(CutNetwork(), training, validation, options.epochs)
-    program = torch.onnx.export(
-        Probabilities(network).eval(),
-        (torch.zeros(2, 2, *cuts.BOUNDARY, dtype=torch.uint8),),
-        input_names=["boundaries"],
-        output_names=["probabilities"],
-        dynamic_shapes={"boundaries": {0: torch.export.Dim("N")}},
-        opset_version=20,
-        dynamo=True,
-        verbose=False,
-    )
-    for node in program.model_proto.graph.node:  # it holds the lines of code, with their paths, that it comes from
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    write_bytes(options.out, program.model_proto.SerializeToString())
+    proto = export_module(Probabilities(network), boundaries=(2, *cuts.BOUNDARY))
+    write_bytes(options.out, proto.SerializeToString())
 
 
 def make_examples(images, count, seed):

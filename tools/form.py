@@ -5,12 +5,12 @@
 FOLDER is in the official layout.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks import make_parser
 from benchmarks.lines import draw_line, group_by_class
 from emnist.data.datasets import load_emnist
 from emnist.utils.errors import run_cli
@@ -26,7 +26,7 @@ FIELDS = {  # left, top, width and height in pixels, characters, what is written
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("folder", metavar="FOLDER")
     images = group_by_class(*load_emnist("test", folder=parser.parse_args().folder))
     rng = np.random.default_rng(1)

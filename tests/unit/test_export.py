@@ -98,6 +98,12 @@ def test_onnx_runtime_collects_no_telemetry(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "emnist").rglob("*.onnx")), ids=lambda path: path.name)
+def test_no_network_that_is_committed_names_the_code_and_the_folders_it_comes_from(path):
+    for node in onnx.load(path).graph.node:
+        assert not node.metadata_props and not node.doc_string
+
+
 def test_every_file_says_by_the_standards_keys_who_made_it_and_which_images_it_takes():
     lenet = exported("lenet")
     for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100])):

@@ -6,8 +6,6 @@ Both folders are in the official layout. MNIST's test images are classified amon
 62 characters.
 """
 
-import torch
-
 from benchmarks import make_parser
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.evaluation.calibration import expected_calibration_error
@@ -15,6 +13,7 @@ from emnist.models import load_model
 from emnist.params import load_params
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
+from emnist.training.inference import predict_probabilities
 from emnist.utils.errors import run_cli
 
 
@@ -31,21 +30,16 @@ def main():
         ("MNIST test, among the ten digits", load_mnist("t10k", options.mnist), 10),
         ("handwriting test, among 62", load_emnist("test", folder=options.emnist), 62),
     ]:
-        confidence, correct = predict(model, ImageBatches(images, labels, hardware, metadata), classes)
+        confidence, correct = predict(model, ImageBatches(images, labels, hardware, metadata), labels, classes)
         error = expected_calibration_error(confidence, correct)
         print(f"{name}: {correct.mean():.2%} of {len(labels):,} images, expected calibration error {error:.2%}")
 
 
-@torch.inference_mode()
-def predict(model, images, classes):
+def predict(model, images, labels, classes):
     """Predict `ImageBatches` among the first `classes` (int); return how sure (0 to 1) and whether rightly, both (N,)."""
-    parts = []
-    for batch, labels in images.eval_batches(1000):
-        with images.hardware.autocast():
-            probabilities = model(batch)[:, :classes].float().softmax(dim=1)
-        confidence, predicted = probabilities.max(dim=1)
-        parts.append(torch.stack([confidence, (predicted == labels).float()]).cpu())
-    return torch.cat(parts, dim=1).numpy()
+    probabilities = predict_probabilities(model, images)[:, :classes]
+    confidence = probabilities.max(axis=1) / probabilities.sum(axis=1)
+    return confidence, probabilities.argmax(axis=1) == labels
 
 
 if __name__ == "__main__":

@@ -187,8 +187,8 @@ def ablate(options):
     digits, characters = load_mnist("t10k", options.mnist), load_emnist("test", folder=options.emnist)
 
     def score(model, make_batches):
-        pairs = [(digits, 10), (characters, 62)]
-        return [100 * predict(model, make_batches(*images), classes)[1].mean() for images, classes in pairs]
+        parts = [(*digits, 10), (*characters, 62)]
+        return [100 * predict(model, make_batches(x, y), y, classes)[1].mean() for x, y, classes in parts]
 
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     calls = [(WITHOUT[part], params, name, seed, score) for part, seed in runs]

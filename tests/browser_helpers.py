@@ -1,11 +1,13 @@
 """A real Chromium that draws on the page of `emnist serve`."""
 
+import math
 import shutil
 import time
 from contextlib import contextmanager
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+ROUND = [[(0.5 + 0.3 * math.sin(turn / 2), 0.5 - 0.35 * math.cos(turn / 2)) for turn in range(14)]]  # strokes of an O
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 import psutil
+from cluster_helpers import wait_for
 from pipeline_helpers import environment
 
 
@@ -132,11 +133,15 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
     if timer:
         timer.cancel()
     if process.returncode == -signal.SIGKILL and whole_group and not deliver:
-        with suppress(ProcessLookupError):
-            while True:  # until the group's last process has ended: what it holds, DVC finds busy
-                os.killpg(process.pid, 0)
-                time.sleep(0.01)
+        wait_for(lambda: _has_ended(process.pid))  # what one of the group still holds, DVC finds busy
     return Run(process.returncode, "".join(lines), time.monotonic() - sent)
+
+
+def _has_ended(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
 
 
 def after(pattern, delay=0.0):

@@ -3,7 +3,6 @@
 import base64
 import importlib.util
 import json
-import math
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until, watched_page
+from browser_helpers import BROWSER, ROUND, browser, draw, wait_for_reading, wait_until, watched_page
 from PIL import Image
 from server_helpers import CAPITAL_A, drawing, encode, serving
 from writing import write
@@ -291,9 +290,6 @@ def test_a_line_is_drawn_on_the_wide_pad_and_its_characters_tell_their_guesses(p
     assert row.locator(".guess b").all_inner_texts()[0] == "A"
     page.get_by_label("One character").check()  # each pad keeps its drawing
     assert page.evaluate("drawing.strokes.length") == 1 and page.locator("#text").is_hidden()
-
-
-ROUND = [[(0.5 + 0.3 * math.sin(turn / 2), 0.5 - 0.35 * math.cos(turn / 2)) for turn in range(14)]]
 
 
 def test_an_o_is_a_0_among_digits_and_the_alphabet_that_is_given_must_be_the_networks(page):

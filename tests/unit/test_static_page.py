@@ -9,7 +9,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from browser_helpers import BROWSER, browser, draw, wait_for_reading, wait_until, watched_page
+from browser_helpers import BROWSER, ROUND, browser, draw, wait_for_reading, wait_until, watched_page
 from glyphs import glyph, on_paper
 from loopback import listening
 from server_helpers import CAPITAL_A
@@ -177,7 +177,7 @@ def test_an_alphabet_gives_the_probabilities_that_python_gives(page):
     # The page gives its choice to the same function.
     assert page.get_by_label("A line of text").is_hidden()  # lines need a server
     page.get_by_role("combobox", name="Characters").select_option("digits")
-    draw(page, [[(0.5 + 0.3 * np.sin(turn / 2), 0.5 - 0.35 * np.cos(turn / 2)) for turn in range(14)]])
+    draw(page, ROUND)
     wait_until(page, "$('best').textContent === '0'")
     page.get_by_role("combobox", name="Characters").select_option("capitals")
     wait_until(page, "$('best').textContent === 'O'")

@@ -263,10 +263,14 @@ def _find_near(parts, core):
     return belongs | near | is_dot, is_dot & ~belongs, stem
 
 
-def remove_lines(mask):
-    """Clear the lines of ruled and squared paper from a mask, in place; what crosses them is kept."""
+def remove_lines(mask, shortest=0):
+    """Clear the lines of ruled and squared paper from a mask, in place; what crosses them is kept.
+
+    `shortest` is the part of the longer side that the picture must have along the lines.
+    """
     for across in (mask, mask.T):
-        remove_rules(across, 0.03 * len(across))
+        if across.shape[1] > shortest * max(mask.shape):
+            remove_rules(across, 0.03 * len(across))
 
 
 def thicken(mask):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_rules, running
+from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.strokes import Regions, find_regions
 
@@ -124,9 +124,7 @@ class Ink:
 def _clear_rules(mask, contrast):
     """Clear ruled lines from a mask, in place, but for what is much darker: writing that crosses them."""
     before = mask.copy()
-    for across in (mask, mask.T):
-        if across.shape[1] > STRIP * max(mask.shape):
-            remove_rules(across, 0.03 * len(across))
+    remove_lines(mask, STRIP)
     removed = before & ~mask
     if removed.any():
         mask |= removed & (contrast > 1.5 * np.median(contrast[removed]))

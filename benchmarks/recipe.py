@@ -6,8 +6,8 @@
     python -m benchmarks.recipe rank FOLDER --models spinalnet    # whether the search's score predicts the final one
     python -m benchmarks.recipe shifts FOLDER --models lenet      # test-time augmentation by shifts
 
-Every run but those of `rank` has the original experiment's 20 epochs of SGD and 5 of Adam; batches have 64 images by
-default. Runs are parallel, with one thread each.
+Every run but those of `rank` has 20 epochs of SGD and 5 of Adam; batches have 64 images by default. Runs are
+parallel, with one thread each.
 """
 
 import itertools

@@ -77,10 +77,10 @@ def test_height_and_place_in_the_line_tell_the_case(reader):
 
 
 def test_a_dot_belongs_to_its_letter_and_dust_to_none(reader):
-    picture = np.array(write(["inky dip"]))
+    picture = np.array(write(["pin dim"]))
     picture[10:12, 20:22] = picture[-30:-28, -40:-38] = 30
     (line,) = reader.read(picture, characters="a-z")
-    assert line.text == "inkydip"
+    assert line.text == "pindim"
 
 
 @pytest.mark.parametrize("paper", ["ruled", "desk", "shadow"])

@@ -66,22 +66,25 @@ def draw_boundaries(pieces, height, base, slope):
     boxes = np.stack([piece.box for piece in pieces])
     wide, high = round(1.2 * height), round(height)
     left, top, right, bottom = union(boxes) + np.array([-2, -2, 2, 2]) * (wide + high)
-    before, after = sheets = np.zeros((2, bottom - top, right - left), np.uint8)
+    before, after = np.zeros((2, bottom - top, right - left), np.uint8)
     inks = [(255 * piece.strength).astype(np.uint8) for piece in pieces]
     parts = [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes - (left, top, left, top)]
     for part, ink in zip(parts, inks):
         after[part] += ink  # no pixel belongs to two pieces
-    drawn = np.zeros((len(pieces) - 1, 2, *BOUNDARY), np.uint8)
-    for number, sides in enumerate(drawn):
+    # These share the memory of the arrays, and show what changes there.
+    sheets = [Image.frombuffer("L", each.shape[::-1], each, "raw", "L", 0, 1) for each in (before, after)]
+    rows, columns = BOUNDARY
+    drawn = Image.new("L", (columns, 2 * rows * (len(pieces) - 1)))
+    for number in range(len(pieces) - 1):
         before[parts[number]] += inks[number]
         after[parts[number]] -= inks[number]
         x = (boxes[number, 2] + boxes[number + 1, 0]) / 2
         y = base + slope * x - 0.45 * height
         x, y = round(x) - left, min(max(round(y) - top, high), bottom - top - high)
-        for side, sheet in zip(sides, sheets):
-            around = Image.fromarray(sheet[y - high : y + high, x - wide : x + wide])
-            side[:] = around.resize(BOUNDARY[::-1], Image.Resampling.BOX)
-    return drawn
+        for side, sheet in enumerate(sheets):
+            around = sheet.crop((x - wide, y - high, x + wide, y + high))
+            drawn.paste(around.resize((columns, rows), Image.Resampling.BOX), (0, (2 * number + side) * rows))
+    return np.asarray(drawn).reshape(-1, 2, rows, columns)
 
 
 @cache

@@ -210,15 +210,16 @@ def _slope(x, y, height):
     """Find the slope at which the most points are in few rows."""
     if len(x) < 3:
         return 0.0
-    slopes = MAX_TILT * np.linspace(-1, 1, 57)
-    scores = []
-    for slope in slopes:
-        rows = (y - slope * x) / (0.08 * height)
-        counts = np.bincount((rows - rows.min()).astype(int) + 3)
-        counts = np.convolve(counts, [1, 2, 3, 2, 1])
-        scores.append((counts.astype(float) ** 2).sum() * (1 - 2 * abs(slope)))
-    best = np.flatnonzero(np.array(scores) >= 0.999 * max(scores))
-    return float(slopes[best[len(best) // 2]])
+    slopes = MAX_TILT * np.linspace(-1, 1, 57)[:, None]
+    rows = (y - slopes * x) / (0.08 * height)
+    rows = (rows - rows.min(axis=1, keepdims=True)).astype(int)
+    shape = len(slopes), rows.max() + 5  # so that counts of different slopes do not mix
+    places = np.ravel_multi_index((np.indices(rows.shape)[0], rows + 2), shape)
+    counts = np.bincount(places.ravel(), minlength=np.prod(shape))
+    counts = np.convolve(counts, [1, 2, 3, 2, 1], "same").reshape(shape).astype(float)
+    scores = (counts**2).sum(axis=1) * (1 - 2 * np.abs(slopes[:, 0]))
+    best = np.flatnonzero(scores >= 0.999 * scores.max())
+    return float(slopes[best[len(best) // 2], 0])
 
 
 def measure_line(ink, line, slope):

@@ -66,25 +66,24 @@ def draw_boundaries(pieces, height, base, slope):
     boxes = np.stack([piece.box for piece in pieces])
     wide, high = round(1.2 * height), round(height)
     left, top, right, bottom = union(boxes) + np.array([-2, -2, 2, 2]) * (wide + high)
-    before, after = np.zeros((2, bottom - top, right - left), np.uint8)
+    # Two bands of a picture, which has four: what is left of the boundary, and what is right of it.
+    sheet = np.zeros((bottom - top, right - left, 4), np.uint8)
     inks = [(255 * piece.strength).astype(np.uint8) for piece in pieces]
-    parts = [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes - (left, top, left, top)]
+    parts = [sheet[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes - (left, top, left, top)]
     for part, ink in zip(parts, inks):
-        after[part] += ink  # no pixel belongs to two pieces
-    # These share the memory of the arrays, and show what changes there.
-    sheets = [Image.frombuffer("L", each.shape[::-1], each, "raw", "L", 0, 1) for each in (before, after)]
+        part[..., 1] += ink  # no pixel belongs to two pieces
+    picture = Image.frombuffer("RGBX", (right - left, bottom - top), sheet, "raw", "RGBX", 0, 1)  # shares its memory
     rows, columns = BOUNDARY
-    drawn = Image.new("L", (columns, 2 * rows * (len(pieces) - 1)))
-    for number in range(len(pieces) - 1):
-        before[parts[number]] += inks[number]
-        after[parts[number]] -= inks[number]
-        x = (boxes[number, 2] + boxes[number + 1, 0]) / 2
+    drawn = Image.new("RGBX", (columns, rows * (len(pieces) - 1)))
+    for number, (before, after) in enumerate(zip(boxes, boxes[1:])):
+        parts[number][..., 0] += inks[number]
+        parts[number][..., 1] -= inks[number]
+        x = (before[2] + after[0]) / 2
         y = base + slope * x - 0.45 * height
         x, y = round(x) - left, min(max(round(y) - top, high), bottom - top - high)
-        for side, sheet in enumerate(sheets):
-            around = sheet.crop((x - wide, y - high, x + wide, y + high))
-            drawn.paste(around.resize((columns, rows), Image.Resampling.BOX), (0, (2 * number + side) * rows))
-    return np.asarray(drawn).reshape(-1, 2, rows, columns)
+        around = picture.crop((x - wide, y - high, x + wide, y + high))
+        drawn.paste(around.resize((columns, rows), Image.Resampling.BOX), (0, number * rows))
+    return np.asarray(drawn).reshape(-1, rows, columns, 4)[..., :2].transpose(0, 3, 1, 2)
 
 
 @cache
@@ -137,10 +136,10 @@ def _find_cuts(mask, height):
     for slant in SLANTS:
         shifts = np.rint(slant * (rows / 2 - np.arange(rows))).astype(int)
         profile = np.bincount(np.maximum(x - shifts[y] + rows, 0), minlength=width + 2 * rows)[rows : rows + width]
-        smooth = np.convolve(np.pad(profile, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+        smooth = np.convolve(profile, [0.25, 0.5, 0.25], "same")
         is_least = smooth[columns] <= np.minimum(smooth[columns - 1], smooth[columns + 1])
-        columns_of_little = columns[is_least & (smooth[columns] < MOST_INK * height)]
-        found += [(profile[column], abs(slant), column, slant) for column in columns_of_little]
+        least = columns[is_least & (smooth[columns] < MOST_INK * height)]
+        found += [(ink, abs(slant), column, slant) for ink, column in zip(profile[least].tolist(), least.tolist())]
     for *_, column, slant in sorted(found):
         if all(abs(column - other) >= CUTS_APART * height for other, _ in kept):
             kept.append((column, slant))

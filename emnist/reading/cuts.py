@@ -29,17 +29,12 @@ class Piece:
     ----------
     strength : numpy.ndarray of float32, shape (height, width)
         Its ink.
-    left, top : int
+    box : numpy.ndarray of int
+        Left, top, right and bottom; right and bottom are exclusive.
     """
 
     strength: np.ndarray
-    left: int
-    top: int
-
-    @property
-    def box(self):
-        height, width = self.strength.shape
-        return np.array([self.left, self.top, self.left + width, self.top + height])
+    box: np.ndarray
 
 
 def cut_line(ink, line, height):
@@ -51,14 +46,15 @@ def cut_line(ink, line, height):
         own = np.logical_or.reduce([labels == number for number in (main, *parts)])
         strength = np.where(own, ink.strength[top:bottom, left:right], 0)
         cuts = _find_cuts(own, height) if len(line) <= MAX_MARKS else []
-        x, up = np.arange(right - left), (bottom - top) / 2 - np.arange(bottom - top)[:, None]
-        cuts_before = sum((x - slant * up >= column for column, slant in cuts), np.zeros(own.shape, int))
+        right_of, above = np.arange(right - left), (bottom - top) / 2 - np.arange(bottom - top)[:, None]
+        cuts_before = sum((right_of - slant * above >= column for column, slant in cuts), np.zeros(own.shape, int))
         for number in range(len(cuts) + 1):
             piece = np.where(cuts_before == number, strength, 0)
             if piece.any():
-                rows, columns = part = extent(piece)
-                pieces.append(Piece(piece[part], left + columns.start, top + rows.start))
-    return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
+                y, x = part = extent(piece)
+                box = np.array([left + x.start, top + y.start, left + x.stop, top + y.stop])
+                pieces.append(Piece(piece[part], box))
+    return sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2])
 
 
 def draw_boundaries(pieces, height, base, slope):

@@ -414,7 +414,7 @@ def find_writing(image, light_on_dark):
 
 
 def _drop_surroundings(ink):
-    """Leave out frames, and what reaches in from the edge of the picture, such as a desk."""
+    """Leave out frames, and what reaches in from the edge of the picture, such as a desk, if there is more than that."""
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
@@ -422,4 +422,5 @@ def _drop_surroundings(ink):
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)
     hollow = ink.regions.areas < 0.12 * (right - left) * (bottom - top)
     frame = wide & tall & hollow
-    return ink.keep(~(frame | is_large & at_edge))
+    inner = ink.keep(~(frame | is_large & at_edge))
+    return inner if usual_height(inner.regions) > MIN_SIDE * max(height, width) else ink.keep(~frame)

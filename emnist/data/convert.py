@@ -56,17 +56,24 @@ def convert(image):
 
 def centre(blurred):
     """Crop, centre and scale a blurred character (float32, two-dimensional); the second half of `convert`."""
-    ink = blurred >= INK_THRESHOLD * blurred.max()
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    character = blurred[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    character = blurred[extent(blurred >= INK_THRESHOLD * blurred.max())]
 
     side = max(character.shape)
     before = [(side - length) // 2 for length in character.shape]
-    square = np.pad(character, [(b, side - length - b) for b, length in zip(before, character.shape)])
+    square = np.zeros((side, side), np.float32)
+    square[before[0] :, before[1] :][: character.shape[0], : character.shape[1]] = character
     content = SIDE - 2 * BORDER
     small = np.asarray(Image.fromarray(square).resize((content, content), Image.Resampling.BICUBIC))
     # Bicubic interpolation overshoots, so the range is scaled and clipped after it.
-    return np.pad(np.rint(np.clip(small / small.max(), 0, 1) * 255).astype(np.uint8), BORDER)
+    converted = np.zeros((SIDE, SIDE), np.uint8)
+    converted[BORDER:-BORDER, BORDER:-BORDER] = np.rint(np.clip(small / small.max(), 0, 1) * 255)
+    return converted
+
+
+def extent(mask):
+    """Return the slices of the rows and of the columns in which a mask (height, width) is not empty."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _blur(image):

@@ -1,5 +1,6 @@
 """Where characters of a line part: marks of ink, and candidate cuts, rated by a small network."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from emnist.data.convert import extent
 from emnist.reading.ink import union
 from emnist.reading.network import make_session
 from emnist.reading.pictures import convert_ink
@@ -27,17 +29,12 @@ class Piece:
     ----------
     strength : numpy.ndarray of float32, shape (height, width)
         Its ink.
-    left, top : int
+    box : numpy.ndarray of int
+        Left, top, right and bottom; right and bottom are exclusive.
     """
 
     strength: np.ndarray
-    left: int
-    top: int
-
-    @property
-    def box(self):
-        height, width = self.strength.shape
-        return np.array([self.left, self.top, self.left + width, self.top + height])
+    box: np.ndarray
 
 
 def cut_line(ink, line, height):
@@ -45,18 +42,19 @@ def cut_line(ink, line, height):
     pieces = []
     for main, parts in line:
         left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
-        own = np.isin(ink.regions.labels[top:bottom, left:right], [main, *parts])
-        y, x = np.indices(own.shape)
+        labels = ink.regions.labels[top:bottom, left:right]
+        own = np.logical_or.reduce([labels == number for number in (main, *parts)])
+        strength = np.where(own, ink.strength[top:bottom, left:right], 0)
         cuts = _find_cuts(own, height) if len(line) <= MAX_MARKS else []
-        which = sum((x - slant * (len(own) / 2 - y) >= column for column, slant in cuts), np.zeros(own.shape, int))
+        right_of, above = np.arange(right - left), (bottom - top) / 2 - np.arange(bottom - top)[:, None]
+        cuts_before = sum((right_of - slant * above >= column for column, slant in cuts), np.zeros(own.shape, int))
         for number in range(len(cuts) + 1):
-            piece = own & (which == number)
-            rows, columns = np.flatnonzero(piece.any(axis=1)), np.flatnonzero(piece.any(axis=0))
-            if len(rows):
-                part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-                strength = np.where(piece, ink.strength[top:bottom, left:right], 0)[part]
-                pieces.append(Piece(strength, left + columns[0], top + rows[0]))
-    return sorted(pieces, key=lambda piece: 2 * piece.left + piece.strength.shape[1])
+            piece = np.where(cuts_before == number, strength, 0)
+            if piece.any():
+                y, x = part = extent(piece)
+                box = np.array([left + x.start, top + y.start, left + x.stop, top + y.stop])
+                pieces.append(Piece(piece[part], box))
+    return sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2])
 
 
 def draw_boundaries(pieces, height, base, slope):
@@ -64,25 +62,24 @@ def draw_boundaries(pieces, height, base, slope):
     boxes = np.stack([piece.box for piece in pieces])
     wide, high = round(1.2 * height), round(height)
     left, top, right, bottom = union(boxes) + np.array([-2, -2, 2, 2]) * (wide + high)
-    strength, owner = (
-        np.zeros((bottom - top, right - left), np.uint8),
-        np.full((bottom - top, right - left), -1, np.int32),
-    )
-    for number, piece in enumerate(pieces):
-        x0, y0, x1, y1 = piece.box - (left, top, left, top)
-        own = piece.strength > 0
-        strength[y0:y1, x0:x1][own] = (255 * piece.strength[own]).astype(np.uint8)
-        owner[y0:y1, x0:x1][own] = number
-    drawn = np.zeros((len(pieces) - 1, 2, *BOUNDARY), np.uint8)
+    # Two bands of a picture, which has four: what is left of the boundary, and what is right of it.
+    sheet = np.zeros((bottom - top, right - left, 4), np.uint8)
+    inks = [(255 * piece.strength).astype(np.uint8) for piece in pieces]
+    parts = [sheet[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes - (left, top, left, top)]
+    for part, ink in zip(parts, inks):
+        part[..., 1] += ink  # no pixel belongs to two pieces
+    picture = Image.frombuffer("RGBX", (right - left, bottom - top), sheet, "raw", "RGBX", 0, 1)  # shares its memory
+    rows, columns = BOUNDARY
+    drawn = Image.new("RGBX", (columns, rows * (len(pieces) - 1)))
     for number, (before, after) in enumerate(zip(boxes, boxes[1:])):
+        parts[number][..., 0] += inks[number]
+        parts[number][..., 1] -= inks[number]
         x = (before[2] + after[0]) / 2
         y = base + slope * x - 0.45 * height
         x, y = round(x) - left, min(max(round(y) - top, high), bottom - top - high)
-        part = slice(y - high, y + high), slice(x - wide, x + wide)
-        for side, own in enumerate((owner[part] <= number, owner[part] > number)):
-            sheet = Image.fromarray(np.where(own, strength[part], 0))
-            drawn[number, side] = sheet.resize(BOUNDARY[::-1], Image.Resampling.BOX)
-    return drawn
+        around = picture.crop((x - wide, y - high, x + wide, y + high))
+        drawn.paste(around.resize((columns, rows), Image.Resampling.BOX), (0, number * rows))
+    return np.asarray(drawn).reshape(-1, rows, columns, 4)[..., :2].transpose(0, 3, 1, 2)
 
 
 @cache
@@ -129,22 +126,20 @@ def _find_cuts(mask, height):
     rows, width = mask.shape
     if width < 0.55 * height:
         return []
-    found = []
+    found, kept, (y, x) = [], [], np.nonzero(mask)
+    edge = max(2, int(CUTS_APART * height))
+    columns = np.arange(edge, width - edge)
     for slant in SLANTS:
         shifts = np.rint(slant * (rows / 2 - np.arange(rows))).astype(int)
-        y, x = np.nonzero(mask)
         profile = np.bincount(np.maximum(x - shifts[y] + rows, 0), minlength=width + 2 * rows)[rows : rows + width]
-        smooth = np.convolve(np.pad(profile, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
-        lowest = np.minimum(smooth, np.minimum(np.roll(smooth, 1), np.roll(smooth, -1)))
-        edge = max(2, int(0.12 * height))
-        for column in range(edge, width - edge):
-            if smooth[column] <= lowest[column] and smooth[column] < MOST_INK * height:
-                found.append((profile[column] / height, column, slant))
-    kept, most = [], MOST_CUTS * width / height
-    for ink, column, slant in sorted(found, key=lambda each: (each[0], abs(each[2]), each[1])):
-        if all(abs(column - other) >= CUTS_APART * height for other, _ in kept) and len(kept) < most:
+        smooth = np.convolve(profile, [0.25, 0.5, 0.25], "same")
+        is_least = smooth[columns] <= np.minimum(smooth[columns - 1], smooth[columns + 1])
+        least = columns[is_least & (smooth[columns] < MOST_INK * height)]
+        found += [(ink, abs(slant), column, slant) for ink, column in zip(profile[least].tolist(), least.tolist())]
+    for *_, column, slant in sorted(found):
+        if all(abs(column - other) >= CUTS_APART * height for other, _ in kept):
             kept.append((column, slant))
-    return sorted(kept)
+    return sorted(kept[: math.ceil(MOST_CUTS * width / height)])
 
 
 def draw_pieces(pieces):

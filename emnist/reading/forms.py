@@ -350,10 +350,7 @@ def _clear_line(band):
         last += 1
     thick = last + 1 - first
     above, below = band[max(0, first - 2)], band[min(len(band) - 1, last + 2)]
-    above, below = (
-        running(np.maximum, np.pad(side[None], ((0, 0), (thick, thick))).repeat(2 * thick + 1, 0), 2 * thick + 1)[0]
-        for side in (above, below)
-    )
+    above, below = (np.convolve(side, np.ones(2 * thick + 1))[thick:-thick] > 0 for side in (above, below))
     band[first : last + 1] &= above & below
 
 

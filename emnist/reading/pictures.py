@@ -9,7 +9,7 @@ import PIL
 from PIL import Image, ImageFilter, ImageOps, ImageStat
 
 from emnist.data.convert import convert
-from emnist.reading.ink import find_character
+from emnist.reading.ink import find_character, running
 from emnist.reading.strokes import largest_distance
 from emnist.utils.environment import check_version
 from emnist.utils.errors import UserError, printable
@@ -93,11 +93,8 @@ def _scale(ink):
 
 def _widen(ink):
     """Widen the strokes, if the widest is narrower than `MIN_STROKE`."""
-    ink = np.pad(ink, MIN_STROKE)
-    missing = round(MIN_STROKE - 2 * largest_distance(ink > 127, MIN_STROKE // 2))
-    for axis in (0, 1):  # the maximum of a square, one side after the other
-        ink = np.max([np.roll(ink, shift, axis) for shift in range(max(0, missing) + 1)], axis=0)
-    return ink
+    missing = round(MIN_STROKE - 2 * largest_distance(np.pad(ink > 127, 1), MIN_STROKE // 2))
+    return running(np.maximum, np.pad(ink, missing), missing + 1) if missing > 0 else ink
 
 
 def open_grey(picture, name):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from emnist.data.convert import extent
 from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
 from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
@@ -29,7 +30,8 @@ HEIGHTS = {
     "gpqy": (0.64, -0.46),
     "j": (0.9, -0.48),
 }
-SPREAD = 0.11  # standard deviation of both in handwriting
+PLACES = np.array([*HEIGHTS.values(), (np.nan, np.nan)])
+SPREAD, TAIL = 0.11, np.exp(-4)  # standard deviation of both in handwriting; likelihood of those who write otherwise
 
 
 @dataclass(frozen=True)
@@ -208,15 +210,16 @@ def _slope(x, y, height):
     """Find the slope at which the most points are in few rows."""
     if len(x) < 3:
         return 0.0
-    slopes = MAX_TILT * np.linspace(-1, 1, 57)
-    scores = []
-    for slope in slopes:
-        rows = (y - slope * x) / (0.08 * height)
-        counts = np.bincount((rows - rows.min()).astype(int) + 3)
-        counts = np.convolve(counts, [1, 2, 3, 2, 1])
-        scores.append((counts.astype(float) ** 2).sum() * (1 - 2 * abs(slope)))
-    best = np.flatnonzero(np.array(scores) >= 0.999 * max(scores))
-    return float(slopes[best[len(best) // 2]])
+    slopes = MAX_TILT * np.linspace(-1, 1, 57)[:, None]
+    rows = (y - slopes * x) / (0.08 * height)
+    rows = (rows - rows.min(axis=1, keepdims=True)).astype(int)
+    shape = len(slopes), rows.max() + 5  # so that counts of different slopes do not mix
+    places = np.ravel_multi_index((np.indices(rows.shape)[0], rows + 2), shape)
+    counts = np.bincount(places.ravel(), minlength=np.prod(shape))
+    counts = np.convolve(counts, [1, 2, 3, 2, 1], "same").reshape(shape).astype(float)
+    scores = (counts**2).sum(axis=1) * (1 - 2 * np.abs(slopes[:, 0]))
+    best = np.flatnonzero(scores >= 0.999 * scores.max())
+    return float(slopes[best[len(best) // 2], 0])
 
 
 def measure_line(ink, line, slope):
@@ -228,17 +231,16 @@ def measure_line(ink, line, slope):
     return np.median(heights[is_high]), np.median(bottoms[is_high])
 
 
-def place_in_line(tops, bottoms, logs, groups, height):
+def place_in_line(tops, bottoms, probabilities, groups, height):
     """Find the base line and the height of capitals that make the characters likeliest.
 
     Parameters
     ----------
     tops, bottoms : numpy.ndarray of float, shape (N,)
         Rows; the line's slope is taken off.
-    logs : numpy.ndarray, shape (N, characters)
-        Logarithms of probabilities.
-    groups : numpy.ndarray of float, shape (characters, 2)
-        Of `HEIGHTS`; NaN where nothing is assumed.
+    probabilities : numpy.ndarray, shape (N, characters)
+    groups : numpy.ndarray of int, shape (characters,)
+        Which of `PLACES` is each character's.
     height : float
         About a capital's.
 
@@ -246,36 +248,38 @@ def place_in_line(tops, bottoms, logs, groups, height):
     -------
     base, capital : float
     """
-    if len(np.unique(groups, axis=0)) == 1:
-        return np.median(bottoms), height
-    best = (-np.inf, 0, height)
-    for capital in height * np.geomspace(0.7, 1.7, 19):
-        for base in np.median(bottoms) + capital * np.linspace(-0.5, 0.2, 15):
-            fits = fit_heights(tops, bottoms, groups, base, capital)
-            value = np.logaddexp.reduce(logs + fits, axis=1).sum() - 2 * np.log(capital / height) ** 2
-            if value > best[0]:
-                best = (value, base, capital)
-    return best[1:]
+    base = np.median(bottoms)
+    if len(set(groups)) == 1:
+        return base, height
+    sums = np.stack([probabilities[:, groups == group].sum(axis=1) for group in range(len(PLACES))], axis=1)
+    capitals = height * np.geomspace(0.7, 1.7, 19)[:, None, None]
+    bases = base + capitals * np.linspace(-0.5, 0.2, 15)[:, None]
+    likelihoods = (sums * fit_heights(tops, bottoms, bases, capitals)).sum(axis=-1)
+    scores = np.log(likelihoods).sum(axis=-1, keepdims=True) - 2 * np.log(capitals / height) ** 2
+    best = np.unravel_index(scores.argmax(), scores.shape)
+    return bases[best], capitals[best[0], 0, 0]
 
 
-def fit_heights(tops, bottoms, groups, base, capital):
-    """Compute the log-likelihood of each character's height and place, float (N, characters)."""
-    measured = (base - np.stack([tops, bottoms], axis=1)) / capital
-    apart = np.nan_to_num(((measured[:, None] - groups[None]) / SPREAD) ** 2, nan=2.0)
-    return np.logaddexp(-0.5 * apart, -4.0).sum(axis=2)  # a heavy tail, for those who write otherwise
+def fit_heights(tops, bottoms, base, capital):
+    """Compute the likelihood of the tops and bottoms of marks, given each of `PLACES`: float (..., marks, places)."""
+    likelihood = 1.0
+    for sides, places in zip((tops, bottoms), PLACES.T):
+        apart = (((base - sides) / capital)[..., None] - places) / SPREAD
+        likelihood = likelihood * (np.exp(-0.5 * np.nan_to_num(apart**2, nan=2.0)) + TAIL)
+    return likelihood
 
 
 def groups_of(characters):
-    """List the top and bottom of each character by `HEIGHTS`, float (characters, 2); NaN where nothing is assumed."""
-    known = {character: place for group, place in HEIGHTS.items() for character in group}
-    return np.array([known.get(character, (np.nan, np.nan)) for character in characters], float)
+    """List which of `PLACES` is each character's, int (characters,)."""
+    known = {character: number for number, group in enumerate(HEIGHTS) for character in group}
+    return np.array([known.get(character, len(HEIGHTS)) for character in characters])
 
 
 def read_marks(ink, network, alphabet):
     """Read all ink as one `Character`."""
-    rows, columns = (np.flatnonzero((ink.strength > 0.2).any(axis=axis)) for axis in (1, 0))
-    box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    image = convert_ink(ink.strength[box[1] : box[3], box[0] : box[2]])
+    rows, columns = part = extent(ink.strength > 0.2)
+    box = columns.start, rows.start, columns.stop, rows.stop
+    image = convert_ink(ink.strength[part])
     (row,) = alphabet.restrict(network.probabilities(image[None]))
     return _character(alphabet, row, box, image, ink.place)
 
@@ -294,18 +298,18 @@ def read_line(ink, line, slope, network, alphabet):
     pieces = cut_line(ink, line, height)
     spans, parted = list_spans(rate_boundaries(draw_boundaries(pieces, height, base, slope)))
     images, boxes = map(np.stack, zip(*(draw_pieces(pieces[first:end]) for first, end in spans)))
-    logs = np.log(alphabet.restrict(network.probabilities(images)) + 1e-6)
+    probabilities = alphabet.restrict(network.probabilities(images)) + 1e-6
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
     groups = groups_of(alphabet.characters)
     for _ in range(2):
-        placed = logs + fit_heights(tops, bottoms, groups, base, capital)
-        path = best_path(len(pieces), spans, parted + LIKELIHOOD * (placed.max(axis=1) + OFFSET))
-        base, capital = place_in_line(tops[path], bottoms[path], logs[path], groups, height)
+        likely = probabilities * fit_heights(tops, bottoms, base, capital)[:, groups]
+        path = best_path(len(pieces), spans, parted + LIKELIHOOD * (np.log(likely.max(axis=1)) + OFFSET))
+        base, capital = place_in_line(tops[path], bottoms[path], probabilities[path], groups, height)
     boxes = boxes[path]
     gaps = np.append(0, boxes[1:, 0] - boxes[:-1, 2])
     is_wide = gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
-    rows = heed_neighbours(placed[path], is_wide, alphabet.characters)
+    rows = heed_neighbours(likely[path], is_wide, alphabet.characters)
     return [
         _character(alphabet, row, box, image, ink.place, blank and alphabet.blank)
         for row, box, image, blank in zip(rows, boxes, images[path], is_wide)
@@ -318,13 +322,13 @@ def read_lines(ink, network, alphabet, box_height=None):
     return [read_line(ink, line, slope, network, alphabet) for line in lines]
 
 
-def heed_neighbours(logs, starts_word, characters):
+def heed_neighbours(likely, starts_word, characters):
     """Compute probabilities given that digits, capitals and small letters seldom stand side by side in a word.
 
     Parameters
     ----------
-    logs : numpy.ndarray, shape (N, characters)
-        Log-likelihoods.
+    likely : numpy.ndarray of float, shape (N, characters)
+        Likelihoods.
     starts_word : numpy.ndarray of bool, shape (N,)
     characters : sequence of str
 
@@ -337,13 +341,12 @@ def heed_neighbours(logs, starts_word, characters):
     before, after = kinds[:, None], kinds[None]
     seldom = (before != after) & (np.minimum(before, after) > 0) & ~((before == 2) & (after == 3))
     change = np.where(seldom, MIXED, 0.0)
-    likely = np.exp(logs - logs.max(axis=1, keepdims=True))
     forward, backward = likely.copy(), np.ones_like(likely)
     transitions = [np.ones_like(change) if start else np.exp(change) for start in starts_word]
-    for n in range(1, len(logs)):
+    for n in range(1, len(likely)):
         forward[n] *= forward[n - 1] @ transitions[n]
         forward[n] /= forward[n].sum()
-    for n in range(len(logs) - 1, 0, -1):
+    for n in range(len(likely) - 1, 0, -1):
         backward[n - 1] = transitions[n] @ (likely[n] * backward[n])
         backward[n - 1] /= backward[n - 1].sum()
     product = forward * backward
@@ -411,7 +414,7 @@ def find_writing(image, light_on_dark):
 
 
 def _drop_surroundings(ink):
-    """Leave out frames, and what reaches in from the edge of the picture, such as a desk."""
+    """Leave out frames, and what reaches in from the edge of the picture, such as a desk, if there is more than that."""
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
@@ -419,4 +422,5 @@ def _drop_surroundings(ink):
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)
     hollow = ink.regions.areas < 0.12 * (right - left) * (bottom - top)
     frame = wide & tall & hollow
-    return ink.keep(~(frame | is_large & at_edge))
+    inner = ink.keep(~(frame | is_large & at_edge))
+    return inner if usual_height(inner.regions) > MIN_SIDE * max(height, width) else ink.keep(~frame)

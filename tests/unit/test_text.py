@@ -46,12 +46,13 @@ def test_a_line_is_read_at_any_size_dark_on_light_or_light_on_dark(reader, size,
     assert lefts == sorted(lefts) and 0 < lefts[0] and line.characters[-1].box[2] < picture.width
 
 
-@pytest.mark.parametrize("margin", [0, 4, 20])
-def test_a_line_cut_out_close_to_its_strokes_is_read(reader, margin):
-    levels = np.asarray(write([DIGITS], margin=60))
+@pytest.mark.parametrize("text", ["4", "72", DIGITS])
+@pytest.mark.parametrize("margin", [0, 1, 4, 20])
+def test_a_line_cut_out_close_to_its_strokes_is_read(reader, text, margin):
+    levels = np.asarray(write([text], margin=60))
     rows, columns = (np.flatnonzero((levels < 128).any(axis=axis)) for axis in (1, 0))
     cut = levels[rows[0] - margin : rows[-1] + 1 + margin, columns[0] - margin : columns[-1] + 1 + margin]
-    assert texts(reader.read(cut, characters="0-9")) == [DIGITS]
+    assert texts(reader.read(cut, characters="0-9")) == [text]
 
 
 def test_words_are_parted_by_blanks_unless_the_alphabet_has_none(reader):
@@ -104,10 +105,14 @@ def blank(kind):
         levels[:, 300:] *= 0.6
     elif kind == "ruled":
         levels[40::60] = levels[41::60] = 170
+    elif kind == "desk":
+        levels = np.pad(levels, ((60, 40), (90, 70)), constant_values=60)
+    elif kind == "dark edge":
+        levels[:, :45] = 45
     return levels.clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", ["white", "noise", "shadow", "ruled"])
+@pytest.mark.parametrize("kind", ["white", "noise", "shadow", "ruled", "desk", "dark edge"])
 def test_a_blank_page_is_refused_in_one_sentence(reader, kind):
     with pytest.raises(UserError, match="should show text, but none was found"):
         reader.read(blank(kind))

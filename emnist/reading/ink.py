@@ -202,7 +202,7 @@ def _find_main(contrast, regions):
     for main in np.argsort(-weight, kind="stable"):
         if not weight[main]:
             break
-        if not _is_blob(regions, main) and not _surrounded_by(regions, main, sides, weight):
+        if not is_blob(regions, main) and not _surrounded_by(regions, main, sides, weight):
             around = (boxes[:, :2] < boxes[main, :2]).all(axis=1) & (boxes[:, 2:] > boxes[main, 2:]).all(axis=1)
             frames = np.flatnonzero(around & (weight > 0))
             return main, others + [n for n in frames if main in _surrounded_by(regions, n, sides, weight)]
@@ -210,7 +210,7 @@ def _find_main(contrast, regions):
     return None, others
 
 
-def _is_blob(regions, number):
+def is_blob(regions, number):
     """Tell whether a region is as thick as it is long, like a punch hole."""
     left, top, right, bottom = regions.boxes[number]
     side = max(right - left, bottom - top)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from emnist.data.convert import extent
 from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_light_on_dark, remove_lines, running
+from emnist.reading.ink import MIN_SIDE, find_contrast, is_blob, is_light_on_dark, remove_lines, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.strokes import Regions, find_regions
 
@@ -17,6 +17,9 @@ MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
 MAX_TILT = np.tan(np.radians(3.5))
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
+# The mean probability of the three likeliest characters. Lines of EMNIST's training images have at least 0.9; the edges of
+# an empty sheet on a desk have 0.5 to 0.8.
+LEAST_CERTAIN = 0.8
 BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
 
 LIKELIHOOD, OFFSET = 1.4, 1.0  # of a character's log-likelihood, against those of cuts and joints
@@ -374,9 +377,12 @@ def read_text(image, network, alphabet):
         ink = find_writing(image, light_on_dark)
         if ink is not None:
             found.append(read_lines(ink, network, alphabet))
-    return max(
+    lines = max(
         found, key=lambda lines: sum(each.probabilities[0][1] - 0.5 for line in lines for each in line), default=[]
     )
+    guesses = [each.probabilities[:3] for line in lines for each in line]
+    is_text = sum(value for three in guesses for _, value in three) >= LEAST_CERTAIN * len(guesses)
+    return lines if is_text else []
 
 
 def shows_several(image):
@@ -414,7 +420,10 @@ def find_writing(image, light_on_dark):
 
 
 def _drop_surroundings(ink):
-    """Leave out frames, and what reaches in from the edge of the picture, such as a desk, if there is more than that."""
+    """Leave out blobs, such as a punch hole or a thumb, frames, and what reaches in from the edge of the picture, such as
+    a desk, if there is more than that."""
+    numbers = range(1, len(ink.regions.areas))
+    ink = ink.keep(np.array([True, *(not is_blob(ink.regions, number) for number in numbers)]))
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from writing import dusty, write
 
 from emnist import Reader
@@ -109,10 +109,22 @@ def blank(kind):
         levels = np.pad(levels, ((60, 40), (90, 70)), constant_values=60)
     elif kind == "dark edge":
         levels[:, :45] = 45
+    elif kind == "turned sheet":
+        sheet = Image.new("L", (450, 360), 255).rotate(8, expand=True)
+        levels = np.full_like(levels, 60)
+        levels[: sheet.height, 80 : 80 + sheet.width][np.asarray(sheet) > 0] = 230
+    elif kind == "thumb":
+        ImageDraw.Draw(drawn := Image.fromarray(levels)).ellipse((500, 200, 640, 360), fill=90)
+        levels = np.array(drawn)
+    elif kind == "punch holes":
+        ImageDraw.Draw(drawn := Image.fromarray(levels)).ellipse((40, 100, 90, 150), fill=40)
+        levels = np.minimum(drawn, np.flipud(drawn))
     return levels.clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("kind", ["white", "noise", "shadow", "ruled", "desk", "dark edge"])
+@pytest.mark.parametrize(
+    "kind", ["white", "noise", "shadow", "ruled", "desk", "dark edge", "turned sheet", "thumb", "punch holes"]
+)
 def test_a_blank_page_is_refused_in_one_sentence(reader, kind):
     with pytest.raises(UserError, match="should show text, but none was found"):
         reader.read(blank(kind))

@@ -12,9 +12,9 @@ from PIL import Image
 from emnist.reading.alphabet import Alphabet
 from emnist.reading.forms import TextWarning, read_form
 from emnist.reading.network import DEFAULT, load_network
-from emnist.reading.pictures import open_grey, read_character
+from emnist.reading.pictures import name_of, open_grey, read_character
 from emnist.reading.text import Line, read_text
-from emnist.utils.errors import UserError, printable
+from emnist.utils.errors import UserError
 
 Picture = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -162,7 +162,7 @@ class Reader:
         TextWarning
             If the picture seems to be upside down, or its boxes do not lie as the fields do.
         """
-        name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
+        name = name or name_of(picture)
         image = open_grey(picture, name)
         alphabet = Alphabet(self.network.classes, characters, ignore_case)
         if fields is None and not boxes:

@@ -67,6 +67,10 @@ class Alphabet:
         among = probabilities @ self._counts + 1e-12  # so that there is a sum where all are 0
         return among / among.sum(axis=1, keepdims=True)
 
+    def rank(self, row):
+        """List these characters with their probabilities, (characters,), the most probable first."""
+        return [(self.characters[i], float(row[i])) for i in np.argsort(-row, kind="stable")]
+
 
 def _expand(text, classes):
     """List the characters of an alphabet such as ``a-z0``."""

@@ -180,8 +180,7 @@ def _contain(outer, inner):
 
 
 def _page_mask(image, light_on_dark):
-    levels = np.asarray(image)
-    contrast, least = find_contrast(levels, max(1, max(levels.shape) // 300), light_on_dark)
+    contrast, least = find_contrast(np.asarray(image), light_on_dark)
     return contrast > np.maximum(least, 0.25 * np.quantile(contrast, 0.99))
 
 
@@ -316,7 +315,7 @@ def _ink_of_cell(page, cell):
 def _clear_line(band):
     """Clear a line along the rows of a mask, in place; what crosses it is kept."""
     shares = band.mean(axis=1)
-    if not shares.size or shares.max() < 0.6:
+    if shares.max() < 0.6:
         return
     first = last = int(shares.argmax())
     while first > 0 and shares[first - 1] > 0.3:

@@ -24,9 +24,9 @@ function scale(ink) {
 }
 
 function widen(ink) {
-  const padded = pad(ink, c.MIN_STROKE), mask = map(padded, level => level > 127, Uint8Array)
+  const mask = map(pad(ink, 1), level => level > 127, Uint8Array)
   const missing = Math.max(0, rint(c.MIN_STROKE - 2 * largestDistance(mask, c.MIN_STROKE >> 1)))
-  return maxima(cut(padded, -missing, -missing, padded.width, padded.height), missing + 1)
+  return maxima(pad(ink, missing), missing + 1)
 }
 
 function convert(image) {

@@ -1,10 +1,11 @@
 """The characters that a picture may show, and the probabilities given that it shows one of them."""
 
+import re
 import unicodedata
 
 import numpy as np
 
-from emnist.utils.errors import UserError, printable
+from emnist.utils.errors import UserError
 
 
 class Alphabet:
@@ -45,7 +46,7 @@ class Alphabet:
             separator = " " if max(map(len, classes)) > 1 else ""
             raise UserError(
                 f"the alphabet should hold characters of the network, which are {separator.join(classes)}, but holds "
-                f"{printable(', '.join(lacking[:10]))}: leave out what the network lacks"
+                f"{', '.join(lacking[:10])}: leave out what the network lacks"
             )
         if not given:
             raise UserError("the alphabet should hold a character, but holds none: give one such as 0-9")
@@ -66,25 +67,21 @@ class Alphabet:
         among = probabilities @ self._counts + 1e-12  # so that there is a sum where all are 0
         return among / among.sum(axis=1, keepdims=True)
 
+    def rank(self, row):
+        """List these characters with their probabilities, (characters,), the most probable first."""
+        return [(self.characters[i], float(row[i])) for i in np.argsort(-row, kind="stable")]
+
 
 def _expand(text, classes):
     """List the characters of an alphabet such as ``a-z0``."""
-    characters, start, text = [], 0, unicodedata.normalize("NFC", text)
-    longest_first = sorted((each for each in classes if len(each) > 1), key=len, reverse=True)
-    while start < len(text):
-        if name := next((each for each in longest_first if text.startswith(each, start)), None):
-            characters.append(name)
-            start += len(name)
-        elif text[start + 1 : start + 2] == "-" and start + 2 < len(text):
-            first, last = ord(text[start]), ord(text[start + 2])
-            if first > last:
-                raise UserError(
-                    f"the alphabet's range {printable(text[start : start + 3])} should rise, but falls: "
-                    f"write {printable(text[start + 2])}-{printable(text[start])}"
-                )
-            characters += map(chr, range(first, last + 1))
-            start += 3
-        else:
-            characters.append(text[start])
-            start += 1
+    characters, names = [], sorted((each for each in classes if len(each) > 1), key=len, reverse=True)
+    patterns = [*map(re.escape, names), ".-.", "."]
+    for part in re.findall("|".join(patterns), unicodedata.normalize("NFC", text), re.DOTALL):
+        if len(part) == 1 or part in names:
+            characters.append(part)
+            continue
+        first, last = part[0], part[2]
+        if first > last:
+            raise UserError(f"the alphabet's range {part} should rise, but falls: write {last}-{first}")
+        characters += map(chr, range(ord(first), ord(last) + 1))
     return characters

@@ -13,7 +13,7 @@ from emnist.reading.alphabet import Alphabet
 from emnist.reading.ink import find_contrast, is_light_on_dark, running, thicken
 from emnist.reading.strokes import find_regions, run_lengths
 from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, read_lines, read_marks, weighted_median
-from emnist.utils.errors import UserError, printable
+from emnist.utils.errors import UserError
 
 COLUMNS = ("field", "left", "top", "width", "height", "characters")
 FIELD_HEIGHT = 100  # pixels, to which higher fields are reduced
@@ -54,7 +54,6 @@ class Field:
 
 def load_fields(path, size):
     """Load a table of fields: CSV with the columns `COLUMNS`, of a picture of `size`, its width and height."""
-    name = printable(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
@@ -63,9 +62,9 @@ def load_fields(path, size):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise UserError(
-            f"{name} should be a table of fields in CSV, but cannot be read ({reason}): save it again"
+            f"{path} should be a table of fields in CSV, but cannot be read ({reason}): save it again"
         ) from None
-    form = f"{name} should have the columns {','.join(COLUMNS)}"
+    form = f"{path} should have the columns {','.join(COLUMNS)}"
     if not rows or (lacking := [column for column in COLUMNS[:5] if column not in rows[0]]):
         raise UserError(f"{form}, but {'lacks ' + ', '.join(lacking) if rows else 'has no row'}: write one row a field")
     fields = {}
@@ -78,11 +77,11 @@ def load_fields(path, size):
             ) from None
         if not (0 <= left and 0 <= top and 4 <= width <= size[0] - left + 1 and 4 <= height <= size[1] - top + 1):
             raise UserError(
-                f"{name} should have fields within the picture, which has {size[0]}x{size[1]} pixels, but the field "
+                f"{path} should have fields within the picture, which has {size[0]}x{size[1]} pixels, but the field "
                 f"{row['field']} is not: give left, top, width and height in pixels of this picture"
             )
         if row["field"] in fields:
-            raise UserError(f"{name} should name each field once, but names {row['field']} twice: rename one")
+            raise UserError(f"{path} should name each field once, but names {row['field']} twice: rename one")
         box = np.array([[left, top, left + width, top + height]])
         fields[row["field"]] = Field(row["field"], box, row.get("characters") or None)
     return list(fields.values())
@@ -157,7 +156,6 @@ def find_page(image):
         height = np.median(boxes[:, 3] - boxes[:, 1])
         surer = _boxes_of(mask, least, max(least, int(0.9 * height)), gap)
         boxes = np.concatenate([surer, boxes[~_contain(surer, boxes).any(axis=0)]])
-        boxes = boxes[boxes[:, 3] - boxes[:, 1] > 0.4 * height]  # not the hole of an O
     return Page(image, angle, factor * boxes[_contain(boxes, boxes).sum(axis=1) == 1], dark)
 
 
@@ -182,8 +180,7 @@ def _contain(outer, inner):
 
 
 def _page_mask(image, light_on_dark):
-    levels = np.asarray(image)
-    contrast, least = find_contrast(levels, max(1, max(levels.shape) // 300), light_on_dark)
+    contrast, least = find_contrast(np.asarray(image), light_on_dark)
     return contrast > np.maximum(least, 0.25 * np.quantile(contrast, 0.99))
 
 
@@ -199,8 +196,6 @@ def _slope_of_lines(long, least):
     regions = find_regions(long)
     slopes, weights = [], []
     for number in np.flatnonzero(regions.boxes[:, 2] - regions.boxes[:, 0] > 2 * least):
-        if not number:
-            continue
         left, top, right, bottom = regions.boxes[number]
         own = regions.labels[top:bottom, left:right] == number
         rows = np.arange(bottom - top)[:, None]
@@ -219,24 +214,22 @@ def fields_of_boxes(boxes):
     """Make a field of each box and each comb, in reading order."""
     rows, fields = [], []
     for box in boxes[np.argsort((boxes[:, 1] + boxes[:, 3]) / 2, kind="stable")]:
-        middle = (box[1] + box[3]) / 2
-        if rows and middle - np.mean([(b[1] + b[3]) / 2 for b in rows[-1]]) < 0.5 * min(
-            box[3] - box[1], rows[-1][0][3] - rows[-1][0][1]
+        middle, height = (box[1] + box[3]) / 2, box[3] - box[1]
+        if rows and middle - np.mean(np.array(rows[-1])[:, [1, 3]]) < 0.5 * min(
+            height, rows[-1][0][3] - rows[-1][0][1]
         ):
             rows[-1].append(box)
         else:
             rows.append([box])
     for row in rows:
-        row.sort(key=lambda box: box[0])
-        groups = [[row[0]]]
-        for before, box in zip(row, row[1:]):
-            width, height = (box[2] - box[0], box[3] - box[1])
-            near = box[0] - before[2] < 0.15 * height and abs(box[1] - before[1]) < 0.2 * height
-            alike = 0.6 < width / (before[2] - before[0]) < 1.7 and width < 1.6 * height
-            groups.append([box]) if not (near and alike) else groups[-1].append(box)
-        for group in groups:
-            parts = [group] if len(group) > 2 else [[box] for box in group]
-            fields += [Field(f"box{len(fields) + n + 1}", np.array(part)) for n, part in enumerate(parts)]
+        row = np.array(sorted(row, key=lambda box: box[0]))
+        widths, heights = (row[:, 2:] - row[:, :2]).T
+        near = (row[1:, 0] - row[:-1, 2] < 0.15 * heights[1:]) & (np.abs(np.diff(row[:, 1])) < 0.2 * heights[1:])
+        ratios = widths[1:] / widths[:-1]
+        alike = (0.6 < ratios) & (ratios < 1.7) & (widths[1:] < 1.6 * heights[1:])
+        for group in np.split(row, np.flatnonzero(~(near & alike)) + 1):
+            parts = [group] if len(group) > 2 else group[:, None]
+            fields += [Field(f"box{number}", part) for number, part in enumerate(parts, len(fields) + 1)]
     return fields
 
 
@@ -249,59 +242,40 @@ def register(fields, boxes):
         Or None if the boxes do not tell.
     """
     wanted = np.array([field.cells[0] for field in fields])
-    if not len(boxes):
-        return None
     sizes, found = wanted[:, 2:] - wanted[:, :2], boxes[:, 2:] - boxes[:, :2]
-    apart = np.abs(sizes[:, None] - found[None])
-    first, second = np.nonzero(
-        (apart < 0.08 * sizes[:, None] + 0.15 * sizes[:, None].min(axis=2, keepdims=True)).all(axis=2)
-    )
+    tolerances = 0.08 * sizes + 0.15 * sizes.min(axis=1, keepdims=True)
+    first, second = np.nonzero((np.abs(sizes[:, None] - found) < tolerances[:, None]).all(axis=2))
     if not len(first):
         return None
     centres, places = (wanted[:, :2] + wanted[:, 2:]) / 2, (boxes[:, :2] + boxes[:, 2:]) / 2
     tolerance = 0.4 * np.median(sizes.min(axis=1))
-    best = (0, None)
+    best, chosen = 0, None
     for angle in np.radians(np.linspace(-3.5, 3.5, 29)):
         shifts = places[second] - centres[first] @ _turn(angle).T
         near = (np.abs(shifts[:, None] - shifts[None]) < tolerance).all(axis=2)
         # The smaller of two shifts or turns, where both fit as many boxes, as in a regular table.
         counts = near.sum(axis=1) - 1e-4 * np.hypot(*shifts.T) / tolerance - 1e-3 * abs(angle)
-        if counts.max() > best[0]:
-            best = (counts.max(), near[counts.argmax()])
-    chosen = best[1]
+        if counts.max() > best:
+            best, chosen = counts.max(), near[counts.argmax()]
     if chosen.sum() < max(1, 0.4 * len(fields)):
         return None
-    moved = {}
-    if chosen.sum() >= 3:
-        design = np.column_stack([centres[first[chosen]], np.ones(chosen.sum())])
-        matrix = np.linalg.lstsq(design, places[second[chosen]], rcond=None)[0]
-        if np.linalg.matrix_rank(design) < 3 or not np.allclose(matrix[:2], np.eye(2), atol=0.1):
-            matrix = None
-    else:
-        matrix = None
-    if matrix is None:
-        shift = np.median(places[second[chosen]] - centres[first[chosen]], axis=0)
-        matrix = np.vstack([np.eye(2), shift])
-    for field, box in zip(first[chosen], second[chosen]):
-        moved[field] = boxes[box]
-    result = []
-    for number, field in enumerate(fields):
-        centre = np.append(centres[number], 1) @ matrix
-        box = moved.get(number, np.concatenate([centre - sizes[number] / 2, centre + sizes[number] / 2]))
-        result.append(Field(field.name, box[None], field.characters))
-    return result
+    first, second = first[chosen], second[chosen]
+    moves, middle = places[second] - centres[first], centres[first].mean(axis=0)
+    # Of boxes in a row or a column, only how they move along it is known: the solution of least norm.
+    turn = np.linalg.lstsq(centres[first] - middle, moves - moves.mean(axis=0), rcond=0.1)[0]
+    centres = centres + moves.mean(axis=0) + (centres - middle) @ turn
+    moved = np.hstack([centres - sizes / 2, centres + sizes / 2])
+    moved[first] = boxes[second]
+    return [replace(field, cells=box[None]) for field, box in zip(fields, moved)]
 
 
 def read_field(page, field, network, alphabet):
     """Read what is written in a field of a `Page`: a list of `emnist.reading.text.Character`."""
-    if len(field.cells) > 1:
-        found = [read_marks(ink, network, alphabet) for cell in field.cells if (ink := _ink_of_cell(page, cell))]
-    elif ink := _ink_of_cell(page, field.cells[0]):
-        found = []
-        for first, *others in read_lines(ink, network, alphabet, FIELD_HEIGHT):
-            found += [replace(first, follows_blank=alphabet.blank and bool(found)), *others]
-    else:
-        found = []
+    found, is_comb = [], len(field.cells) > 1
+    for ink in filter(None, (_ink_of_cell(page, cell) for cell in field.cells)):
+        lines = [[read_marks(ink, network, alphabet)]] if is_comb else read_lines(ink, network, alphabet, FIELD_HEIGHT)
+        for first, *others in lines:
+            found += [replace(first, follows_blank=alphabet.blank and bool(found) and not is_comb), *others]
     return [replace(each, box=page.box_in_picture(each.box)) for each in found]
 
 
@@ -341,7 +315,7 @@ def _ink_of_cell(page, cell):
 def _clear_line(band):
     """Clear a line along the rows of a mask, in place; what crosses it is kept."""
     shares = band.mean(axis=1)
-    if not shares.size or shares.max() < 0.6:
+    if shares.max() < 0.6:
         return
     first = last = int(shares.argmax())
     while first > 0 and shares[first - 1] > 0.3:
@@ -371,22 +345,22 @@ def read_form(image, network, alphabet, name, fields=None, ignore_case=False):
     ignore_case : bool
         Of the fields' own alphabets.
     """
-    described = [] if fields is None else load_fields(fields, image.size)
-    alphabets = [
-        Alphabet(network.classes, field.characters, ignore_case) if field.characters else alphabet
-        for field in described
-    ]
     page = find_page(image)
     if fields is None:
         if not len(page.boxes):
             raise UserError(f"{name} should show boxes, but none was found: leave out --boxes, or give --fields")
-        described = fields_of_boxes(page.boxes)
-        alphabets = [alphabet] * len(described)
-    elif moved := register(described, page.boxes):
-        described = moved
+        found = fields_of_boxes(page.boxes)
     else:
-        if len(page.boxes) >= max(2, len(described)):
-            sentence = f"the boxes of {name} do not lie as its fields do: the fields are read where the table has them"
-            warnings.warn(sentence, TextWarning, stacklevel=3)
-        page = replace(page, angle=0.0)
-    return [(field.name, read_field(page, field, network, own)) for field, own in zip(described, alphabets)]
+        described = load_fields(fields, image.size)
+        found = register(described, page.boxes)
+        if not found:
+            if len(page.boxes) >= max(2, len(described)):
+                sentence = (
+                    f"the boxes of {name} do not lie as its fields do: the fields are read where the table has them"
+                )
+                warnings.warn(sentence, TextWarning, stacklevel=3)
+            found, page = described, replace(page, angle=0.0)
+    alphabets = [
+        Alphabet(network.classes, field.characters, ignore_case) if field.characters else alphabet for field in found
+    ]
+    return [(field.name, read_field(page, field, network, own)) for field, own in zip(found, alphabets)]

@@ -15,15 +15,13 @@ MIN_AREA = 0.02  # of its largest part's area: what is smaller is dust, unless i
 MIN_SIDE = 0.008  # of the picture's longer side: what is smaller is no character
 
 
-def find_contrast(levels, coarse=1, light_on_dark=None):
+def find_contrast(levels, light_on_dark=None):
     """Measure how much darker each pixel is than the paper around it.
 
     Parameters
     ----------
     levels : numpy.ndarray of uint8, shape (height, width)
         Grey levels, dark on light or light on dark, in any light.
-    coarse : int
-        By how much the picture is reduced to find the paper's level, which takes less time.
     light_on_dark : bool, optional
         Default: as it looks.
 
@@ -52,6 +50,7 @@ def find_contrast(levels, coarse=1, light_on_dark=None):
         light_on_dark = is_light_on_dark(levels.astype(np.uint8))
     if light_on_dark:
         levels = 255 - levels
+    coarse = max(1, max(levels.shape) // 300)  # which takes less time
     small = Image.fromarray(levels.astype(np.uint8)).reduce(coarse)
     paper = Image.fromarray(_close(np.asarray(small), max(small.size) // 2 + 1))
     paper = np.asarray(paper.resize(levels.shape[::-1], Image.Resampling.BILINEAR) if coarse > 1 else paper, np.float32)
@@ -192,7 +191,6 @@ def _find_main(contrast, regions):
     able = (sides >= max(3, MIN_SIDE * max(height, width))) & (regions.areas >= 6)
     if min(height, width) > 200:
         able &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 1  # not what is left of a line
-    able[0] = False
     weight = np.where(able, sides * _darkness(contrast, regions), 0)
     at_edge = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
     inside = able & ~at_edge
@@ -259,7 +257,6 @@ def _find_near(parts, core):
     is_dot = (boxes[:, 3] <= top) & (down < 0.8 * side) & (_sides(boxes) >= 0.25 * stem) & (right - left < 0.7 * side)
     middle = (boxes[:, 0] + boxes[:, 2]) / 2
     is_dot &= (left - stem < middle) & (middle < right + stem)
-    near[0] = is_dot[0] = False
     return belongs | near | is_dot, is_dot & ~belongs, stem
 
 
@@ -286,7 +283,6 @@ def remove_rules(mask, max_thickness):
     height, width = mask.shape
     long = find_regions(run_lengths(thicken(mask)) >= max(16, width // 10))
     spans = long.boxes[:, 2] - long.boxes[:, 0]
-    spans[0] = 0
     for number in np.flatnonzero(spans > 0.5 * width):
         left, top, right, bottom = long.boxes[number]
         band = long.labels[top:bottom, left:right] == number

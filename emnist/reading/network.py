@@ -10,7 +10,7 @@ import onnxruntime
 from emnist.data.classes import parse_classes
 from emnist.models.pretrained import FOLDER, pretrained_names
 from emnist.utils.environment import check_version
-from emnist.utils.errors import UserError, printable
+from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
 
 check_version("onnxruntime", onnxruntime.__version__, "1.18")
@@ -64,14 +64,12 @@ class Network:
             fits = fits and np.allclose(self.probabilities(np.zeros((2, 28, 28), np.uint8)).sum(axis=1), 1)
         except OSError as error:
             raise UserError(
-                f"{printable(path)} should be an exported network, but cannot be read ({error.strerror}): {remedy}"
+                f"{path} should be an exported network, but cannot be read ({error.strerror}): {remedy}"
             ) from None
         except Exception:  # ONNX Runtime's errors have no class in common
             fits = False
         if not fits:
-            raise UserError(
-                f"{printable(path)} should hold a network as the stage export writes it, but does not: {remedy}"
-            )
+            raise UserError(f"{path} should hold a network as the stage export writes it, but does not: {remedy}")
 
     def probabilities(self, images):
         """Compute the probability of each class.
@@ -114,7 +112,7 @@ def load_network(name):
         found, described = hashlib.sha256(path.read_bytes()).hexdigest(), card.read_text(encoding="utf-8")
         if f"\nonnx_sha256: {found}\n" not in described:
             raise UserError(
-                f"{printable(card)} describes another network than {path.name} (its SHA-256 differs): restore both from "
+                f"{card} describes another network than {path.name} (its SHA-256 differs): restore both from "
                 "git, or install the package again"
             )
     return Network(path)

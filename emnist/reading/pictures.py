@@ -52,11 +52,16 @@ def read_character(picture, name=None):
     UserError
         If the file is missing, is not an image, has more pixels than Pillow accepts, or shows no character.
     """
-    name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
+    name = name or name_of(picture)
     ink = _find_character(open_grey(picture, name))
     if ink is None:
         raise UserError(f"{name} should show a character, but none was found: use a picture with more contrast")
     return convert_ink(ink)
+
+
+def name_of(picture):
+    """Return what errors and warnings call a picture: its path, or "the picture"."""
+    return printable(picture) if isinstance(picture, str | os.PathLike) else "the picture"
 
 
 def _find_character(image):
@@ -115,7 +120,7 @@ def open_grey(picture, name):
     except Image.UnidentifiedImageError:
         raise UserError(f"{name} should be an image, but is none of {', '.join(FORMATS)}: convert it") from None
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged files
-        reason = printable(getattr(error, "strerror", None) or error or type(error).__name__)
+        reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise UserError(f"{name} should be an image, but cannot be read ({reason}): save it again") from None
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 from emnist.reading.alphabet import Alphabet
 from emnist.reading.forms import TextWarning, read_form
 from emnist.reading.network import DEFAULT, load_network
-from emnist.reading.pictures import open_grey, read_character
-from emnist.reading.text import Line, read_text
-from emnist.utils.errors import UserError, printable
+from emnist.reading.pictures import name_of, open_grey, read_character
+from emnist.reading.text import Line, guesses, read_text
+from emnist.utils.errors import UserError
 
 Picture = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -49,7 +49,7 @@ class Prediction:
 
     def guesses(self, top: int) -> list[dict[str, str | float]]:
         """Return the `top` most probable classes as JSON values: a list of dict, ``character`` and ``probability``."""
-        return [{"character": character, "probability": value} for character, value in self.probabilities[:top]]
+        return guesses(self.probabilities, top)
 
 
 class Reader:
@@ -114,12 +114,8 @@ class Reader:
     ) -> list[Prediction]:
         """Predict images in EMNIST's format, uint8 (N, 28, 28), upright, white on black, as `predict` does pictures."""
         alphabet = Alphabet(self.network.classes, characters, ignore_case)
-        predictions = []
-        for image, row in zip(images, alphabet.restrict(self.network.probabilities(images))):
-            order = np.argsort(-row, kind="stable")
-            guesses = [(alphabet.characters[i], float(row[i])) for i in order]
-            predictions.append(Prediction(guesses, image, min_probability))
-        return predictions
+        rows = alphabet.restrict(self.network.probabilities(images))
+        return [Prediction(alphabet.rank(row), image, min_probability) for image, row in zip(images, rows)]
 
     def read(
         self,
@@ -162,7 +158,7 @@ class Reader:
         TextWarning
             If the picture seems to be upside down, or its boxes do not lie as the fields do.
         """
-        name = name or (printable(picture) if isinstance(picture, str | os.PathLike) else "the picture")
+        name = name or name_of(picture)
         image = open_grey(picture, name)
         alphabet = Alphabet(self.network.classes, characters, ignore_case)
         if fields is None and not boxes:

@@ -14,7 +14,7 @@ class Regions:
     labels : numpy.ndarray of int, shape (height, width)
         The number of each pixel's region, from 1; 0 outside the mask.
     boxes : numpy.ndarray of int, shape (N + 1, 4)
-        Left, top, right and bottom of each region; right and bottom are exclusive. Row 0 is not used.
+        Left, top, right and bottom of each region; right and bottom are exclusive. Row 0, of no region, is zeros.
     areas : numpy.ndarray of int, shape (N + 1,)
         In pixels.
     """
@@ -62,7 +62,7 @@ def find_regions(mask):
     labels[mask] = np.repeat(region, lengths)
     rows, left = np.divmod(starts, width)
     boxes = np.zeros((count, 4), int)
-    boxes[:, :2] = max(mask.shape)
+    boxes[1:, :2] = max(mask.shape)
     for column, place, extreme in ((0, left, np.minimum), (1, rows, np.minimum), (2, left + lengths, np.maximum)):
         extreme.at(boxes[:, column], region, place)
     np.maximum.at(boxes[:, 3], region, rows + 1)

@@ -59,6 +59,11 @@ class Character:
     follows_blank: bool = False
 
 
+def guesses(probabilities, top):
+    """Return the `top` most probable characters as JSON values: a list of dict, ``character`` and ``probability``."""
+    return [{"character": character, "probability": value} for character, value in probabilities[:top]]
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of text, or what is written in a field of a form.
@@ -91,13 +96,7 @@ class Line:
 
     def values(self, top: int = 3) -> dict:
         """Return JSON values: ``field``, ``text``, ``probability``, and ``characters``, each with its `top` guesses."""
-        characters = [
-            {
-                "box": each.box,
-                "guesses": [{"character": c, "probability": value} for c, value in each.probabilities[:top]],
-            }
-            for each in self.characters
-        ]
+        characters = [{"box": each.box, "guesses": guesses(each.probabilities, top)} for each in self.characters]
         return {"field": self.field, "text": self.text, "probability": self.probability, "characters": characters}
 
 
@@ -138,7 +137,7 @@ def _clear_rules(mask, contrast):
 def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
     """Find ink in grey levels, uint8 (height, width), at a `place`; `clear` removes from a mask, given the contrast,
     what is no writing."""
-    contrast, least = find_contrast(levels, max(1, max(levels.shape) // 300), light_on_dark)
+    contrast, least = find_contrast(levels, light_on_dark)
     mask = contrast > least
     clear(mask, contrast)
     contrast = np.where(mask, contrast, 0).astype(np.float32)
@@ -150,9 +149,7 @@ def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
 
 def usual_height(regions):
     """Compute the median height of the regions, each weighted by its square, so that dust does not count."""
-    heights = (regions.boxes[:, 3] - regions.boxes[:, 1])[1:].astype(float)
-    if not len(heights):
-        return 0.0
+    heights = (regions.boxes[:, 3] - regions.boxes[:, 1]).astype(float)
     return weighted_median(heights, heights**2)
 
 
@@ -174,12 +171,10 @@ def find_lines(regions, box_height=None):
         By how many rows the lines fall a column.
     """
     boxes = regions.boxes.astype(float)
-    boxes[0] = 0
     height = usual_height(regions)
     sizes = boxes[:, 2:] - boxes[:, :2]
     sides = sizes.max(axis=1)
     main = (sides >= 0.4 * height) & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
-    main[0] = False
     main = np.flatnonzero(main)
     main = main[np.argsort(-sides[main], kind="stable")[:MAX_REGIONS]]
     if not len(main):
@@ -196,7 +191,6 @@ def find_lines(regions, box_height=None):
         place[members] = number
         lines.append({int(main[m]): [] for m in members[np.argsort(middle[members], kind="stable")]})
     small = (sides < 0.4 * height) & (sides >= 0.06 * height) & (regions.areas >= 3)
-    small[0] = False
     for number in np.flatnonzero(small)[:MAX_REGIONS]:
         left, top, right, low = boxes[number]
         across = np.maximum(np.maximum(boxes[main, 0] - right, left - boxes[main, 2]), 0)
@@ -290,8 +284,7 @@ def read_marks(ink, network, alphabet):
 def _character(alphabet, row, box, image, place, follows_blank=False):
     left, top, scale = place
     box = tuple(round(scale * side + shift) for side, shift in zip(box, (left, top, left, top)))
-    guesses = [(alphabet.characters[i], float(row[i])) for i in np.argsort(-row, kind="stable")]
-    return Character(guesses, box, image, bool(follows_blank))
+    return Character(alphabet.rank(row), box, image, bool(follows_blank))
 
 
 def read_line(ink, line, slope, network, alphabet):
@@ -396,7 +389,7 @@ def shows_several(image):
         boxes = boxes[heights > 0.5 * heights.max()]
         widths = boxes[:, 2] - boxes[:, 0]
         apart = boxes[1:, 0] - boxes[:-1, 2] > -0.2 * np.minimum(widths[1:], widths[:-1])
-        if 1 < len(boxes) < 200 and apart.any():
+        if len(boxes) < 200 and apart.any():
             return True
     return False
 

@@ -96,7 +96,7 @@ class Project:
         if left:
             (self.folder / LEFT).write_bytes(b"half")
         done = Checkpoint("initialise-done", self.folder / ".dvc/tmp/continue")
-        done.save({})
+        done.save({}, [])
         done.mark_complete(self.folder / "data/weights/initial.safetensors")
         for name in self.outputs(stage):
             (self.folder / name).unlink() if older is None else (self.folder / name).write_bytes(older)

@@ -73,7 +73,7 @@ def parsers():
     write_json("value.json", {"mean": 0.1, "std": 1e-3, "list": [1, None, "text"]})
     save_weights("weights", build_model("lenet", 10), model="lenet", classes="0123456789", mean=0.1, std=0.3)
     save_weights("few-weights", torch.nn.Linear(3, 2), model="lenet", classes="01", mean=0.1, std=0.3)
-    Checkpoint("state", ".").save({"tensor": torch.arange(9), "history": [{"epoch": 1}]})
+    Checkpoint("state", ".").save({"tensor": torch.arange(9)}, [{"epoch": 1}])
     with zipfile.ZipFile("archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in "ab":
             archive.writestr(f"gzip/{name}", name * 50)
@@ -114,11 +114,7 @@ def parsers():
         ),
         "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
         "model": parser(1, "weights", load_model, make_safetensors),
-        "checkpoint": parser(
-            6,
-            "state/state",
-            lambda path: Checkpoint("state", ".").load(),
-        ),
+        "checkpoint": parser(6, "state/state", lambda path: Checkpoint("state", ".").load(), make_checkpoint),
         "record of a checkpoint": parser(2, record, lambda path: remove_stale_files(), make_json),
         "params.yaml": parser(2, "params.yaml", load_params, make_yaml),
         "dvc.lock": parser(0.1, "dvc.lock", lambda path: (check_inputs("split"), is_cut_short(path)), make_yaml, locks),
@@ -207,6 +203,11 @@ def make_safetensors(rng):
     header = {"__metadata__": {"about": about, "info": about}} | {f"t{n}": entry for n in range(rng.randrange(3))}
     text = json.dumps(header).encode() if rng.random() < 0.9 else rng.choice([b"[" * 9999, b"{}", b"\xff\xfe", b"1"])
     return struct.pack("<Q", rng.choice([len(text)] * 6 + [0, 2**63, 10**8 + 1, len(text) + 1])) + text + bytes(4)
+
+
+def make_checkpoint(rng):
+    content = make_safetensors(rng)
+    return hashlib.sha256(content).digest() + content
 
 
 YAML = [

@@ -110,8 +110,9 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
         If every trial diverged, or the cluster cannot be used.
     """
     configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
+    saved = checkpoint and checkpoint.load()
     # Losses are kept by configuration, since another version of SciPy may draw others.
-    known = checkpoint and checkpoint.load() or {}
+    known = dict(saved[1]) if saved else {}
     losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
@@ -137,7 +138,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
             + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged")
         )
         if checkpoint:
-            checkpoint.save({json.dumps(configs[number]): loss for number, loss in losses.items()})
+            checkpoint.save({}, [[json.dumps(configs[number]), loss] for number, loss in losses.items()])
     if all(loss is None for loss in losses.values()):
         raise UserError(
             f"all {len(configs)} trials of the search diverged: add smaller learning rates to its space in params.yaml"

@@ -123,10 +123,12 @@ def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, r
     schedule, epochs = SCHEDULES[recipe.schedule], recipe.epochs
     hardware = train.hardware
     history, best = [], None
-    if saved := checkpoint and checkpoint.load():
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        history, best = saved["history"], saved["best"]
+    saved = checkpoint and checkpoint.load()
+    if saved:
+        tensors, history = saved
+        model.load_state_dict(strip_prefix("model.", tensors))
+        _load_optimizer(optimizer, strip_prefix("optimizer.", tensors))
+        best = strip_prefix("best.", tensors)
         log(f"{name}: continues after epoch {len(history)}")
     while True:
         if report and history:  # a resumed run with nothing left to do reports, too
@@ -161,8 +163,12 @@ def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, r
                 + "  ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in row.items() if key != "epoch")
             )
         if checkpoint:
-            weights, state = model.state_dict(), optimizer.state_dict()
-            checkpoint.save({"model": weights, "optimizer": state, "history": history, "best": best})
+            checkpoint.save(
+                add_prefix("model.", model.state_dict())
+                | add_prefix("optimizer.", _optimizer_state(optimizer))
+                | add_prefix("best.", best or {}),
+                history,
+            )
     if best:
         model.load_state_dict(best)
     return history
@@ -176,3 +182,37 @@ def best_epoch(history):
 def should_stop(history, patience):
     """Tell whether the validation loss has not improved for `patience` epochs (int, or None for never)."""
     return bool(patience and history) and len(history) - best_epoch(history) >= patience
+
+
+def add_prefix(prefix, tensors):
+    """Return a dict of tensors with `prefix` before each name."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def strip_prefix(prefix, tensors):
+    """Return the tensors whose names start with `prefix`, under the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(optimizer):
+    """Return an optimizer's tensors in one flat dict, named ``"<number of parameter>.<name>"``."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{name}": tensor
+        for index, values in state.items()
+        for name, tensor in values.items()
+        if tensor is not None
+    }
+
+
+def _load_optimizer(optimizer, tensors):
+    """Restore tensors that `_optimizer_state` returned."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:  # a fused optimizer takes for granted that both have one memory format
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        state.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

@@ -12,7 +12,6 @@ A checkpoint is deleted once DVC has recorded the stage's result in the checkout
 """
 
 import hashlib
-import io
 import json
 import os
 import platform
@@ -120,7 +119,7 @@ def files_below(path):
 
 
 class Checkpoint:
-    """A checkpoint; each save replaces the one before.
+    """A checkpoint of tensors and a JSON value; each save replaces the one before.
 
     Parameters
     ----------
@@ -134,23 +133,31 @@ class Checkpoint:
         self.folder = Path(folder or checkpoint_dir()) / key
         self.path = self.folder / "state"
 
-    def save(self, state):
-        """Save the state of a stage: tensors, numbers and texts, in lists and dicts of any depth."""
-        from torch.serialization import save  # imported here, since not every user of this module needs it
+    def save(self, tensors, info):
+        """Save the state of a stage.
 
-        buffer = io.BytesIO()
-        save(state, buffer)
-        write_bytes(self.path, hashlib.sha256(buffer.getbuffer()).digest(), buffer.getbuffer())
+        Parameters
+        ----------
+        tensors : dict of str to torch.Tensor
+        info : JSON value
+        """
+        from safetensors.torch import save
+
+        payload = save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            metadata={"info": json.dumps(info)},
+        )
+        write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
 
     def load(self):
         """Load the state that was saved last.
 
         Returns
         -------
-        The state, its tensors on the CPU, or None
+        (dict of str to torch.Tensor, JSON value) or None
             None if nothing was saved, or if the checkpoint is damaged, which is logged.
         """
-        from torch.serialization import load
+        from safetensors.torch import load
 
         try:
             content = self.path.read_bytes()
@@ -160,8 +167,9 @@ class Checkpoint:
         try:
             if hashlib.sha256(payload).digest() != digest:
                 raise ValueError("its checksum is another")
-            return load(io.BytesIO(payload), map_location="cpu", weights_only=True)  # which runs no code
-        except Exception:  # PyTorch raises several kinds for what a file with a sound checksum may hold
+            header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
+            return load(payload), json.loads(header["__metadata__"]["info"])
+        except Exception:  # safetensors raises its own, and others of what a file with a sound checksum may hold
             log(f"{self.folder.name}: the checkpoint is damaged, so the stage starts from the beginning")
             return None
 

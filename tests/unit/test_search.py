@@ -81,7 +81,7 @@ def test_trials_that_ended_before_a_kill_are_not_run_again(tmp_path, capsys):
     checkpoint = Checkpoint("search-key", tmp_path)
     undisturbed = random_search(*small_search(3), workers=1)
     *config, (_, loss) = undisturbed[1].items()
-    checkpoint.save({json.dumps(dict(config)): loss})
+    checkpoint.save({}, [[json.dumps(dict(config)), loss]])
     assert random_search(*small_search(3), 1, checkpoint) == undisturbed
     output = capsys.readouterr().out
     assert "continues after 1 of 3 trials" in output

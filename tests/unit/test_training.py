@@ -162,9 +162,9 @@ def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_p
         return train(images, checkpoint, validation, patience=9, **chosen)
 
     class Fragile(Checkpoint):
-        def save(self, state):
-            super().save(state)
-            if len(state["history"]) == killed_after:
+        def save(self, tensors, info):
+            super().save(tensors, info)
+            if len(info) == killed_after:
                 raise Killed
 
     undisturbed, history = run(None)

@@ -17,7 +17,6 @@ import os
 import platform
 import re
 import shutil
-import time
 from contextlib import suppress
 from fnmatch import fnmatch
 from functools import reduce
@@ -196,10 +195,6 @@ def remove_stale_files():
             else:
                 leftover.unlink(missing_ok=True)
     dvc, folder = repo_root() / ".dvc", checkpoint_dir()
-    for leftover in folder.rglob(".*.tmp"):
-        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
-        if age > 3600:  # another run may still write a younger one
-            leftover.unlink(missing_ok=True)
     checkpoints = sorted(
         folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
     )

@@ -131,7 +131,7 @@ class StageProcess:
     def __init__(self, command, **options):
         from emnist.utils.stage import run_stage
 
-        name = command[-1].split()[-1]
+        name = command[-1].split(".")[-1]
         self.pid = forked(lambda: run_stage(importlib.import_module(f"stages.{name}").main))
 
     def communicate(self):

@@ -32,7 +32,7 @@ TARGETS = {  # kinds of processes, and what their command lines contain
     "comparison": "emnist compare",
     "queue": "exp queue-worker",
     "run": "exp exec-run",
-    "stage": "-m stages ",
+    "stage": r"-m stages\.",
     "worker": "popen_loky",
 }
 ENDING_ALL = {("all", name) for name in SIGNALS if name not in ("SIGINT", "SIGHUP")}

@@ -7,6 +7,7 @@ from emnist.data.idx import load_labels
 from emnist.sources import obtain
 from emnist.sources._checks import check_images
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -16,3 +17,7 @@ def main(params):
         log(f"warning: {doubt}")
     test_images = len(load_labels(paths(RAW, "emnist-byclass-test")[1], len(classes_of(params.dataset))))
     write_json(RAW / "source.json", {"title": title, "test_images": test_images})
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -13,6 +13,7 @@ from emnist.reading.network import Network
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_probabilities, predict_top3
+from emnist.utils.stage import run_stage
 
 MAX_LOSS = 0.002  # of the accuracy, at which the 8-bit network is still recommended
 
@@ -71,3 +72,7 @@ def score_exported(compute, model, metadata, images, labels):
     loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
     scores["int8"]["recommended"] = round(loss, 6) <= MAX_LOSS
     return scores
+
+
+if __name__ == "__main__":
+    run_stage(main)

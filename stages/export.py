@@ -8,6 +8,7 @@ from emnist.data.subsets import stratified
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import load_model
 from emnist.utils.atomic import write_bytes
+from emnist.utils.stage import run_stage
 
 CALIBRATION_IMAGES = 500  # training images that set the ranges of the 8-bit integers
 
@@ -21,3 +22,7 @@ def main(params):
     quantized = quantize(network, images[np.sort(chosen)])
     write_bytes("data/model/emnist.onnx", to_bytes(network))
     write_bytes("data/model/emnist-int8.onnx", to_bytes(quantized))
+
+
+if __name__ == "__main__":
+    run_stage(main)

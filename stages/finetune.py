@@ -11,6 +11,7 @@ from emnist.training.loop import fit
 from emnist.training.recipe import finetune_recipe
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -43,3 +44,7 @@ def main(params):
     about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
     save_weights("data/weights/finetune.safetensors", model, **about)
     checkpoint.mark_complete("data/weights/finetune.safetensors")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -4,6 +4,7 @@ from emnist.data.classes import classes_of, pack_classes
 from emnist.models import build_model, load_pretrained, replace_head
 from emnist.models.weights import save_weights
 from emnist.training.loop import seed_torch
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -17,3 +18,7 @@ def main(params):
         model = build_model(params.model, len(classes))
         metadata = {"model": params.model, "mean": 0.0, "std": 1.0}  # trained on no image
     save_weights("data/weights/initial.safetensors", model, **metadata | {"classes": pack_classes(classes)})
+
+
+if __name__ == "__main__":
+    run_stage(main)

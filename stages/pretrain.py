@@ -11,6 +11,7 @@ from emnist.training.loop import best_epoch, fit
 from emnist.training.recipe import pretrain_recipe, search_space
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -50,3 +51,7 @@ def main(params):
     about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
     save_weights("data/weights/pretrain.safetensors", model, **about)
     checkpoint.mark_complete("data/weights/pretrain.safetensors")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -11,6 +11,7 @@ from emnist.training.hardware import setup_hardware
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.environment import cores
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -33,3 +34,7 @@ def main(params):
     )
     # With the trials, since an earlier search may have had the same best configuration.
     checkpoint.mark_complete("data/search/best.json", "plots/trials.csv")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -8,6 +8,7 @@ from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.data.subsets import partition, statistics
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
+from emnist.utils.stage import run_stage
 
 RARE = 10  # of so many images, one is for validation
 
@@ -47,3 +48,7 @@ def check_counts(labels, test_count, params):
     counts = np.bincount(labels)
     if rare := np.count_nonzero((0 < counts) & (counts < RARE)):
         log(f"warning: {rare} classes have fewer than {RARE} training images, so validation may lack them: add images")
+
+
+if __name__ == "__main__":
+    run_stage(main)

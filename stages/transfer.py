@@ -13,6 +13,7 @@ from emnist.training.loop import fit, seed_torch
 from emnist.training.recipe import transfer_recipe
 from emnist.transfer import Features, Head
 from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.stage import run_stage
 
 
 def main(params):
@@ -41,3 +42,7 @@ def main(params):
         },
     )
     checkpoint.mark_complete("data/weights/transfer.safetensors")
+
+
+if __name__ == "__main__":
+    run_stage(main)

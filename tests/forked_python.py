@@ -45,7 +45,7 @@ def start():
     python = shlex.quote(sys.executable)
     hand_over = f"exec {shlex.join([sys.executable, '-IS', __file__, str(folder / 'socket')])}"
     commands = {
-        "python3": f'case "$#$*" in 3"-m stages "* | *"-m distributed.cli."*) shift; {hand_over} "$@";; esac\n'
+        "python3": f'case "$#$*" in 2"-m stages."* | *"-m distributed.cli."*) shift; {hand_over} "$@";; esac\n'
         f'exec {python} "$@"',
         "dvc": f'{hand_over} dvc "$@"',
         "emnist": f'{hand_over} emnist "$@"',
@@ -112,7 +112,7 @@ def prepare(connection):
         os.environ.update(environment)
         os.chdir(folder)
         sys.path[0] = folder
-        sys.argv = ["", *arguments]  # the first becomes the module's file
+        sys.argv = ["-m", *arguments]  # as while Python looks for the module to run
         return module
     for descriptor in descriptors:
         os.close(descriptor)

@@ -41,7 +41,7 @@ def victims(pid, target):
     """
     try:
         processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        kinds = {"group": ".", "stage": "-m stages ", "worker": "popen_loky"}
+        kinds = {"group": ".", "stage": r"-m stages\.", "worker": "popen_loky"}
         if target == "dvc":
             return [pid]
         found = [each.pid for each in processes if re.search(kinds[target], " ".join(each.cmdline()))]

@@ -109,8 +109,7 @@ def run_experiment(run):
             process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "emnist.cluster.run"],
                 cwd=folder / run["project"],
-                # With PYTHONSAFEPATH, the code would be the worker's own and not the commit's.
-                env=os.environ | {"LOKY_MAX_CPU_COUNT": str(worker.state.nthreads), "PYTHONSAFEPATH": ""},
+                env=os.environ | {"LOKY_MAX_CPU_COUNT": str(worker.state.nthreads)},
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

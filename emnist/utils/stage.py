@@ -6,40 +6,38 @@ import signal
 import sys
 from contextlib import suppress
 from importlib.util import find_spec
-from inspect import signature
 from pathlib import Path
 
 from emnist.utils.checksum import file_checksum
 from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors, run_cli
 
 
-def prepare_process(stage):
-    """Have the process of a stage (its name) end with one sentence on a signal, and together with DVC.
+def prepare_process():
+    """End a stage that is run by ``python -m`` with one sentence on a signal, and together with DVC.
 
     If DVC runs the stage, it runs in DVC's environment, and its inputs are checked.
     """
-    sys.excepthook = explain_memory_errors
-    exit_on_signals()  # during the imports of the stage, which take seconds
-    if "DVC_STAGE" in os.environ:
-        use_own_environment(stage)
-        # A stage that outlives DVC would run beside the one that the next `dvc repro` starts.
-        end_with_parent(signal.SIGTERM)
-        try:
-            check_inputs(stage)
-        except UserError as error:
-            sys.exit(f"error: {error}")
+    if sys.argv[0] == "-m":  # its value while Python looks for the module to run
+        sys.excepthook = explain_memory_errors
+        exit_on_signals()  # during the imports of the stage, which take seconds
+        if "DVC_STAGE" in os.environ:
+            use_own_environment()
+            # A stage that outlives DVC would run beside the one that the next `dvc repro` starts.
+            end_with_parent(signal.SIGTERM)
+            try:
+                check_inputs(os.environ["DVC_STAGE"].rpartition(":")[2])
+            except UserError as error:
+                sys.exit(f"error: {error}")
 
 
 def run_stage(main):
-    """Run a stage: call its ``main``, and exit as `emnist.utils.errors.run_cli` does.
+    """Run a stage: call its ``main`` with the parameters, and exit as `emnist.utils.errors.run_cli` does.
 
     Parameters
     ----------
     main : callable
-        Takes `emnist.params.Params`, or nothing: they take seconds to check. Its return value is ignored.
+        Takes `emnist.params.Params`; its return value is ignored.
     """
-    if not signature(main).parameters:
-        return run_cli(main)
     # A stage should handle signals before these imports, which take time.
     from emnist.params import load_params
     from emnist.utils.checkpoint import remove_stale_files
@@ -52,8 +50,8 @@ def run_stage(main):
     run_cli(run)
 
 
-def use_own_environment(stage):
-    """Start a stage again in the environment that has PyTorch, where `python3` is of another.
+def use_own_environment():
+    """Start this stage again in the environment that has PyTorch, where `python3` is of another.
 
     That is so where DVC is started from an environment that is not activated, as ``.venv/bin/dvc`` by cron or an editor:
     a stage inherits the PATH, not DVC's own Python.
@@ -69,8 +67,8 @@ def use_own_environment(stage):
     for folder in [Path(dvc).parent.parent, *(each / ".venv" for each in [here, *here.parents])]:
         if any(folder.glob("lib/python3*/site-packages/torch")):
             if folder.resolve() != Path(sys.prefix).resolve():
-                python = str(folder / "bin/python")
-                os.execv(python, [python, "-m", "stages", stage])
+                python, stage = str(folder / "bin/python"), os.environ["DVC_STAGE"].split(":")[-1]
+                os.execv(python, [python, "-m", f"stages.{stage}"])
             return
     if not find_spec("torch"):
         sys.exit(

@@ -36,7 +36,7 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
         stderr=subprocess.STDOUT,
     )
     assert "0 of 2 runs are done" in first.stdout.readline()
-    wait_for(lambda: processes(pipeline, "stages pretrain") or first.poll() is not None)
+    wait_for(lambda: processes(pipeline, "stages.pretrain") or first.poll() is not None)
     first.send_signal(signal.SIGINT)
     assert first.wait() == 128 + signal.SIGINT
     assert "interrupted: run the same command again to continue" in first.stdout.read()

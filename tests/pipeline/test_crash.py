@@ -98,11 +98,11 @@ INTERRUPTED, TERMINATED = (signal.SIGINT, "interrupted", 130), (signal.SIGTERM, 
     "command, moment, end",
     [
         # While it imports torch.
-        ("python -X importtime -m stages finetune", after(r"\btorch\."), INTERRUPTED),
-        ("python -X importtime -m stages finetune", after(r"\btorch\."), TERMINATED),
-        ("python -m stages download", after("rendering", 1), TERMINATED),
-        ("python -m stages search", after("search: trial 1"), INTERRUPTED),
-        ("python -m stages finetune", after("finetune: epoch 1/"), TERMINATED),
+        ("python -X importtime -m stages.finetune", after(r"\btorch\."), INTERRUPTED),
+        ("python -X importtime -m stages.finetune", after(r"\btorch\."), TERMINATED),
+        ("python -m stages.download", after("rendering", 1), TERMINATED),
+        ("python -m stages.search", after("search: trial 1"), INTERRUPTED),
+        ("python -m stages.finetune", after("finetune: epoch 1/"), TERMINATED),
         ("dvc repro finetune", after("finetune: epoch 2/"), INTERRUPTED),
         ("dvc repro finetune", after("finetune: epoch 2/"), TERMINATED),
     ],
@@ -137,9 +137,9 @@ assert not {signal.SIGINT, signal.SIGHUP} & signal.pthread_sigmask(signal.SIG_BL
 
 def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pipeline):
     set_params(pipeline, **{"sizes.small.finetune_epochs": 9})
-    interrupted("python -m stages finetune", pipeline, after("finetune: epoch 2/"))
+    interrupted("python -m stages.finetune", pipeline, after("finetune: epoch 2/"))
     full = interrupted(
-        "python -m stages finetune",
+        "python -m stages.finetune",
         pipeline,
         never,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
@@ -150,7 +150,7 @@ def test_a_stage_without_room_for_its_checkpoint_continues_once_there_is_room(pi
         full.stdout.splitlines()[-1],
     )
     assert "Traceback" not in full.stdout
-    done = interrupted("python -m stages finetune", pipeline, never)
+    done = interrupted("python -m stages.finetune", pipeline, never)
     assert done.returncode == 0 and re.search("finetune: continues after epoch [1-8]", done.stdout)
 
 
@@ -160,7 +160,7 @@ def test_two_runs_with_the_same_key_at_once_end_in_the_right_bytes(finished_pipe
     (other / ".dvc/tmp/continue").symlink_to(pipeline / ".dvc/tmp/continue")
     run("rm data/weights/pretrain.safetensors", pipeline)
     run("rm data/weights/pretrain.safetensors", other)
-    run(f"python -m stages pretrain & (cd {other} && python -m stages pretrain) && wait $!", pipeline)
+    run(f"python -m stages.pretrain & (cd {other} && python -m stages.pretrain) && wait $!", pipeline)
     for folder in (pipeline, other):
         assert differences(outputs(finished_pipeline), outputs(folder)) == []
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pipeline_helpers import REPOSITORY, checkout, run, stages_run
+from pipeline_helpers import REPOSITORY, checkout, run
 
 
 @pytest.fixture
@@ -25,23 +25,11 @@ def test_stages_run_in_the_environment_of_dvc_or_of_the_project(not_activated, t
     said = run(f"{not_activated} .venv/bin/dvc exp run --temp -S model=spinalnt check", folder, check=False).stdout
     assert "but is 'spinalnt' (did you mean spinalnet?)" in said and "No module named" not in said
     # Below a shell, which is no Python, as where DVC is started by another program.
-    stage = f"cd .dvc/tmp && PYTHONPATH=../.. DVC_STAGE=nothing {not_activated} python3 -m stages nothing; exit $?"
-    assert "No module named 'stages.nothing'" in run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
+    stage = f"cd .dvc/tmp && PYTHONPATH=../.. DVC_STAGE=nothing {not_activated} python3 -m stages.nothing; exit $?"
+    assert "No module named stages.nothing" in run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
     (folder / ".venv").rename(tmp_path / "moved")
     said = run(f"sh -c {shlex.quote(stage)}", folder, check=False).stdout
     assert said.startswith("error: python3 should be that of the environment that has PyTorch, but is ")
-
-
-@pytest.mark.slow
-def test_stages_find_themselves_where_python_leaves_out_the_current_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("FORKED_PYTHON", "")
-    monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    folder = checkout(tmp_path)
-    with open(folder / "stages/look.py", "a") as file:
-        file.write("    print(importlib.util.find_spec('emnist').origin)\n")
-    said = run("sed -i '2i import importlib.util' stages/look.py && dvc repro look", folder).stdout
-    assert stages_run(said) == {"check"} and (folder / "data/folders.json").exists()
-    assert str(folder / "emnist/__init__.py") in said  # not that of the environment
 
 
 def test_work_is_shared_or_done_alone_where_nothing_in_shm_can_be_written_and_tmp_runs_no_programs(tmp_path):

@@ -32,6 +32,16 @@ def test_stages_run_in_the_environment_of_dvc_or_of_the_project(not_activated, t
     assert said.startswith("error: python3 should be that of the environment that has PyTorch, but is ")
 
 
+@pytest.mark.parametrize("stage", ["check", "look"])
+def test_an_environment_in_which_python_leaves_out_the_folder_is_told_in_one_sentence(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORKED_PYTHON", "")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    folder = checkout(tmp_path)
+    (folder / "data/sources.json").write_text("{}")  # which `look` reads
+    said = run(f"dvc repro --single-item {stage}", folder, check=False).stdout
+    assert "error: PYTHONSAFEPATH should not be set" in said and "No module named" not in said
+
+
 def test_work_is_shared_or_done_alone_where_nothing_in_shm_can_be_written_and_tmp_runs_no_programs(tmp_path):
     mounts = f"mount -t tmpfs -o ro none /dev/shm && mount -t tmpfs -o noexec none {tmp_path}"
     if run(f"unshare --mount sh -c {shlex.quote(mounts)}", REPOSITORY, check=False).returncode:

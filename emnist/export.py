@@ -140,13 +140,12 @@ def quantize(proto, images):
         quantize_static,
     )
 
-    class Images(CalibrationDataReader):
-        def __init__(self):
-            starts = range(0, len(images), CALIBRATION_BATCH)
-            self.batches = iter([{"images": images[start : start + CALIBRATION_BATCH]} for start in starts])
+    starts = range(0, len(images), CALIBRATION_BATCH)
+    batches = iter([{"images": images[start : start + CALIBRATION_BATCH]} for start in starts])
 
+    class Images(CalibrationDataReader):
         def get_next(self):
-            return next(self.batches, None)
+            return next(batches, None)
 
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,6 @@ from emnist.data.files import load_json
 from emnist.figures import calibration, characters, confusion, training
 from emnist.training.recipe import augmentations
 from emnist.utils.errors import UserError, explain_damage
-from emnist.utils.stage import run_stage
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
@@ -29,16 +28,16 @@ def main(params):
     title = f"{params.model} on {source_title}"
     rng = np.random.default_rng(params.seed)
     classes = classes_of(params.dataset)
-    test = load_emnist("test", params.sizes[params.size].test, params.seed, classes=len(classes))
-    draw_confusion(title, classes)
-    draw_predictions(title, classes, *test, rng)
+    images, labels = load_emnist("test", params.sizes[params.size].test, params.seed, classes=len(classes))
+    train, test = (load_predictions(part, classes) for part in ("train", "test"))
+    draw_confusion(title, classes, train, test)
+    draw_predictions(title, classes, images, labels, test, rng)
     draw_augmentation(params, rng)
-    table = load_predictions("test", classes)
     calibration.reliability_diagram(
         "plots/reliability.png",
-        table["confidence"].to_numpy(),
-        (table["actual"] == table["predicted"]).to_numpy(),
-        f"{title}: probability and accuracy of {len(table):,} test images",
+        test["confidence"].to_numpy(),
+        (test["actual"] == test["predicted"]).to_numpy(),
+        f"{title}: probability and accuracy of {len(test):,} test images",
     )
     training.training_curves(
         "plots/curves.png",
@@ -50,34 +49,20 @@ def main(params):
     training.search_trials("plots/search.png", trials, f"{title}: random search, {len(trials)} trials")
 
 
-def draw_confusion(title, classes):
-    labels, predictions = labels_of("test", classes)
-    for name, part in [("training", labels_of("train", classes)), ("test", (labels, predictions))]:
-        actual, predicted = part
-        confusion.confusion_heat_map(
-            f"plots/confusion-{name.removesuffix('ing')}.png",
-            actual,
-            predicted,
-            classes,
-            f"{title}: {len(actual):,} {name} images, accuracy {np.mean(actual == predicted):.2%}",
-        )
-    confusion.confused_pairs(
-        "plots/confused-pairs.png",
-        labels,
-        predictions,
-        classes,
-        f"{title}: the most frequent confusions of test images",
-    )
+def draw_confusion(title, classes, train, test):
+    labels = {  # the true and the predicted ones, as numbers
+        name: table[["actual", "predicted"]].map(classes.index).to_numpy().T
+        for name, table in [("training", train), ("test", test)]
+    }
+    for name, (actual, predicted) in labels.items():
+        caption = f"{title}: {len(actual):,} {name} images, accuracy {np.mean(actual == predicted):.2%}"
+        path = f"plots/confusion-{name.removesuffix('ing')}.png"
+        confusion.confusion_heat_map(path, actual, predicted, classes, caption)
+    caption = f"{title}: the most frequent confusions of test images"
+    confusion.confused_pairs("plots/confused-pairs.png", *labels["test"], classes, caption)
 
 
-def labels_of(part, classes):
-    """Load the true and the predicted classes, as numbers, of one part of the images."""
-    table = load_predictions(part, classes)[["actual", "predicted"]]
-    return table.map(classes.index).to_numpy().T
-
-
-def draw_predictions(title, classes, images, labels, rng):
-    predictions = load_predictions("test", classes)
+def draw_predictions(title, classes, images, labels, predictions, rng):
     if [classes[label] for label in labels] != list(predictions["actual"]):
         raise UserError(
             "data/predictions/test.csv should have one row for each test image, "
@@ -127,7 +112,3 @@ def load_table(path, keep_default_na=True, **columns):
         if missing := columns.keys() - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         return table
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -92,7 +92,7 @@ class Cluster:
         self.scheduler = self._start("scheduler", ["distributed.cli.dask_scheduler", *options])
         wait_for(lambda: self.file.exists() and self.file.stat().st_size)
 
-    def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, python=None, **variables):
+    def start_worker(self, name, max_file_bytes=None, threads=1, remote=None, **variables):
         """Start a worker, which may have another file system, as `mount` takes it, in the place of the remote."""
         (self.folder / name / "home").mkdir(parents=True, exist_ok=True)
         options = ["--scheduler-file", str(self.file), "--name", name, "--nthreads", str(threads), "--no-nanny"]
@@ -100,7 +100,7 @@ class Cluster:
         home = {"HOME": str(self.folder / name / "home")}
         command = ["distributed.cli.dask_worker", *options]
         before = [*OWN_MOUNTS, f'mount {remote} none remote && exec "$@"', "sh"] if remote else []
-        self.workers[name] = self._start(name, command, python, before, max_file_bytes, **home, **variables)
+        self.workers[name] = self._start(name, command, before, max_file_bytes, **home, **variables)
 
     def kill_worker(self, name=None):
         """Kill a worker, or all."""
@@ -156,9 +156,9 @@ class Cluster:
         with Client(scheduler_file=str(self.file), set_as_default=False) as client:
             return client.run_on_scheduler(function)
 
-    def _start(self, name, command, python=None, before=(), max_file_bytes=None, **variables):
+    def _start(self, name, command, before=(), max_file_bytes=None, **variables):
         special = self.settings or before or max_file_bytes or variables.keys() - {"HOME"}
-        python = python or (sys.executable if special else "python3")  # the latter is a fork, as in `forked_python`
+        python = sys.executable if special else "python3"  # the latter is a fork, as in `forked_python`
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))
         with open(self.folder / f"{name}.log", "a") as log:
             process = subprocess.Popen(

@@ -27,29 +27,10 @@ def commit_to_run():
     return head_commit()
 
 
-def pack_commit(commit, known=None):
-    """Pack a commit without its history, and without what the receiver has.
-
-    Parameters
-    ----------
-    commit : str
-        A hash.
-    known : str, optional
-        The hash of a commit that the receiver has.
-
-    Returns
-    -------
-    pack : bytes
-        As `git index-pack` reads it.
-    known : str or None
-        The commit that the pack builds on; None if it builds on none, because this checkout lacks it.
-    """
-    try:
-        git("cat-file", "-e", f"{known or ''}^{{commit}}")
-    except subprocess.CalledProcessError:
-        known = None
-    wanted = f"--shallow {commit}\n{commit}\n" + (f"^{known}\n" if known else "")
-    return git("pack-objects", "--quiet", "--revs", "--thin", "--shallow", "--stdout", stdin=wanted.encode()), known
+def pack_commit(commit):
+    """Pack a commit (its hash) without its history; return bytes, as `git index-pack` reads them."""
+    wanted = f"--shallow {commit}\n{commit}\n"
+    return git("pack-objects", "--quiet", "--revs", "--shallow", "--stdout", stdin=wanted.encode())
 
 
 def project_folder():

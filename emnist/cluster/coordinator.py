@@ -6,7 +6,7 @@ import queue
 import re
 import sys
 import time
-from collections import defaultdict, deque
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -269,22 +269,21 @@ class Workers:
         return self.refreshed - self.useful
 
     def _prepare(self, new):
-        """Check workers and send each what it lacks of the commit; return the addresses of those that may be used."""
-        names, sharing, prepared = [name for name in self.here if name != "Python"], defaultdict(list), []
+        """Check workers and send the commit to those that lack it; return the addresses of those that may be used."""
+        names, prepared, lacking = [name for name in self.here if name != "Python"], [], []
         for address, there in self._run(worker.describe_worker, names, self.commit, workers=new).items():
             if isinstance(there, Exception):
                 self._refuse(address, f"worker {address} gives no answer: {there}")
             elif different := self._differences(there["versions"]):
                 self._refuse(address, f"worker {there['name']} has {', '.join(different[:3])}")
             else:
-                sharing[there["known"]].append(address)
-        for known, addresses in sharing.items():
-            pack, known = pack_commit(self.commit, known)
-            for address, error in self._run(worker.keep_commit, self.commit, known, pack, workers=addresses).items():
-                if error:
-                    self._refuse(address, f"worker {address} cannot be prepared: {error}")
-                else:
-                    prepared.append(address)
+                (prepared if there["has_commit"] else lacking).append(address)
+        pack = pack_commit(self.commit) if lacking else b""
+        for address, error in self._run(worker.keep_commit, self.commit, pack, workers=lacking).items():
+            if error:
+                self._refuse(address, f"worker {address} cannot be prepared: {error}")
+            else:
+                prepared.append(address)
         return prepared
 
     def _run(self, function, *arguments, workers):

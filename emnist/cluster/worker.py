@@ -19,44 +19,31 @@ def installed_versions(names):
 
 
 def describe_worker(names, commit, dask_worker):
-    """Return a worker's name, the versions of packages, and which commit it knows.
-
-    That is the commit asked for, or else that of the clone in which its Python is, or None.
-    """
-    import subprocess
-    import sys
+    """Return a worker's name, the versions of packages, and whether it keeps a commit."""
     from pathlib import Path
 
-    known = commit
-    if not (Path(dask_worker.local_directory) / "emnist" / f"{commit}.git").exists():
-        done = subprocess.run(["git", "-C", sys.prefix, "rev-parse", "HEAD"], capture_output=True, text=True)
-        known = done.stdout.strip() if done.returncode == 0 else None
-    return {"name": str(dask_worker.name), "versions": installed_versions(names), "known": known}
+    has_commit = Path(dask_worker.local_directory, "emnist", f"{commit}.git").exists()
+    return {"name": str(dask_worker.name), "versions": installed_versions(names), "has_commit": has_commit}
 
 
-def keep_commit(commit, known, pack, dask_worker):
-    """Keep a commit in the folder of a worker: what it knows already (a commit or None), and a pack (bytes) of the rest."""
+def keep_commit(commit, pack, dask_worker):
+    """Keep a commit, given as a pack (bytes), in the folder of a worker."""
     import os
     import shutil
     import subprocess
-    import sys
     import tempfile
     from pathlib import Path
 
     folder = Path(dask_worker.local_directory) / "emnist"
-    if (folder / f"{commit}.git").exists():
+    if (folder / f"{commit}.git").exists():  # another coordinator has just sent it
         return
     (folder / "cache").mkdir(parents=True, exist_ok=True)
     made = tempfile.mkdtemp(dir=folder)
     git = ["git", "-C", made]
     try:
         subprocess.run([*git, "init", "--quiet", "--bare"], check=True)
-        if known:
-            clone = subprocess.check_output(["git", "-C", sys.prefix, "rev-parse", "--show-toplevel"], text=True)
-            subprocess.run([*git, "fetch", "--quiet", "--depth", "1", clone.rstrip("\n"), known], check=True)
-        subprocess.run([*git, "index-pack", "--stdin", "--fix-thin"], input=pack, check=True, capture_output=True)
-        with open(Path(made) / "shallow", "a") as shallow:  # the commits whose history is not here
-            print(commit, file=shallow)
+        subprocess.run([*git, "index-pack", "--stdin"], input=pack, check=True, capture_output=True)
+        Path(made, "shallow").write_text(f"{commit}\n")  # the commit whose history is not here
         subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
         os.rename(made, folder / f"{commit}.git")
     finally:

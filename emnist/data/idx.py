@@ -160,10 +160,9 @@ def _load_blocks(path, kind, shape):
 
 
 def _open(path):
-    file = open(path, "rb")
-    is_gzipped = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if is_gzipped else file
+    with open(path, "rb") as file:
+        is_gzipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if is_gzipped else open(path, "rb")
 
 
 def _read_exactly(file, size):

@@ -4,12 +4,12 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
 from emnist.data.files import write_csv
 from emnist.utils.errors import UserError
-from emnist.utils.locks import lock_file
 
 TEST_EVERY = 7  # the second of each seven is a test image, as of EMNIST's images one in seven is
 
@@ -37,9 +37,9 @@ class Drawings:
         self.dataset = "emnist-byclass" if self.classes == tuple(CHARACTERS) else "characters"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = open(self.folder / ".lock", "w")  # stays open until this process ends
-            lock_file(self.lock)
-        except BlockingIOError:
+            self.lock = FileLock(self.folder / ".lock")  # until this process ends
+            self.lock.acquire(blocking=False)
+        except Timeout:
             raise UserError(f"{folder} is where another server keeps its drawings: name another folder") from None
         except OSError as error:
             raise UserError(

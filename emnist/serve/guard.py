@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from emnist.serve.policy import hashes
@@ -66,7 +67,7 @@ class Guard:
 
     def _check(self, scope):
         """Return None, or a status and a sentence if the request is refused."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_own(host):
             return 421, (

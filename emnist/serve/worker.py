@@ -6,13 +6,11 @@ arguments of `work`, and the request's body. An answer is a line, an HTTP status
 
 import base64
 import email
+import faulthandler
 import json
 import os
-import signal
 import sys
-import threading
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 from starlette.exceptions import HTTPException
@@ -41,23 +39,11 @@ def main():
     for line in jobs:
         job = json.loads(line)
         body = jobs.read(job.pop("size"))
-        with ended_after(job.pop("seconds")):
-            line = answer(work, readers, body, **job)
+        # It ends the process also in the midst of a library's work.
+        faulthandler.dump_traceback_later(job.pop("seconds"), exit=True, file=nothing)
+        line = answer(work, readers, body, **job)
+        faulthandler.cancel_dump_traceback_later()
         answers.write(line)
-
-
-@contextmanager
-def ended_after(seconds):
-    """End the process after so many seconds of what is done in a ``with`` statement."""
-    if hasattr(signal, "alarm"):  # whose signal ends it also in the midst of a library's work
-        signal.alarm(seconds)
-        yield
-        signal.alarm(0)
-    else:  # on Windows
-        timer = threading.Timer(seconds, os._exit, [1])
-        timer.start()
-        yield
-        timer.cancel()
 
 
 def answer(function, *arguments, **job):

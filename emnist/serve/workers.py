@@ -50,16 +50,17 @@ class Workers:
 
     def __init__(self, networks, count):
         self.sources, self.names, self.count, self.waiting = networks, list(networks), count, 0
-        self.idle, self.free = [], asyncio.Semaphore(0)
+        self.idle = asyncio.LifoQueue()  # of processes; None stands for one that is still to be started
 
     async def __aenter__(self):
         for process in await asyncio.gather(*(self._start() for _ in range(self.count))):
-            self._release(process)
+            self.idle.put_nowait(process)
         return self
 
     async def __aexit__(self, *_):
-        for process in filter(None, self.idle):
-            process.stdin.close()
+        while not self.idle.empty():
+            if process := self.idle.get_nowait():
+                process.stdin.close()
 
     @property
     def is_full(self):
@@ -103,31 +104,26 @@ class Workers:
                 f"the pictures should take at most {WORK_SECONDS} seconds, but take longer: send fewer or smaller"
             ) from None
         finally:
-            self._release(released)
+            self.idle.put_nowait(released)
         if status != 200:
             raise HTTPException(status, json.loads(answer)["error"])
         return answer
 
     async def _take(self, leave):
         """Wait for a process, behind those who came earlier; None if it is still to be started."""
-        if self.free.locked():
-            if self.is_full:
-                raise busy()
-            self.waiting += 1
-            turn, gone = asyncio.create_task(self.free.acquire()), asyncio.create_task(leave())
-            await asyncio.wait((turn, gone), timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            self.waiting -= 1
-            gone.cancel()
-            if not turn.done():
-                turn.cancel()
-                raise ClientDisconnect if gone.done() else busy()
-        else:
-            await self.free.acquire()
-        return self.idle.pop()
-
-    def _release(self, process):
-        self.idle.append(process)
-        self.free.release()
+        if not self.waiting and not self.idle.empty():
+            return self.idle.get_nowait()
+        if self.is_full:
+            raise busy()
+        self.waiting += 1
+        turn, gone = asyncio.create_task(self.idle.get()), asyncio.create_task(leave())
+        await asyncio.wait((turn, gone), timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        self.waiting -= 1
+        gone.cancel()
+        if turn.done():
+            return turn.result()
+        turn.cancel()
+        raise ClientDisconnect if gone.done() else busy()
 
     async def _start(self):
         package = str(Path(emnist.__file__).parents[1])

@@ -17,15 +17,14 @@ import os
 import platform
 import re
 import shutil
-import time
 from contextlib import suppress
-from fnmatch import fnmatch
 from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 import yaml
+from pathspec import GitIgnoreSpec
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checksum import file_checksum
@@ -102,20 +101,12 @@ def _value_of(name, values):
 
 
 def files_below(path):
-    """List the files of a dependency (pathlib.Path) as DVC sees them: itself, or a folder's files that are not ignored.
-
-    Only those patterns of ``.dvcignore`` are supported that match a name in any folder.
-    """
+    """List the files of a dependency (pathlib.Path) as DVC sees them: itself, or a folder's files that are not ignored."""
     if path.is_file():
         return [path]
     lines = Path(".dvcignore").read_text(encoding="utf-8").splitlines() if Path(".dvcignore").exists() else []
-    patterns = [line.strip().rstrip("/") for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file()
-        and not any(fnmatch(part, pattern) for part in file.relative_to(path).parts for pattern in patterns)
-    )
+    ignored = GitIgnoreSpec.from_lines(lines)
+    return sorted(file for file in path.rglob("*") if file.is_file() and not ignored.match_file(file))
 
 
 class Checkpoint:
@@ -196,10 +187,6 @@ def remove_stale_files():
             else:
                 leftover.unlink(missing_ok=True)
     dvc, folder = repo_root() / ".dvc", checkpoint_dir()
-    for leftover in folder.rglob(".*.tmp"):
-        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
-        if age > 3600:  # another run may still write a younger one
-            leftover.unlink(missing_ok=True)
     checkpoints = sorted(
         folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
     )

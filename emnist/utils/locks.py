@@ -4,22 +4,9 @@ import errno
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from emnist.utils.progress import log
-
-
-def lock_file(file):
-    """Lock an open file until it is closed or its process ends; `BlockingIOError` if another process has locked it."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # on Windows
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
-            raise BlockingIOError(errno.EAGAIN, error.strerror) from None
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -42,18 +29,17 @@ def exclusive_lock(folder, other):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "a") as lock:
-        try:
-            lock_file(lock)
-        except BlockingIOError:
-            import fcntl  # imported here, since Windows has none, on which no lock is waited for
-
-            log(f"waiting for {other}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                raise
-            log(
-                f"warning: {folder} is on a file system without locks ({error.strerror}): do not start {other} beside this"
-            )
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        log(f"waiting for {other}")
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+            raise
+        log(f"warning: {folder} is on a file system without locks ({error.strerror}): do not start {other} beside this")
+    try:
         yield folder
+    finally:
+        lock.release()

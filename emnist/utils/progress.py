@@ -24,7 +24,7 @@ def progress(iterable, description, total=None, unit="it"):
     -------
     iterable
     """
-    return tqdm(iterable, description, total, unit=unit, leave=False, disable=not sys.stderr.isatty(), mininterval=0.5)
+    return tqdm(iterable, description, total, unit=unit, leave=False, disable=None, mininterval=0.5)
 
 
 def log(line):

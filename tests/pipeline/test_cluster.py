@@ -1,13 +1,11 @@
 """Experiments on a real Dask cluster on loopback, with its faults: in the end the same bytes as without them."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -136,35 +134,14 @@ def test_comparisons_at_once_use_all_workers(cluster, project):
         assert [result.result() for result in results] == [{f"run-{seed}": None} for seed in (1, 2, 3)]
 
 
-def test_a_worker_in_a_clone_gets_only_what_its_clone_lacks(cluster, project, tmp_path, monkeypatch):
-    (project / "pretrained").write_bytes(os.urandom(100_000))
-    run("git add pretrained && git commit -qm Networks && git clone -q . ../clone", project)
-    run(f"{sys.executable} -m venv --without-pip .venv", tmp_path / "clone")
-    (site,) = (tmp_path / "clone").glob(".venv/lib/python*/site-packages")
-    (site / "same.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})")
-    (project / "work.py").write_text("# after the clone\n" + (project / "work.py").read_text())
-    run("git commit -qam Later", project)
+def test_a_worker_gets_a_commit_once(cluster, project, monkeypatch):
     sent = []
-
-    def pack(commit, known):
-        sent.append(pack_commit(commit, known))
-        return sent[-1]
-
     pack_commit = coordinator.pack_commit
-    monkeypatch.setattr(coordinator, "pack_commit", pack)
-    python = tmp_path / "clone/.venv/bin/python"
-    cluster.start_worker("w0", python=python)
+    monkeypatch.setattr(coordinator, "pack_commit", lambda commit: sent.append(commit) or pack_commit(commit))
+    cluster.start_worker("w0")
     assert run_on(cluster, {"a": "seed=1"}) == {"a": None}
     assert run_on(cluster, {"b": "seed=2"}) == {"b": None}
-    cluster.kill_worker("w0")
-    run("git pull -q", tmp_path / "clone")
-    cluster.start_worker("w1", python=python)
-    assert run_on(cluster, {"c": "seed=3"}) == {"c": None}
-    (later, *nothing) = [len(pack) for pack, _ in sent]
-    empty = 32  # bytes: a pack's header and digest
-    assert empty < later < 2_000 and nothing == [empty, empty]  # the worker keeps a commit; the new one's clone has it
-    run("dvc exp run --temp --quiet --name local -S seed=1", project)
-    assert tree(project, "a") == tree(project, "local")
+    assert sent == [bundles.commit_to_run()]
 
 
 def test_a_worker_that_comes_later_runs_the_commit_of_the_start(cluster, project):

@@ -79,6 +79,10 @@ CAUSES = {  # a section of troubleshooting.md: what brings its error about in th
         head -c 300 dvc.lock > cut && mv cut dvc.lock
         dvc repro
     """,
+    "The cache lacks files of dvc.lock": """
+        sed -i.old '/search.best.json/,/md5: /s/md5: ../md5: aa/' dvc.lock
+        dvc checkout
+    """,
     "Another run is at work": """
         echo "{\\"write\\": {\\"$PWD/data/sources.json\\": {\\"pid\\": $$, \\"cmd\\": \\"dvc repro\\"}}}" > .dvc/tmp/rwlock
         dvc repro -f check
@@ -200,6 +204,8 @@ def test_an_error_of_troubleshooting_is_what_the_command_says_and_its_fix_runs(p
     mended = "".join(run_script(pipeline, "set -euo pipefail", block) for block in blocks(SECTIONS[title]))
     if "apply" in title:
         assert (pipeline / "README.md").read_text().endswith("mine\n")
+    if "cache lacks" in title:
+        assert "Stage 'search' is cached" in mended and not stages_run(mended)
     if "own files" in title or "conflict" in title:
         assert not stages_run(run("dvc repro check", pipeline).stdout)
     if "own files" in title:

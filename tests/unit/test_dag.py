@@ -253,7 +253,7 @@ def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics():
 UTILS = sorted((REPOSITORY / "emnist/utils").rglob("*.py"))
 
 # What utils may import of others does no arithmetic on results: safetensors copies bytes, joblib calls functions.
-OTHERS = {"joblib", "psutil", "pydantic", "safetensors", "tqdm", "yaml"}
+OTHERS = {"filelock", "joblib", "pathspec", "psutil", "pydantic", "safetensors", "tqdm", "yaml"}
 
 
 @pytest.mark.parametrize("path", UTILS, ids=lambda path: path.name)

@@ -13,7 +13,7 @@ from glyphs import glyph, on_paper
 ROOT = Path(__file__).parents[2]
 # Python runs it first in each process, since it is called sitecustomize.
 HIDE = """
-import ctypes, os, signal, subprocess, sys, types
+import ctypes, os, signal, subprocess, sys
 if sys.platform != "win32":
     for module in ("fcntl", "grp", "pwd", "resource", "termios"):
         sys.modules[module] = None
@@ -22,7 +22,6 @@ if sys.platform != "win32":
             delattr(os, name)
     for name in ("SIGALRM", "SIGHUP", "alarm", "pthread_sigmask", "setitimer"):
         delattr(signal, name)
-    sys.modules["msvcrt"] = types.SimpleNamespace(locking=lambda file, mode, length: None, LK_NBLCK=2)
     ctypes.CDLL = None  # through which prctl is called
 """
 

@@ -1,6 +1,5 @@
 """The command `emnist`: what its help shows, and what it answers to a wrong name."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -113,9 +112,3 @@ def test_the_summary_of_results_without_a_record_is_refused(recorded, lock):
     Path("dvc.lock").write_text(lock)
     with pytest.raises(UserError, match="dvc.lock should name the model that was scored"):
         summary.main(None)
-
-
-def test_nothing_but_the_command_itself_imports_the_command_line():
-    files = {*REPOSITORY.glob("stages/*.py"), *REPOSITORY.glob("emnist/**/*.py")} - {REPOSITORY / "emnist/__main__.py"}
-    importers = [file for file in files if re.search(r"^ *(from|import) emnist\.cli\b", file.read_text(), re.M)]
-    assert {file.parent for file in importers} <= {REPOSITORY / "emnist/cli"}

@@ -212,16 +212,18 @@ def test_dropout_is_set_in_all_layers_or_left_as_it_is():
         assert torch.equal(model(images), model(images)) == same
 
 
-@pytest.mark.parametrize("name, layer", [("vggnet", "features.9"), ("resnet", "model.7.0.conv1")])
-def test_fresh_convolutions_keep_the_variance_of_gradients(name, layer):
-    weight = build_model(name).state_dict()[f"{layer}.weight"]
-    assert weight.shape == (128, 64, 3, 3)
-    assert weight.std().item() == pytest.approx((2 / (128 * 3 * 3)) ** 0.5, rel=0.02)
-
-
-def test_fresh_linear_layers_start_small_except_in_resnet():
-    assert build_model("vggnet").classifier[4].weight.std().item() == pytest.approx(0.01, rel=0.02)
-    assert build_model("resnet").model[10].weight.std().item() == pytest.approx((2 / 62) ** 0.5, rel=0.05)
+@pytest.mark.parametrize(
+    "name, weight, deviation, tolerance",
+    [
+        ("vggnet", "features.9", (2 / (128 * 3 * 3)) ** 0.5, 0.02),  # keeps the variance of gradients
+        ("resnet", "model.7.0.conv1", (2 / (128 * 3 * 3)) ** 0.5, 0.02),
+        ("vggnet", "classifier.4", 0.01, 0.02),
+        ("resnet", "model.10", (2 / 62) ** 0.5, 0.05),
+    ],
+)
+def test_fresh_weights_have_the_deviation_that_training_needs(name, weight, deviation, tolerance):
+    drawn = build_model(name).state_dict()[f"{weight}.weight"].std().item()
+    assert drawn == pytest.approx(deviation, rel=tolerance)
 
 
 @pytest.mark.parametrize(

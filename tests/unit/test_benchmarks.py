@@ -12,23 +12,17 @@ from benchmarks import sample
 from emnist.utils.errors import UserError
 
 
-@pytest.fixture
-def benchmark(tmp_path, monkeypatch, capsys):
-    """Run it on 70 images, and return what it prints."""
+def test_both_ways_train_and_the_time_of_all_epochs_is_computed_from_one(tmp_path, monkeypatch, capsys):
     from benchmarks import time_to_accuracy  # which imports torchvision: that takes seconds
 
     write_official(tmp_path, EMNIST_NAMES)
     monkeypatch.chdir(REPOSITORY)
 
-    def run(*options):
+    def benchmark(*options):
         monkeypatch.setattr(sys, "argv", ["time_to_accuracy", str(tmp_path), "--threads", "1", *options])
         time_to_accuracy.main()
         return capsys.readouterr().out
 
-    return run
-
-
-def test_both_ways_train_and_the_time_of_all_epochs_is_computed_from_one(benchmark):
     printed = benchmark("--models", "lenet,spinalnet", "--epochs", "2")
     assert "70 training and 70 test images" in printed
     rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
@@ -42,11 +36,8 @@ def test_both_ways_train_and_the_time_of_all_epochs_is_computed_from_one(benchma
         assert total == pytest.approx(ratio * seconds, abs=0.06 * ratio + seconds + 1)
         assert difference == pytest.approx(ours - theirs, abs=0.02)
         assert reached == "no"  # on images of noise
-
-
-def test_a_model_that_the_originals_table_lacks_is_refused(benchmark):
     with pytest.raises(UserError, match="--models should be one of lenet, alexnet, .* but is 'ensnet'"):
-        benchmark("--models", "ensnet")
+        benchmark("--models", "ensnet")  # which the original's table lacks
 
 
 def test_shares_of_forms_are_found_though_forms_look_alike():

@@ -58,35 +58,25 @@ def test_a_difference_larger_than_the_noise_is_called_one():
     assert "All other models are significantly worse" in said
 
 
-@pytest.fixture
-def page(tmp_path):
+def test_the_page_holds_tables_and_pictures_needs_nothing_else_and_takes_no_markup_of_others(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    parameters = {
+        "large-0": {"model": "large<", "seed": 0, "folder": None},
+        "small-0": {"model": "small", "seed": 0, "folder": None},
+    }
     write_page(
         tmp_path / "report.html",
         "Two <models>",
         ["One & all."],
         report.table(runs(large=[0.9], small=[0.8]), COSTS),
         {tmp_path / "a.png": "A picture"},
-        pd.DataFrame(
-            {
-                "large-0": {"model": "large<", "seed": 0, "folder": None},
-                "small-0": {"model": "small", "seed": 0, "folder": None},
-            }
-        ),
+        pd.DataFrame(parameters),
     )
-    return (tmp_path / "report.html").read_text()
-
-
-def test_the_page_needs_nothing_else(page):
+    page = (tmp_path / "report.html").read_text()
     assert not re.search(r"(src|href)=.(?!data:)", page) and "data:image/png;base64," in page
-
-
-def test_the_page_holds_the_table_and_parameters_and_no_markup_of_others(page):
     assert "<td>90.00</td>" in page and "large&lt;" in page
     assert "<h1>Two &lt;models&gt;</h1>" in page and "<p>One &amp; all.</p>" in page
-
-
-def test_the_page_sets_apart_the_parameters_in_which_runs_differ(page):
+    # The parameters in which runs differ are set apart.
     differ, alike = (re.findall(r"<th>([^<]+)</th>", part) for part in page.split("<h2>")[1:])
     assert differ == ["model", "large-0", "small-0"] and alike == ["all runs", "seed", "folder"]
 

@@ -21,21 +21,16 @@ def test_a_stratified_draw_keeps_the_proportions_of_the_classes():
 
 
 def test_another_seed_draws_other_images():
-    first, second = (set(stratified(LABELS, 1000, np.random.default_rng(seed)).tolist()) for seed in (1, 2))
-    assert first != second
-    assert first == set(stratified(LABELS, 1000, np.random.default_rng(1)).tolist())
+    first, again, other = (set(stratified(LABELS, 1000, np.random.default_rng(seed)).tolist()) for seed in (1, 1, 2))
+    assert first == again != other
 
 
 def test_the_parts_are_those_of_the_original():
-    parts = partition(LABELS, seed=42)
-    assert [len(parts[name]) for name in ("pretrain", "validation", "mini-train", "mini-validation")] == [
-        4500,
-        500,
-        400,
-        100,
-    ]
-    assert sorted([*parts["pretrain"], *parts["validation"]]) == list(range(5000))
-    assert sorted([*parts["mini-train"], *parts["mini-validation"]]) == sorted(parts["validation"])
+    names = "pretrain", "validation", "mini-train", "mini-validation"
+    pretrain, validation, *mini = map(partition(LABELS, seed=42).get, names)
+    assert [*map(len, (pretrain, validation, *mini))] == [4500, 500, 400, 100]
+    assert sorted([*pretrain, *validation]) == list(range(5000))
+    assert sorted(np.concatenate(mini)) == sorted(validation)
 
 
 def test_mean_and_deviation_are_those_of_pixels_between_0_and_1():

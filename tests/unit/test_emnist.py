@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 import zipfile
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -89,10 +91,9 @@ def test_a_link_is_refused(official, tmp_path, name):
     check_refused(zipped([*members, (link, b"/etc/passwd")]), f"'{name}' leads out of it", tmp_path)
 
 
-@pytest.mark.parametrize("name", EMNIST_NAMES)
-def test_a_missing_member_is_named(official, tmp_path, name):
-    members = [member for member in as_published(official) if member[0] != f"gzip/{name}"]
-    check_refused(zipped(members), f"it has no member gzip/{name}", tmp_path)
+def test_a_missing_member_is_named(official, tmp_path):
+    members = [member for member in as_published(official) if member[0] != f"gzip/{EMNIST_NAMES[2]}"]
+    check_refused(zipped(members), f"it has no member gzip/{EMNIST_NAMES[2]}", tmp_path)
 
 
 def test_a_bomb_is_refused_before_it_is_decompressed(official, tmp_path, monkeypatch):
@@ -101,13 +102,10 @@ def test_a_bomb_is_refused_before_it_is_decompressed(official, tmp_path, monkeyp
     check_refused(zipped(as_published(bomb), zipfile.ZIP_DEFLATED), "would take 1,000,001 bytes", tmp_path)
 
 
-def test_a_member_whose_content_changed_is_refused(official, tmp_path):
+def test_a_damaged_archive_is_refused(official, tmp_path):
+    check_refused(b"PK\3\4 and nothing more", "damaged", tmp_path)
     content = zipped(as_published(official)).replace(official[EMNIST_NAMES[3]][-30:], bytes(30))
     check_refused(content, "damaged .*CRC", tmp_path)
-
-
-def test_what_is_no_archive_is_refused(tmp_path):
-    check_refused(b"PK\3\4 and nothing more", "damaged", tmp_path)
 
 
 def test_members_that_are_no_images_are_refused(official, tmp_path):
@@ -117,9 +115,8 @@ def test_members_that_are_no_images_are_refused(official, tmp_path):
 
 
 def check_refused(content, reason, tmp_path):
-    with pytest.raises(UserError, match=f"gzip.zip should be EMNIST's archive, but .*{reason}") as error:
+    with pytest.raises(UserError, match=f"gzip.zip should be EMNIST's archive, but .*{reason}"):
         download(content, tmp_path)
-    assert "\n" not in str(error.value)
     assert not (tmp_path / "raw").exists()
     assert not list(tmp_path.rglob("*escape*")) and not list(tmp_path.rglob("*link*"))
 
@@ -169,9 +166,9 @@ def test_files_that_differ_from_the_published_mnist_are_refused(tmp_path):
 
 
 def test_the_checksums_are_those_of_torchvision():
-    from torchvision.datasets import MNIST
-
-    assert dict(MNIST.resources) == archive.MNIST_MD5
+    (folder,) = find_spec("torchvision").submodule_search_locations  # importing it takes seconds
+    theirs = Path(folder, "datasets/mnist.py").read_text().partition("class FashionMNIST")[0]
+    assert all(f'("{name}", "{md5}")' in theirs for name, md5 in archive.MNIST_MD5.items())
 
 
 def start_download(url, md5, tmp_path):

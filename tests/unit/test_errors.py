@@ -40,6 +40,13 @@ def failing(number):
     return call
 
 
+def read_what_seems_damaged_where_memory_ends():
+    try:
+        failing(errno.ENOMEM)()
+    except OSError as error:
+        raise UserError(f"data/array.npy is damaged ({error}): delete it") from None
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("call", ["open", "fsync", "chmod", "replace"])
 @pytest.mark.parametrize("undeletable", [False, True])
@@ -130,8 +137,9 @@ def test_a_reader_that_is_gone_ends_a_command_without_a_traceback(arguments):
         (lambda: torch.ones(2**50, dtype=torch.uint8), f"{2**50} bytes"),
         (lambda: bytes(2**62), "some"),
         (failing(errno.ENOMEM), "some"),
+        (read_what_seems_damaged_where_memory_ends, "some"),
     ],
-    ids=["numpy", "torch", "python", "system"],
+    ids=["numpy", "torch", "python", "system", "damaged file"],
 )
 def test_too_little_memory_is_one_sentence_that_says_what_to_lower(run, take, wanted):
     code, said = run(take)
@@ -153,16 +161,6 @@ def test_memory_of_a_gpu_is_not_told_as_that_of_the_process(run, text, wanted):
     code, said = run(compute)
     assert code == 1 and said.startswith(f"error: not enough memory on the GPU: {wanted} more is wanted: ")
     assert "set compute.device to cpu in params.yaml" in said and said.count("\n") == 1
-
-
-def test_too_little_memory_is_named_also_where_a_file_seems_damaged(run):
-    def read():
-        try:
-            failing(errno.ENOMEM)()
-        except OSError as error:
-            raise UserError(f"data/array.npy is damaged ({error}): delete it") from None
-
-    assert run(read)[1].startswith("error: not enough memory: ")
 
 
 def test_memory_that_ends_during_an_import_is_one_sentence():

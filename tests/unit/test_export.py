@@ -29,9 +29,9 @@ ABOUT = {"data": "noise", "recipe": "annealed"}
 
 
 @cache
-def exported(name):
+def exported():
     """Export a pretrained network once for all tests, since that takes seconds."""
-    return to_onnx(*load_pretrained(name), **ABOUT)
+    return to_onnx(*load_pretrained("lenet"), **ABOUT)
 
 
 @pytest.fixture
@@ -45,12 +45,11 @@ def load(tmp_path):
     return load
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet"])  # test_experiments.py has all architectures
-def test_an_exported_network_reads_as_pytorchs_and_passes_the_checker(name, load):
-    onnx.checker.check_model(exported(name), full_check=True)
-    loaded, images = load(exported(name)), IMAGES[:300]
-    assert loaded.metadata == {"architecture": name, "classes": CHARACTERS, **STANDARD, **ABOUT}
-    probabilities, expected = loaded.probabilities(images), by_torch(*load_pretrained(name), images)
+def test_an_exported_network_reads_as_pytorchs_and_passes_the_checker(load):  # test_experiments.py: all architectures
+    onnx.checker.check_model(exported(), full_check=True)
+    loaded, images = load(exported()), IMAGES[:300]
+    assert loaded.metadata == {"architecture": "lenet", "classes": CHARACTERS, **STANDARD, **ABOUT}
+    probabilities, expected = loaded.probabilities(images), by_torch(*load_pretrained("lenet"), images)
     assert probabilities.shape == (len(images), 62) and probabilities.dtype == np.float32
     compared = parity(probabilities, expected, np.zeros(len(images)))
     assert compared["differing_predictions"] == 0 and compared["largest_difference"] < 1e-5
@@ -67,7 +66,7 @@ for content in all_files():
 
 
 def all_files():
-    lenet = exported("lenet")
+    lenet = exported()
     return [to_bytes(proto) for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100]))]
 
 
@@ -105,7 +104,7 @@ def test_no_network_that_is_committed_names_the_code_and_the_folders_it_comes_fr
 
 
 def test_every_file_says_by_the_standards_keys_who_made_it_and_which_images_it_takes():
-    lenet = exported("lenet")
+    lenet = exported()
     for proto in (lenet, to_half_precision(lenet), quantize(lenet, IMAGES[:100])):
         said = {entry.key: entry.value for entry in proto.metadata_props}
         assert not {"model_author", "model_license"} & set(said)  # it is the person's who trained it
@@ -122,13 +121,13 @@ def test_every_file_says_by_the_standards_keys_who_made_it_and_which_images_it_t
 
 def test_the_version_of_the_producer_is_that_of_this_project_or_of_an_earlier_one():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert exported("lenet").producer_name == project["name"]
-    first, now = (tuple(map(int, each.split("."))) for each in (exported("lenet").producer_version, project["version"]))
+    assert exported().producer_name == project["name"]
+    first, now = (tuple(map(int, each.split("."))) for each in (exported().producer_version, project["version"]))
     assert first <= now
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_a_probability(load):
-    single = exported("resnet")
+    single = exported()
     half = to_half_precision(single)
     onnx.checker.check_model(half, full_check=True)
     assert len(to_bytes(half)) < 0.55 * len(to_bytes(single))
@@ -138,7 +137,7 @@ def test_half_precision_halves_the_file_and_hardly_changes_a_probability(load):
 
 
 def test_8_bit_integers_shrink_the_file_and_leave_most_readings(load, capfd):
-    single = exported("lenet")
+    single = exported()
     before = to_bytes(single)
     capfd.readouterr()
     quantized = quantize(single, IMAGES[:200])

@@ -1,6 +1,6 @@
 """The figures: what is in them, and that their bytes are the same each time."""
 
-from itertools import combinations
+from itertools import combinations, starmap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -159,45 +159,39 @@ COSTS = {  # parameters and multiply-adds an image
 }
 
 
-@pytest.fixture
-def labels_of(drawn):
-    """Draw accuracies by cost, and give the boxes of the tick labels of each axis that has some."""
-
-    def draw(accuracies, costs):
-        figure = drawn(figures.accuracy_by_cost, accuracies, costs)
-        figure.draw_without_rendering()
-        axes = [ax.xaxis for ax in figure.axes] + [figure.axes[0].yaxis]
-        assert not any(tick.label1.get_text() for axis in axes for tick in axis.get_minor_ticks())
-        return [
-            [
-                tick.label1.get_window_extent()
-                for tick in axis.get_major_ticks()
-                if axis.get_view_interval()[0] <= tick.get_loc() <= axis.get_view_interval()[1]
-            ]
-            for axis in axes
-        ]
-
-    return draw
-
-
-def overlap(boxes):
-    return any(one.overlaps(other) for one, other in combinations(boxes, 2))
-
-
-@pytest.mark.parametrize("factor, difference", [(1, 0), (1.01, 0.1), (1.3, 3), (5, 60), (11, 0), (90, 0.1), (1e5, 60)])
-def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(labels_of, factor, difference):
-    costs = {"a": {"parameters": 35_814}, "b": {"parameters": 35_814 * factor}}
-    labels = labels_of({"a": [91], "b": [91 - difference]}, costs)
-    assert min(map(len, labels)) > 1 and not overlap(sum(labels, []))
-
-
-@pytest.mark.parametrize("models", [("alexnet", "vggnet"), ("vggnet", "resnet"), tuple(COSTS)], ids=" ".join)
-def test_labels_of_two_architectures_and_of_all_do_not_overlap(labels_of, models):
+def of_architectures(*models):
+    """Give accuracies and costs of architectures, as `accuracy_by_cost` takes them."""
     accuracies = {model: [86 + number, 86.5 + number] for number, model in enumerate(models)}
-    labels = labels_of(
-        accuracies, {model: dict(zip(("parameters", "multiply-adds an image"), COSTS[model])) for model in models}
-    )
-    assert len(labels) == 3 and min(map(len, labels)) > 1 and not overlap(sum(labels, []))
+    return accuracies, {model: dict(zip(("parameters", "multiply-adds an image"), COSTS[model])) for model in models}
+
+
+def two_models(factor, difference):
+    costs = {"a": {"parameters": 35_814}, "b": {"parameters": 35_814 * factor}}
+    return {"a": [91], "b": [91 - difference]}, costs
+
+
+@pytest.mark.parametrize(
+    "accuracies, costs",
+    [
+        of_architectures("alexnet", "vggnet"),
+        of_architectures("vggnet", "resnet"),
+        of_architectures(*COSTS),
+        *starmap(two_models, [(1, 0), (1.01, 0.1), (1.3, 3), (5, 60), (11, 0), (90, 0.1), (1e5, 60)]),
+    ],
+)
+def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(drawn, accuracies, costs):
+    figure = drawn(figures.accuracy_by_cost, accuracies, costs)
+    figure.draw_without_rendering()
+    axes = [ax.xaxis for ax in figure.axes] + [figure.axes[0].yaxis]
+    assert len(axes) == 1 + len(costs[min(costs)])
+    boxes = []
+    for axis in axes:
+        assert not any(tick.label1.get_text() for tick in axis.get_minor_ticks())
+        low, high = axis.get_view_interval()
+        shown = [tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+        assert len(shown) > 1
+        boxes += [tick.label1.get_window_extent() for tick in shown]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_fonts_are_added_until_they_show_all_labels():
@@ -206,11 +200,8 @@ def test_fonts_are_added_until_they_show_all_labels():
 
 
 @pytest.mark.parametrize("count, size", [(10, (2000, 1800)), (200, (3610, 3410))])
-def test_a_confusion_matrix_grows_with_the_classes_and_its_labels_stay_legible(tmp_path, count, size, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(confusion, "save", lambda path, figure: drawn.append(figure))
+def test_a_confusion_matrix_grows_with_the_classes_and_its_labels_stay_legible(drawn, count, size):
     labels = np.arange(count)
-    confusion.confusion_heat_map(tmp_path / "matrix.png", labels, labels, [chr(0x400 + n) for n in range(count)], "")
-    (figure,) = drawn
+    figure = drawn(confusion.confusion_heat_map, labels, labels, [chr(0x400 + n) for n in range(count)])
     assert tuple(map(round, figure.get_size_inches() * 100)) == size
     assert all(label.get_fontsize() >= 8 for label in figure.axes[0].get_yticklabels())

@@ -78,9 +78,8 @@ def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
 def test_unusable_images_end_in_one_sentence(tmp_path, content, reason):
     path = tmp_path / "images.gz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=reason) as error:
+    with pytest.raises(UserError, match=f"{path} .*({reason})"):
         idx.load_images(path)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_label_that_is_no_class_is_refused(pair):
@@ -127,7 +126,6 @@ READERS = [
     (GOOD_LABELS, lambda path: idx.load_labels(path, 62), LABELS),
 ]
 each_kind = pytest.mark.parametrize("content, read, expected", READERS, ids=["images", "labels"])
-fuzzed = settings(max_examples=300)
 
 
 @each_kind
@@ -141,36 +139,19 @@ def test_every_truncation_is_refused(scratch, content, read, expected):
 
 
 @each_kind
+@pytest.mark.parametrize("inside", [False, True], ids=["file", "inside sound gzip"])
 @given(data=st.data())
-@fuzzed
-def test_a_mutated_file_gives_a_user_error_or_the_right_array(scratch, content, read, expected, data):
-    mutated = bytearray(content)
-    # Half of the changes fall on the headers, where they mean most.
-    places = st.integers(0, 25) | st.integers(0, len(content) - 1)
+@settings(max_examples=100)
+def test_mutated_bytes_give_a_user_error_or_the_right_array(scratch, content, read, expected, inside, data):
+    mutated = bytearray(gzip.decompress(content) if inside else content)
+    header = 16 if expected.ndim == 3 else 8
+    # Half of the changes of a file fall on the headers, where they mean most.
+    places = st.integers(0, header - 1) if inside else st.integers(0, 25) | st.integers(0, len(mutated) - 1)
     for place in data.draw(st.lists(places, min_size=1, max_size=4)):
         mutated[place] = data.draw(st.integers(0, 255))
-    assert_error_or_equal(scratch, mutated, read, expected)
-
-
-@each_kind
-@given(data=st.data())
-@fuzzed
-def test_a_mutated_header_under_sound_gzip_gives_an_error_or_the_right_array(scratch, content, read, expected, data):
-    plain = bytearray(gzip.decompress(content))
-    plain[data.draw(st.integers(0, 15 if expected.ndim == 3 else 7))] = data.draw(st.integers(0, 255))
-    assert_error_or_equal(scratch, gzip.compress(plain), read, expected)
-
-
-@given(content=st.binary(max_size=200))
-@fuzzed
-def test_arbitrary_bytes_inside_gzip_give_a_user_error(scratch, content):
-    assert_error_or_equal(scratch, gzip.compress(b"\0\0\x08\x03" + content), idx.load_images, None)
-
-
-def assert_error_or_equal(path, content, read, expected):
-    path.write_bytes(content)
+    scratch.write_bytes(gzip.compress(mutated) if inside else mutated)
     try:
-        array = read(path)
+        array = read(scratch)
     except UserError:
         return
     assert np.array_equal(array, expected)

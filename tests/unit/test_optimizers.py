@@ -25,7 +25,6 @@ def test_every_optimizer_has_options_in_params_yaml_and_lowers_a_loss(name):
 
 
 def test_an_optimizer_takes_its_learning_rate_and_its_options():
-    group = OPTIMIZERS["sgd"](momentum=0.5, weight_decay=0.01)([torch.nn.Parameter(torch.zeros(1))], 0.3).param_groups[
-        0
-    ]
+    optimizer = OPTIMIZERS["sgd"](momentum=0.5, weight_decay=0.01)([torch.nn.Parameter(torch.zeros(1))], 0.3)
+    (group,) = optimizer.param_groups
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.3, 0.5, 0.01)

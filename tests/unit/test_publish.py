@@ -20,8 +20,8 @@ from tools import publish
 
 
 @pytest.fixture
-def arguments(tmp_path, monkeypatch):
-    """A run's results, 70 test images of each kind, and the arguments that name them."""
+def folders(tmp_path, monkeypatch):
+    """Of 70 test images of each kind, and of networks, to which `publish.main` publishes a run's."""
     run, images, networks = tmp_path / "run", tmp_path / "images", tmp_path / "networks"
     for folder in (run / "metrics", run / "data/weights", images, networks):
         folder.mkdir(parents=True)
@@ -34,14 +34,14 @@ def arguments(tmp_path, monkeypatch):
     write_official(images, EMNIST_NAMES + MNIST_NAMES)
     for module in (publish, pretrained):
         monkeypatch.setattr(module, "FOLDER", networks)
-    folders = [f"--{name}={images}" for name in ("emnist", "handwriting", "mnist")]
+    of_images = [f"--{name}={images}" for name in ("emnist", "handwriting", "mnist")]
     words = ["--data=noise", "--warning=Never.", "--commit=abc", "--command=dvc repro", "--processor=a processor"]
-    return images, networks, ["publish", "noise", str(run), *folders, *words]
+    monkeypatch.setattr("sys.argv", ["publish", "noise", str(run), *of_images, *words])
+    return images, networks
 
 
-def test_a_published_network_scores_as_its_card_says_and_has_the_same_bytes_each_time(arguments, monkeypatch):
-    images, networks, argv = arguments
-    monkeypatch.setattr("sys.argv", argv)
+def test_a_published_network_scores_as_its_card_says_and_has_the_same_bytes_each_time(folders):
+    images, networks = folders
     publish.main()
     model, metadata = load_pretrained("noise")
     test_images, labels = load_emnist("test", folder=images)
@@ -73,9 +73,8 @@ def test_a_published_network_scores_as_its_card_says_and_has_the_same_bytes_each
     assert contents(networks) == first
 
 
-def test_half_precision_is_refused_where_it_changes_more_than_one_reading_in_a_thousand(arguments, monkeypatch):
-    _, networks, argv = arguments
-    monkeypatch.setattr("sys.argv", argv)
+def test_half_precision_is_refused_where_it_changes_more_than_one_reading_in_a_thousand(folders, monkeypatch):
+    _, networks = folders
     monkeypatch.setattr(publish, "LARGEST_CHANGE", -1)
     publish.main()
     text = (networks / "noise.md").read_text()

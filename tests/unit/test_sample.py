@@ -38,13 +38,11 @@ def test_classes_are_mixed(rendered):
     assert len(set(rendered[1][:30])) > 10
 
 
-def test_another_seed_gives_other_images(rendered):
-    other = render(train=100, test=20, seed=4)[0]
-    assert (other != rendered[0][:100]).any(axis=(1, 2)).all()
-
-
-def test_test_images_do_not_depend_on_the_size_of_the_training_part(rendered):
+def test_images_depend_on_the_seed_and_test_images_not_on_the_size_of_the_training_part(rendered):
+    images, _, test_images, _ = render(train=70, test=120, seed=4)
+    assert (images != rendered[0][:70]).any(axis=(1, 2)).all()
     np.testing.assert_array_equal(render(train=70, test=120, seed=3)[2], rendered[2])
+    assert (test_images != rendered[2]).any(axis=(1, 2)).all()
 
 
 def test_no_writer_is_in_both_parts_or_twice():

@@ -16,7 +16,7 @@ from server_helpers import CAPITAL_A
 
 from emnist.cli import run_command
 from emnist.data.classes import CHARACTERS
-from emnist.page.runtime import REGISTRY, SHA256, VERSION, fetch_runtime, load_runtime
+from emnist.page.runtime import SHA256, VERSION, fetch_runtime, load_runtime
 from emnist.page.write import write_page
 from emnist.reading.alphabet import Alphabet
 from emnist.reading.pictures import read_character
@@ -46,13 +46,14 @@ def runtime(pytestconfig):
     return folder
 
 
-@contextlib.contextmanager
-def serving(handler, **options):
-    class Quiet(handler):
-        def log_message(self, *_):
-            pass
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
-    with listening(functools.partial(Quiet, **options)) as address:
+
+@contextlib.contextmanager
+def serving(folder):
+    with listening(functools.partial(Quiet, directory=folder)) as address:
         yield f"{address}/"
 
 
@@ -72,7 +73,7 @@ def chromium():
 @pytest.fixture
 def page(written, chromium):
     """The page, on a phone. At the end it has asked no other host, and broken no rule of its policy."""
-    with serving(http.server.SimpleHTTPRequestHandler, directory=written) as url:
+    with serving(written) as url:
         with watched_page(chromium, url, lambda message: message.type == "error") as page:
             yield page
 
@@ -107,10 +108,9 @@ READ = """async drawings => {
 
 @needs_browser
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(10))
-def test_the_page_reads_100_drawings_as_python_does(page, part):
+def test_the_page_reads_200_drawings_as_python_does(page):
     readers, read_by_both = [Reader(name) for name in ("handwriting", "lenet")], 0
-    for sent, found in page.evaluate(READ, pen_drawings(100, seed=part)):
+    for sent, found in page.evaluate(READ, pen_drawings(200)):
         try:
             image = read_character(base64.b64decode(sent))
         except UserError as error:
@@ -123,17 +123,11 @@ def test_the_page_reads_100_drawings_as_python_does(page, part):
             assert of_page[0]["character"] == prediction.character
             assert all(abs(of_python[each["character"]] - each["probability"]) < 1e-4 for each in of_page)
         read_by_both += 1
-    assert read_by_both > 95
+    assert read_by_both > 190
 
 
 @needs_browser
-def test_a_character_is_drawn_and_read_soon_after_the_page_is_opened(page, capsys):
-    page.evaluate("strokes => change({...EMPTY, strokes})", pen_drawings(1)[0])
-    wait_for_reading(page, 1)
-    (opened,) = page.evaluate("performance.getEntriesByName('reading').map(each => each.startTime + each.duration)")
-    with capsys.disabled():
-        print(f"\nfrom the page's opening to the reading of a drawing: {opened / 1000:.2f} s")
-    page.get_by_role("button", name="Clear").click()
+def test_a_character_is_drawn_and_read(page):
     draw(page, CAPITAL_A)
     wait_until(page, "$('best').textContent === 'A'")
     assert [row.split()[0] for row in page.locator("tbody tr").all_inner_texts()] == ["handwriting", "lenet"]
@@ -187,7 +181,7 @@ def test_an_alphabet_gives_the_probabilities_that_python_gives(page):
 def test_the_page_works_without_a_network_once_it_is_loaded(written, chromium):
     context = chromium.new_context()
     page = context.new_page()
-    with serving(http.server.SimpleHTTPRequestHandler, directory=written) as url:
+    with serving(written) as url:
         page.goto(url)
         wait_until(page, "navigator.serviceWorker.controller !== null")
     page.reload()  # the server has gone
@@ -197,16 +191,16 @@ def test_the_page_works_without_a_network_once_it_is_loaded(written, chromium):
 
 
 @needs_browser
-@pytest.mark.parametrize("light_on_dark", [False, True])
-def test_a_picture_is_opened_and_read_as_by_python(page, tmp_path, light_on_dark):
-    path = tmp_path / "four.png"
-    on_paper(glyph(), *((30, 220) if light_on_dark else (235, 30))).save(path)
-    page.set_input_files("#file", path)
-    wait_for_reading(page, 1)
-    read = page.evaluate("local.then(({predict}) => predict(current))")
-    (prediction,) = Reader().predict(path)
-    assert base64.b64decode(read["image"]) == prediction.image.tobytes()
-    assert page.text_content("#best") == prediction.character == "4"
+def test_a_picture_is_opened_and_read_as_by_python(page, tmp_path):
+    for number, levels in enumerate([(235, 30), (30, 220)], 1):
+        path = tmp_path / f"{number}.png"
+        on_paper(glyph(), *levels).save(path)
+        page.set_input_files("#file", path)
+        wait_for_reading(page, number)
+        read = page.evaluate("local.then(({predict}) => predict(current))")
+        (prediction,) = Reader().predict(path)
+        assert base64.b64decode(read["image"]) == prediction.image.tobytes()
+        assert page.text_content("#best") == prediction.character == "4"
 
 
 @needs_browser
@@ -223,7 +217,7 @@ def test_what_is_no_picture_or_shows_no_character_is_told_in_a_sentence(page, tm
 def test_a_browser_without_webassembly_is_told_in_a_sentence(written, chromium, lacking):
     page = chromium.new_page()
     page.add_init_script(f"delete globalThis.{lacking}")
-    with serving(http.server.SimpleHTTPRequestHandler, directory=written) as url:
+    with serving(written) as url:
         page.goto(url)
         wait_until(page, "$('said').textContent.startsWith('The page needs WebAssembly, which this browser lacks')")
     page.close()
@@ -276,7 +270,7 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     place = tmp_path / "onnxruntime-web/-"
     place.mkdir(parents=True)
     (place / f"onnxruntime-web-{VERSION}.tgz").write_bytes(content.getvalue())
-    with serving(http.server.SimpleHTTPRequestHandler, directory=tmp_path) as url:
+    with serving(tmp_path) as url:
         with pytest.raises(
             UserError, match=f"should hold ort.wasm.min.mjs of onnxruntime-web {VERSION}, but holds another"
         ):
@@ -285,7 +279,3 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(UserError, match="its SHA-256 differs"):
         load_runtime(tmp_path)
-
-
-def test_the_registry_is_npms_own_unless_the_environment_names_another():
-    assert REGISTRY == "https://registry.npmjs.org"

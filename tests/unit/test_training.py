@@ -43,33 +43,27 @@ def images():
     return batches_of()
 
 
-def test_batches_are_normalised_and_in_order(images):
+def test_batches_are_normalised_and_in_order_of_images_that_stay_where_they_are(images):
     batches = list(images.eval_batches(64))
     assert [len(labels) for _, labels in batches] == [64, 64, 64, 8]
     together = torch.cat([batch for batch, _ in batches])
     expected = (torch.from_numpy(PICTURES).float() / 255 - 0.2) / 0.3
     torch.testing.assert_close(together[:, 0], expected)
-
-
-def test_shuffled_batches_hold_each_image_once_with_its_label():
-    still = Affine(degrees=0, translate=0, scale=(1, 1), shear=0)
-    seen = []
-    for batch, labels in batches_of(augmentations=[still]).train_batches(50, torch.Generator().manual_seed(0)):
-        for image, label in zip(batch[:, 0], labels):
-            original = ((image * 0.3 + 0.2) * 255).round().to(torch.uint8).numpy()
-            index = np.flatnonzero((PICTURES == original).all((1, 2))).item()
-            assert LABELS[index] == label
-            seen.append(index)
-    assert sorted(seen) == list(range(200)) and seen != sorted(seen)
-
-
-def test_what_does_not_fill_a_batch_is_left_out(images):
-    sizes = [len(labels) for _, labels in images.train_batches(64, torch.Generator().manual_seed(0))]
-    assert sizes == [64, 64, 64]
-
-
-def test_images_stay_where_they_are_on_a_cpu(images):
     assert images.images.data_ptr() == PICTURES.ctypes.data and images.images.dtype == torch.uint8
+
+
+def test_shuffled_batches_hold_each_image_once_with_its_label_and_leave_out_what_does_not_fill_one():
+    still = Affine(degrees=0, translate=0, scale=(1, 1), shear=0)
+    for size, count in (50, 200), (64, 192):
+        seen = []
+        for batch, labels in batches_of(augmentations=[still]).train_batches(size, torch.Generator().manual_seed(0)):
+            assert len(labels) == size
+            for image, label in zip(batch[:, 0], labels):
+                original = ((image * 0.3 + 0.2) * 255).round().to(torch.uint8).numpy()
+                index = np.flatnonzero((PICTURES == original).all((1, 2))).item()
+                assert LABELS[index] == label
+                seen.append(index)
+        assert len(set(seen)) == len(seen) == count and seen != sorted(seen)
 
 
 def test_only_the_chosen_images_are_used():
@@ -152,8 +146,7 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam"])
-@pytest.mark.parametrize("killed_after", [1, 3, 4])
+@pytest.mark.parametrize("name, killed_after", [("sgd", 1), ("sgd", 4), ("adam", 3)])
 def test_a_run_continued_from_its_checkpoint_ends_in_the_same_bits(images, tmp_path, name, killed_after):
     validation = ImageBatches(PICTURES[:50], LABELS[:50], CPU, STATISTICS)
     chosen = {} if name == "sgd" else {"optimizer": Adam(weight_decay=0.0), "learning_rate": 0.001}

@@ -108,9 +108,9 @@ READ = """async drawings => {
 
 @needs_browser
 @pytest.mark.slow
-def test_the_page_reads_200_drawings_as_python_does(page):
+def test_the_page_reads_1000_drawings_as_python_does(page):
     readers, read_by_both = [Reader(name) for name in ("handwriting", "lenet")], 0
-    for sent, found in page.evaluate(READ, pen_drawings(200)):
+    for sent, found in page.evaluate(READ, pen_drawings(1000)):
         try:
             image = read_character(base64.b64decode(sent))
         except UserError as error:

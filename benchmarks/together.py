@@ -21,6 +21,7 @@ from kill_helpers import differences
 from pipeline_helpers import checkout, commit, environment, outputs, run
 
 from benchmarks import make_parser, print_header, print_row
+from emnist.utils.errors import run_cli
 
 BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exists|is locked by another"
 
@@ -166,17 +167,6 @@ def link_for_data(folder, expected):
         return refusal("dvc repro --force --single-item split", folder)
 
 
-def cache_elsewhere(folder, expected):
-    cache = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else folder.with_name("cache")
-    try:
-        run(f"cp -r .dvc/cache/. {cache} && rm -rf .dvc/cache data/split data/weights && dvc cache dir {cache}", folder)
-        run("dvc repro && dvc repro --force --single-item split", folder)
-        return "another device" if os.stat(cache).st_dev != os.stat(folder).st_dev else "the same device"
-    finally:
-        same(folder, expected)
-        shutil.rmtree(cache)
-
-
 def shared_cache(folder, expected):
     cache, other = folder.with_name("cache"), folder.with_name("other")
     run(f"mv .dvc/cache {cache} && chmod -R g+rwX {cache} && dvc cache dir {cache}", folder)
@@ -190,24 +180,8 @@ def shared_cache(folder, expected):
     assert differences(outputs(folder), expected) == []
 
 
-def of_another_user(folder, expected):
-    """Another user's commands in this checkout: git refuses them, or its files cannot be written."""
-    if os.getuid():
-        return "left out: only root can act as another user"
-    nobody = {"user": 65534, "group": 65534, "extra_groups": [], "env": environment() | {"HOME": "/tmp"}}
-    try:
-        subprocess.run([sys.executable, "-c", ""], cwd=folder, check=True, **nobody)
-    except (OSError, subprocess.CalledProcessError):
-        return "left out: another user cannot start this Python"
-    for module, command in (("emnist", "repair"), ("dvc", "repro")):
-        words = [sys.executable, "-m", module, command]
-        done = subprocess.run(words, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **nobody)
-        assert "Traceback" not in done.stdout, done.stdout
-    return done.stdout.strip().splitlines()[-1][:200]
-
-
 PAIRS = [two_repro, experiment_beside_repro, two_experiments, two_queues, two_comparisons, repair_beside_repro]
-PLACES = [moved_folder, clocks_that_jump, links_in_data, link_for_data, cache_elsewhere, shared_cache, of_another_user]
+PLACES = [moved_folder, clocks_that_jump, links_in_data, link_for_data, shared_cache]
 
 
 def main():
@@ -244,4 +218,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads need
-from emnist.cli import Parser, names  # noqa: F401  for the arguments of benchmarks, as the next
-from emnist.cli.compare import numbers  # noqa: F401
+from emnist.cli import Parser, names
+from emnist.cli.compare import numbers  # noqa: F401  for the arguments of benchmarks
+from emnist.utils.names import check_name
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -25,6 +26,17 @@ def make_parser(doc, *folders):
     for name in folders:
         parser.add_argument(name.lower(), metavar=name, help=f"folder of {FOLDERS[name]} and the like")
     return parser
+
+
+def add_names(parser, option, choices):
+    """Let a parser take some of the choices (iterable of str), with commas between them; all by default."""
+
+    def parse(text):
+        for name in names(text):
+            check_name(name, choices, option)
+        return names(text)
+
+    parser.add_argument(option, type=parse, default=list(choices), help=f"of {', '.join(choices)}; all by default")
 
 
 def make_parser_of_pictures(doc, *folders, what="images", count=None):

@@ -17,6 +17,7 @@ import json
 import mmap
 import os
 import random
+import re
 import resource
 import signal
 import struct
@@ -48,7 +49,8 @@ from emnist.reading.network import Network
 from emnist.reading.pictures import read_character
 from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
-from emnist.utils.errors import UserError
+from emnist.utils.errors import UserError, run_cli
+from emnist.utils.names import check_name
 from emnist.utils.stage import check_inputs
 from stages.plots import load_predictions, load_table
 
@@ -430,6 +432,8 @@ def main():
     parser.add_argument("--part", default="1/1", help="which part of the files, such as 3/8")
     parser.add_argument("--parser", help="only this one, such as 'IDX images'")
     options = parser.parse_args()
+    if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", options.part):
+        raise UserError(f"--part should be as 3/8, but is {options.part!r}")
     part, parts = map(int, options.part.split("/"))
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -439,7 +443,10 @@ def main():
     )
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for name, each in parsers().items():
+        made = parsers()
+        if options.parser:
+            check_name(options.parser, made, "--parser")
+        for name, each in made.items():
             count = round(options.count * each.share / 100)
             numbers = range(count * (part - 1) // parts, count * part // parts)
             if options.parser not in (None, name):
@@ -455,4 +462,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

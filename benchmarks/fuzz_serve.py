@@ -24,6 +24,7 @@ from benchmarks import make_parser, print_header, print_row
 from benchmarks.fuzz import damage
 from emnist.reading.pictures import FORMATS
 from emnist.serve.server import CONTINUE
+from emnist.utils.errors import run_cli
 
 CLIENTS = 8
 EXPECTED = {200, 201, 400, 403, 404, 405, 408, 413, 415, 421, 422, 503}
@@ -169,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -10,13 +10,12 @@ characters. Blank pages of each kind should be refused.
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from benchmarks import make_parser_of_pictures, names, print_header, print_row
+from benchmarks import add_names, make_parser_of_pictures, print_header, print_row
 from benchmarks.pictures import read_or_black
 from emnist.data.datasets import load_emnist
 from emnist.reading.network import load_network
 from emnist.reading.pictures import read_character
 from emnist.utils.errors import UserError, run_cli
-from emnist.utils.names import check_name
 
 SIDE = 600  # pixels of most pictures
 HEIGHT = 240  # of a character in them
@@ -26,10 +25,8 @@ STRENGTHS = ("weaker", "as in the cases", "stronger")
 
 def main():
     parser = make_parser_of_pictures(__doc__, "FOLDER", what="images, evenly of all classes", count=310)
-    parser.add_argument("--conditions", type=names, default=list(CONDITIONS), help="default: all")
+    add_names(parser, "--conditions", CONDITIONS)
     options = parser.parse_args()
-    for name in options.conditions:
-        check_name(name, CONDITIONS, "the condition")
     network = load_network(options.model)
     images, labels = load_emnist(options.part, folder=options.folder)
     rng = np.random.default_rng(0)

@@ -12,9 +12,10 @@ import json
 from joblib import Parallel, delayed
 from scipy.stats import spearmanr
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import partition, statistics
+from emnist.models import ARCHITECTURES
 from emnist.params import load_params
 from emnist.search import run_trial, sample_configs
 from emnist.training.recipe import search_space
@@ -39,7 +40,7 @@ def validation_losses(config, params, images, labels):
 
 def main():
     parser = make_parser(__doc__, "FOLDER")
-    parser.add_argument("--models", type=names, default=["vggnet", "spinalnet"])
+    add_names(parser, "--models", ARCHITECTURES)
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     parser.add_argument("--configurations", type=int, default=12)
     parser.add_argument("--workers", type=int, default=cores())

@@ -2,8 +2,8 @@
 
 Contenders alternate, and medians are taken over several rounds. Run it on an otherwise idle machine, after `dvc repro`:
 
-    python -m benchmarks.speed                              # everything
-    python -m benchmarks.speed networks --models lenet,vggnet
+    python -m benchmarks.speed    # everything
+    python -m benchmarks.speed --parts networks --models lenet,vggnet
 """
 
 import os
@@ -21,7 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
@@ -34,7 +34,6 @@ from emnist.training.schedule import SCHEDULES
 from emnist.transfer import Features, Head
 from emnist.utils.environment import cores
 from emnist.utils.errors import UserError, run_cli
-from emnist.utils.names import check_name
 from emnist.utils.progress import progress
 
 RNG = np.random.default_rng(0)
@@ -235,12 +234,10 @@ PARTS = {part.__name__: part for part in (networks, augmentation, search, transf
 
 def main():
     parser = make_parser(__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--models", type=names, default=list(ARCHITECTURES))
+    add_names(parser, "--parts", PARTS)
+    add_names(parser, "--models", ARCHITECTURES)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    for name in options.parts:
-        check_name(name, PARTS, "the part")
     params = load_params()
     for name in options.parts:
         PARTS[name](params, options)

@@ -16,7 +16,7 @@ from itertools import chain, repeat
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
 from benchmarks.speed import PlainDataset, plain_epoch
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import statistics
@@ -31,7 +31,6 @@ from emnist.training.optimizers import SGD
 from emnist.training.recipe import Recipe
 from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
-from emnist.utils.names import check_name
 
 # Test accuracy in percent, from the table of the original experiment's README. The table lacks lenet: its figure is of
 # its published weights, which are not fine-tuned.
@@ -101,13 +100,11 @@ def compare(params, name, recipe, threads, train, test, pixel_stats):
 
 def main():
     parser = make_parser(__doc__, "FOLDER")
-    parser.add_argument("--models", type=names, default=list(TARGETS))
+    add_names(parser, "--models", TARGETS)
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--epochs", type=int, help="of ours (default: each model's own)")
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     options = parser.parse_args()
-    for name in options.models:
-        check_name(name, TARGETS, "--models")
     params = load_params()
     train = load_emnist("train", options.images, params.seed, folder=options.folder)
     test = load_emnist("test", folder=options.folder)

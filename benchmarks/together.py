@@ -21,7 +21,7 @@ from kill_helpers import differences
 from pipeline_helpers import checkout, commit, environment, outputs, run
 
 from benchmarks import make_parser, print_header, print_row
-from emnist.utils.errors import run_cli
+from emnist.utils.errors import UserError, run_cli
 
 BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exists|is locked by another"
 
@@ -193,6 +193,8 @@ def main():
     with tempfile.TemporaryDirectory() as parent:
         parent = Path(parent)
         parent.chmod(0o755)
+        if options.pipeline and not (options.pipeline / "dvc.lock").exists():
+            raise UserError(f"--pipeline should be a pipeline that has run, but {options.pipeline} holds no dvc.lock")
         finished = options.pipeline or checkout(parent / "finished")
         if not options.pipeline:
             run("dvc repro && git add dvc.lock metrics plots", finished)

@@ -46,7 +46,7 @@ from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
-from emnist.reading.pictures import read_character
+from emnist.reading.pictures import FORMATS, read_character
 from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
 from emnist.utils.errors import UserError, run_cli
@@ -55,7 +55,6 @@ from emnist.utils.stage import check_inputs
 from stages.plots import load_predictions, load_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
-FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
 SECONDS = 2  # processor time that a file may take
 MEMORY = 2**30  # bytes that a file may take beyond what the process has before
 BATCH = 5000  # files that a process parses before the next one takes over

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks import make_parser, print_header, print_row
 from emnist.data.subsets import statistics, stratified
-from emnist.models import build_model, load_pretrained, replace_head
+from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, replace_head
 from emnist.params import load_params
 from emnist.sources.sample import render
 from emnist.training.batches import ImageBatches
@@ -30,7 +30,7 @@ SGD = {"learning_rate": 0.05, "batch_size": 32, "momentum": 0.9, "weight_decay":
 
 def main():
     parser = make_parser(__doc__)
-    parser.add_argument("--model", default="resnet")
+    parser.add_argument("--model", default="resnet", choices=sorted({*ARCHITECTURES} & {*PRETRAINED}))
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     (labels, pages), (test_labels, test_pages) = (

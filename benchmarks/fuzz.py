@@ -437,14 +437,13 @@ def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     faults = 0
-    print_header(
-        "parser", "files", "refused in one sentence", "accepted", "other errors", "seconds", "slowest, ms", "MB"
-    )
+    columns = "files", "refused in one sentence", "accepted", "other errors", "seconds", "slowest, ms", "MB"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         made = parsers()
         if options.parser:
             check_name(options.parser, made, "--parser")
+        print_header("parser", *columns)
         for name, each in made.items():
             count = round(options.count * each.share / 100)
             numbers = range(count * (part - 1) // parts, count * part // parts)

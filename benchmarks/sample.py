@@ -22,7 +22,7 @@ from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist
 from emnist.data.files import write_csv
 from emnist.data.subsets import statistics
-from emnist.models import build_model
+from emnist.models import ARCHITECTURES, build_model
 from emnist.params import load_params
 from emnist.sources import sample
 from emnist.training.augmentation import Affine
@@ -171,10 +171,8 @@ def train_and_score(changes, params, seed, tests):
 
 def ablate(options):
     """Print the accuracies on real handwriting of models trained without each of the sample's parts."""
-    params, tests = (
-        load_params().model_copy(update={"model": options.model}),
-        load_both(options.folder, options.mnist_folder),
-    )
+    params = load_params().model_copy(update={"model": options.model})
+    tests = load_both(options.folder, options.mnist_folder)
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
     parallel = Parallel(options.workers, return_as="generator", mmap_mode="c")
     done = parallel(delayed(train_and_score)(WITHOUT[part], params, seed, tests) for part, seed in runs)
@@ -189,7 +187,7 @@ def main():
     parser.add_argument("command", choices=commands)
     parser.add_argument("folder", metavar="FOLDER", help="of emnist-byclass-*.gz")
     parser.add_argument("mnist_folder", metavar="MNIST_FOLDER", nargs="?", help="of t10k-*.gz, for ablate")
-    parser.add_argument("--model", default="spinalnet", help="of ablate (default: %(default)s)")
+    parser.add_argument("--model", default="spinalnet", choices=ARCHITECTURES, help="of ablate (default: %(default)s)")
     parser.add_argument("--seeds", type=numbers, default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 
 from kill_helpers import differences
-from pipeline_helpers import checkout, commit, environment, outputs, run
+from pipeline_helpers import checkout, commit, environment, outputs, run, stages_run
 
 from benchmarks import make_parser, print_header, print_row
 from emnist.utils.errors import UserError, run_cli
@@ -87,6 +87,11 @@ def refusal(command, folder):
     return done.stdout.strip().splitlines()[-1].replace(f"{folder}/", "").replace(str(folder), ".")
 
 
+def changed(folder):
+    """List the stages that DVC says are not up to date, but for `look`, which it always runs."""
+    return set(re.findall(r"^(\w+):$", run("dvc status", folder).stdout, re.M)) - {"look"}
+
+
 def two_repro(folder, expected):
     run("rm -rf data/weights data/search .dvc/cache", folder)
     return both("dvc repro", "dvc repro", folder)
@@ -138,7 +143,7 @@ def repair_beside_repro(folder, expected):
 def moved_folder(folder, expected):
     moved = folder.rename(folder.with_name("moved here"))
     try:
-        assert "up to date" in run("dvc status", moved).stdout
+        assert not changed(moved)
         run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", moved)
     finally:
         moved.rename(folder)
@@ -163,7 +168,7 @@ def links_in_data(folder, expected):
 
 def link_for_data(folder, expected):
     with linked(folder / "data"):
-        assert "up to date" in run("dvc status", folder).stdout
+        assert not changed(folder)
         return refusal("dvc repro --force --single-item split", folder)
 
 
@@ -173,7 +178,7 @@ def shared_cache(folder, expected):
     run("dvc config cache.shared group && dvc config cache.type hardlink,copy && git commit -qam cache", folder)
     run(f"git clone -q {folder} {other}", folder)
     said = run("dvc checkout && dvc repro", other).stdout
-    assert "Running stage" not in said, said
+    assert not stages_run(said), said
     run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", other)
     private = [path for path in cache.rglob("*") if path.is_dir() and not path.stat().st_mode & 0o020]
     assert not private, private

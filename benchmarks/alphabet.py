@@ -7,16 +7,13 @@ on handwriting. A network is trained by the recipe `annealed`'s SGD, once from r
 network's features with a new head, which the stage `initialise` gives. Test images are by other synthetic writers.
 """
 
-import argparse
-import sys
 from dataclasses import replace
 
 import numpy as np
 
-from benchmarks import print_header, print_row
-from benchmarks.recipe import CONFIGS
+from benchmarks import make_parser, print_header, print_row
 from emnist.data.subsets import statistics, stratified
-from emnist.models import build_model, load_pretrained, replace_head
+from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, replace_head
 from emnist.params import load_params
 from emnist.sources.sample import render
 from emnist.training.batches import ImageBatches
@@ -24,14 +21,16 @@ from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_torch
 from emnist.training.recipe import pretrain_recipe
+from emnist.utils.errors import run_cli
 
 RUSSIAN = list("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")
 PER_CLASS = (10, 30, 100)
+SGD = {"learning_rate": 0.05, "batch_size": 32, "momentum": 0.9, "weight_decay": 1e-4}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="resnet")
+    parser = make_parser(__doc__)
+    parser.add_argument("--model", default="resnet", choices=sorted({*ARCHITECTURES} & {*PRETRAINED}))
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     (labels, pages), (test_labels, test_pages) = (
@@ -39,7 +38,7 @@ def main():
         for labels, pages in render(max(PER_CLASS) * len(RUSSIAN), 30 * len(RUSSIAN), 42, dataset=RUSSIAN)
     )
     params = load_params().model_copy(update={"model": options.model})
-    recipe = pretrain_recipe(params, CONFIGS["annealed"] | {"learning_rate": 0.05, "batch_size": 32})
+    recipe = pretrain_recipe(params, SGD)
     print_header("images of each", "from random weights (%)", f"from pretrained {options.model} (%)")
     for count in PER_CLASS:
         chosen = stratified(labels, count * len(RUSSIAN), np.random.default_rng(0))
@@ -50,7 +49,6 @@ def main():
             for pretrained in (False, True)
         ]
         print_row(count, *(f"{100 * each:.1f}" for each in scores))
-        sys.stdout.flush()
 
 
 def score(params, recipe, images, labels, test_images, test_labels, pretrained):
@@ -69,4 +67,4 @@ def score(params, recipe, images, labels, test_images, test_labels, pretrained):
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -1,7 +1,7 @@
 """Cost of the coordinator of `emnist compare --cluster`, by simulation: many runs, of which each ends at once.
 
 ``python -m benchmarks.cluster --runs 10000 --workers 100``: a scheduler and workers in one process, the coordinator in
-another. In place of training, a worker makes the commit of an experiment. Prints a table, and draws it.
+another. In place of training, a worker makes the commit of an experiment.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from pathlib import Path
 
 from distributed import Scheduler, Worker
 
-from benchmarks import make_parser
+from benchmarks import make_parser, print_header, print_row
 from emnist.cluster import coordinator, worker
 from emnist.cluster.bundles import experiment_ref, git
 from emnist.cluster.connection import connect
-from emnist.figures.style import save, styled
+from emnist.utils.errors import run_cli
 
 
 def simulate_run(run):
@@ -92,36 +92,19 @@ def measure(runs, workers):
     return seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-@styled
-def draw(path, rows):
-    """Draw the seconds by the number of runs; `rows` has both first."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    ax = figure.add_subplot()
-    ax.plot(*zip(*[(0, 0), *((runs, seconds) for runs, seconds, *_ in rows)]), marker="o")
-    ax.set(xlabel="runs", ylabel="time of the coordinator (s)", xlim=0, ylim=0)
-    ax.grid(alpha=0.3)
-    save(path, figure, "Runs that end at once, on 100 simulated workers")
-
-
 def main():
     parser = make_parser(__doc__)
     parser.add_argument("--runs", type=int, default=10000)
     parser.add_argument("--workers", type=int, default=100)
-    parser.add_argument("--plot", default="benchmarks/cluster.png")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         asyncio.run(serve(options.workers, options.serve))
-    plot = Path(options.plot).resolve()
-    rows = []
+    print_header("runs", "seconds", "runs a second", "seconds of a processor", "memory at most")
     for runs in (options.runs // 4, options.runs // 2, options.runs):
-        rows.append((runs, *measure(runs, options.workers)))
-        _, seconds, busy, memory = rows[-1]
-        print(f"{runs} runs: {seconds:.0f} s, {busy:.1f} s of a processor, {memory / 1e6:.0f} MB", flush=True)
-    draw(plot, rows)
+        seconds, busy, memory = measure(runs, options.workers)
+        print_row(f"{runs:,}", f"{seconds:.0f}", f"{runs / seconds:.0f}", f"{busy:.0f}", f"{memory / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -2,8 +2,7 @@
 
     python -m benchmarks.export FOLDER
 
-FOLDER holds training and test images in the official layout; the ranges of the 8-bit integers are set by training
-images. One thread each; a second is one of processor time.
+The ranges of the 8-bit integers are set by training images. One thread each; a second is one of processor time.
 """
 
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 from model_helpers import probabilities
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
 from emnist.data.datasets import load_emnist
 from emnist.evaluation.metrics import parity
 from emnist.export import quantize, to_bytes, to_onnx
@@ -27,9 +26,8 @@ BATCHES = 1, 256
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=names, default=PRETRAINED)
+    parser = make_parser(__doc__, "FOLDER")
+    add_names(parser, "--models", PRETRAINED)
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement of speed")
     options = parser.parse_args()
     torch.set_num_threads(1)

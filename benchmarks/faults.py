@@ -28,9 +28,10 @@ from collections import Counter, namedtuple
 from pathlib import Path
 
 import yaml
-from pipeline_helpers import checkout, run
+from pipeline_helpers import REPOSITORY, checkout, run
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
+from emnist.utils.errors import UserError, run_cli
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EACCES")
 KINDS = {  # kinds of calls that change the disk or map it, and their system calls
@@ -115,7 +116,7 @@ class Project:
             tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
             said = tracer.stderr.readline()
             if "attached" not in said:
-                sys.exit(f"error: strace cannot trace a process here: {said}")
+                raise UserError(f"strace cannot trace a process here: {said}")
         os.kill(pid, signal.SIGCONT)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if strace:
@@ -196,23 +197,28 @@ def forked(function):
 def project_parser(doc):
     """Make the argument parser of a test that runs the stages of a tiny project."""
     parser = make_parser(doc)
-    parser.add_argument("--stages", type=names, help="all by default, as in split,search")
+    add_names(parser, "--stages", yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--project", type=Path, help="folder of a tiny project that has run; it is copied")
     return parser
 
 
-def tiny_project(folder, finished, stages=None):
-    """Make a `Project` in a new folder, as a copy of a `finished` one or by a run of the pipeline, and import its stages."""
+@contextlib.contextmanager
+def tiny_project(options):
+    """Make a `Project`, by a run of the pipeline or as a copy of the one that the options name, and import its stages."""
     os.environ |= {"LOKY_MAX_CPU_COUNT": "1", "OMP_NUM_THREADS": "1"}  # no worker processes
-    if finished:
-        shutil.copytree(finished, folder, symlinks=True)
-    else:
-        folder.mkdir()
-        run("dvc repro", checkout(folder))
-    project = Project(folder)
-    import_all(project, stages or list(project.stages))
-    return project
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent).resolve() / "project"
+        if options.project:
+            if not (options.project / "dvc.lock").exists():
+                raise UserError(f"--project should be a project that has run, but {options.project} holds no dvc.lock")
+            shutil.copytree(options.project, folder, symlinks=True)
+        else:
+            folder.mkdir()
+            run("dvc repro", checkout(folder))
+        project = Project(folder)
+        import_all(project, options.stages)
+        yield project
 
 
 def import_all(project, stages):
@@ -299,13 +305,11 @@ def main():
     parser.add_argument("--reading", type=int, default=60, help="number of a stage's calls that read, drawn at random")
     options = parser.parse_args()
     if not shutil.which("strace"):
-        sys.exit("error: strace should be installed, but is not: run `apt-get install strace`")
+        raise UserError("strace should be installed, but is not: run `apt-get install strace`")
 
     start, outcomes, harms = time.monotonic(), Counter(), 0
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder).resolve() / "project"
-        project = tiny_project(folder, options.project, options.stages)
-        for stage in options.stages or project.stages:
+    with tiny_project(options) as project:
+        for stage in options.stages:
             rng = random.Random(f"{options.seed} {stage}")
             faults = choose_faults(project.calls(stage), options, rng)
             began, before = time.monotonic(), harms
@@ -318,7 +322,7 @@ def main():
                 outcomes[call.kind, "harm" if found else "one sentence" if ended.returncode else "success"] += 1
                 if found:
                     harms += 1
-                    place = f"{error} in {call.name} of {Path(call.path).relative_to(folder)}"
+                    place = f"{error} in {call.name} of {Path(call.path).relative_to(project.folder)}"
                     print(f"{stage}: {place}: {found}\n{ended.errors}", flush=True)
             seconds = time.monotonic() - began
             print(f"{stage}: {len(faults)} faults, {seconds:.0f} s, {harms - before} harmful", flush=True)
@@ -335,4 +339,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -17,6 +17,7 @@ import json
 import mmap
 import os
 import random
+import re
 import resource
 import signal
 import struct
@@ -45,15 +46,15 @@ from emnist.models import build_model, load_model, pretrained
 from emnist.models.weights import load_weights, save_weights
 from emnist.params import load_params
 from emnist.reading.network import Network
-from emnist.reading.pictures import read_character
+from emnist.reading.pictures import FORMATS, read_character
 from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
-from emnist.utils.errors import UserError
+from emnist.utils.errors import UserError, run_cli
+from emnist.utils.names import check_name
 from emnist.utils.stage import check_inputs
 from stages.plots import load_predictions, load_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
-FORMATS = ("png", "jpeg", "gif", "tiff", "bmp", "webp", "ppm", "avif")
 SECONDS = 2  # processor time that a file may take
 MEMORY = 2**30  # bytes that a file may take beyond what the process has before
 BATCH = 5000  # files that a process parses before the next one takes over
@@ -430,16 +431,20 @@ def main():
     parser.add_argument("--part", default="1/1", help="which part of the files, such as 3/8")
     parser.add_argument("--parser", help="only this one, such as 'IDX images'")
     options = parser.parse_args()
+    if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", options.part):
+        raise UserError(f"--part should be as 3/8, but is {options.part!r}")
     part, parts = map(int, options.part.split("/"))
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     faults = 0
-    print_header(
-        "parser", "files", "refused in one sentence", "accepted", "other errors", "seconds", "slowest, ms", "MB"
-    )
+    columns = "files", "refused in one sentence", "accepted", "other errors", "seconds", "slowest, ms", "MB"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for name, each in parsers().items():
+        made = parsers()
+        if options.parser:
+            check_name(options.parser, made, "--parser")
+        print_header("parser", *columns)
+        for name, each in made.items():
             count = round(options.count * each.share / 100)
             numbers = range(count * (part - 1) // parts, count * part // parts)
             if options.parser not in (None, name):
@@ -455,4 +460,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

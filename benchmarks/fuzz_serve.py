@@ -18,31 +18,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
-from server_helpers import drawing, encode, errors_of, processes_of, serving
+from server_helpers import errors_of, processes_of, serving
 
 from benchmarks import make_parser, print_header, print_row
-from benchmarks.fuzz import damage
-from emnist.reading.pictures import FORMATS
+from benchmarks.fuzz import damage, pictures
 from emnist.serve.server import CONTINUE
+from emnist.utils.errors import run_cli
 
 CLIENTS = 8
 EXPECTED = {200, 201, 400, 403, 404, 405, 408, 413, 415, 421, 422, 503}
+ADDRESSES = [b"/predict?model=lenet&top=3", b"/read?characters=0-9&boxes=false", b"/models", b"/drawings", b"/../a.png"]
 TYPES = ["image/png", "image/jpeg", "application/json", "application/octet-stream", "text/html", ""]
 
 
 def makers():
     """Map what is damaged to a function of a random.Random that makes a path, headers and a body; HTTP has no path."""
-    image = drawing()
-    pictures = [encode(image, kind) for kind in FORMATS]
-    texts = [base64.b64encode(picture).decode() for picture in pictures]
+    sound = pictures()
+    texts = [base64.b64encode(picture).decode() for picture in sound]
     head = "POST /predict?model=lenet HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: "
 
     def picture(rng):
-        return (
-            rng.choice(["/predict", "/read", "/read?boxes=true"]),
-            {"Content-Type": "image/png"},
-            damage(rng.choice(pictures), rng),
-        )
+        path = rng.choice(["/predict", "/read", "/read?boxes=true"])
+        return path, {"Content-Type": "image/png"}, damage(rng.choice(sound), rng)
 
     def many(rng):
         body = json.dumps({"pictures": rng.sample(texts, 2)}).encode()
@@ -50,7 +47,7 @@ def makers():
 
     def form(rng):
         head = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\r\n\r\n'
-        body = head + rng.choice(pictures) + b"\r\n" + head + rng.choice(pictures) + b"\r\n--x--\r\n"
+        body = head + rng.choice(sound) + b"\r\n" + head + rng.choice(sound) + b"\r\n--x--\r\n"
         return "/predict", {"Content-Type": "multipart/form-data; boundary=x"}, damage(body, rng)
 
     def kept(rng):
@@ -62,28 +59,17 @@ def makers():
         return "/predict", {"Content-Type": "application/octet-stream"}, body
 
     def address(rng):
-        path = damage(
-            rng.choice(
-                [
-                    b"/predict?model=lenet&top=3",
-                    b"/read?characters=0-9&boxes=false",
-                    b"/models",
-                    b"/drawings",
-                    b"/../a.png",
-                ]
-            ),
-            rng,
-        )
+        path = damage(rng.choice(ADDRESSES), rng)
         path = "".join(chr(byte) if 33 <= byte < 127 else f"%{byte:02x}" for byte in path)
-        return "/" + path.lstrip("/"), {"Content-Type": rng.choice(TYPES)}, pictures[0]
+        return "/" + path.lstrip("/"), {"Content-Type": rng.choice(TYPES)}, sound[0]
 
     def headers(rng):
         names = ["Host", "Origin", "Sec-Fetch-Site", "Content-Type", "Expect", "X"]
         values = [*TYPES, "localhost", "http://[", "null", "[::1", "100-continue", "\xff", "a" * 5000]
-        return "/predict", {name: rng.choice(values) for name in rng.sample(names, 3)}, pictures[0]
+        return "/predict", {name: rng.choice(values) for name in rng.sample(names, 3)}, sound[0]
 
     def raw(rng):
-        return None, None, damage(f"{head}{len(pictures[0])}\r\n\r\n".encode() + pictures[0], rng)
+        return None, None, damage(f"{head}{len(sound[0])}\r\n\r\n".encode() + sound[0], rng)
 
     return {
         "picture": (picture, 45),
@@ -133,8 +119,11 @@ def main():
     with serving("--model", "lenet", "--keep", str(Path(options.keep).resolve())) as (url, server):
         host, port = url.removeprefix("http://").split(":")
         processes = [psutil.Process(server.pid), *processes_of(server)]
-        memory = sum(process.memory_info().rss for process in processes)
-        most = memory
+
+        def memory():
+            return sum(process.memory_info().rss for process in processes)
+
+        before = most = memory()
 
         def run(name, make, number):
             nonlocal faults, most
@@ -145,7 +134,7 @@ def main():
                 status = type(error).__name__
             with lock:
                 if number % 100 == 0:
-                    most = max(most, sum(process.memory_info().rss for process in processes))
+                    most = max(most, memory())
                 if status not in EXPECTED | {"closed"}:
                     Path(f"fuzz-serve-{faults}").write_text(repr((status, *request)))
                     faults += 1
@@ -160,7 +149,7 @@ def main():
             print_row(name, f"{count:,}", ", ".join(listed))
         errors = errors_of(server).splitlines()
         lost = [process.pid for process in processes if not process.is_running()]
-    print(f"\nMemory of the server's processes: {memory / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most")
+    print(f"\nMemory of the server's processes: {before / 1e6:.0f} MB before, {most / 1e6:.0f} MB at most")
     print(
         f"{faults} other answers, {len(lost)} processes ended, {len(errors)} lines of errors, exit {server.returncode}"
     )
@@ -169,4 +158,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -1,45 +1,33 @@
-"""Accuracy and calibration of the model in data/weights on real handwriting.
+"""Accuracy and calibration of a network on real handwriting, by default of the last run's network.
 
     python -m benchmarks.handwriting FOLDER MNIST_FOLDER
+    python -m benchmarks.handwriting FOLDER MNIST_FOLDER --part train
 
-Both folders are in the official layout. MNIST's test images are classified among the ten digits, EMNIST's among all
-62 characters.
+MNIST's images are classified among the ten digits, the others among all 62 characters.
 """
 
-from benchmarks import make_parser
-from emnist.data.datasets import load_emnist, load_mnist
+from sklearn.metrics import f1_score
+
+from benchmarks import load_both, make_parser_of_pictures, print_header, print_row
+from emnist.cli.predict import EXPORTED
 from emnist.evaluation.calibration import expected_calibration_error
-from emnist.models import load_model
-from emnist.params import load_params
-from emnist.training.batches import ImageBatches
-from emnist.training.hardware import setup_hardware
-from emnist.training.inference import predict_probabilities
+from emnist.reading.network import load_network
 from emnist.utils.errors import run_cli
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
-    parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
-    parser.add_argument("--weights", default="data/weights/finetune.safetensors")
+    parser = make_parser_of_pictures(__doc__, "FOLDER", "MNIST_FOLDER")
+    parser.set_defaults(model=EXPORTED)
     options = parser.parse_args()
-    model, metadata = load_model(options.weights)
-    hardware = setup_hardware(load_params().compute, model)
-    model = hardware.to_device(model)
-    for name, (images, labels), classes in [
-        ("MNIST test, among the ten digits", load_mnist("t10k", options.mnist), 10),
-        ("handwriting test, among 62", load_emnist("test", folder=options.emnist), 62),
-    ]:
-        confidence, correct = predict(model, ImageBatches(images, labels, hardware, metadata), labels, classes)
-        error = expected_calibration_error(confidence, correct)
-        print(f"{name}: {correct.mean():.2%} of {len(labels):,} images, expected calibration error {error:.2%}")
-
-
-def predict(model, images, labels, classes):
-    """Predict `ImageBatches` among the first `classes` (int); return how sure (0 to 1) and whether rightly, both (N,)."""
-    probabilities = predict_probabilities(model, images)[:, :classes]
-    confidence = probabilities.max(axis=1) / probabilities.sum(axis=1)
-    return confidence, probabilities.argmax(axis=1) == labels
+    network = load_network(options.model)
+    print(f"{network.metadata['architecture']}, trained on: {network.metadata['data']}\n")
+    print_header("images", "number", "accuracy (%)", "macro F1 (%)", "expected calibration error (%)")
+    for name, images, labels, classes in load_both(options.folder, options.mnist_folder, options.part):
+        probabilities = network.probabilities(images)[:, :classes]
+        predicted = probabilities.argmax(axis=1)
+        error = expected_calibration_error(probabilities.max(axis=1) / probabilities.sum(axis=1), predicted == labels)
+        scores = (predicted == labels).mean(), f1_score(labels, predicted, average="macro", zero_division=0), error
+        print_row(name, f"{len(labels):,}", *(f"{100 * score:.2f}" for score in scores))
 
 
 if __name__ == "__main__":

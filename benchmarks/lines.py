@@ -2,7 +2,7 @@
 
     python -m benchmarks.lines FOLDER
 
-FOLDER is in the official layout. Characters drawn at random stand side by side, a fifth of their height apart, black on
+Characters drawn at random stand side by side, a fifth of their height apart, black on
 white, tilted by up to 2.5 degrees. Capitals, digits and letters such as b are as high as each other, letters such as a
 65 % of it, and those such as g reach below the line. The characters of a kind are given, but of the last.
 
@@ -30,7 +30,7 @@ KINDS = {"digits": "0-9", "touching": "0-9", "capitals": "A-Z", "mixed": None}
 
 
 def main():
-    parser = make_parser_of_pictures(__doc__, "lines of each kind", 200)
+    parser = make_parser_of_pictures(__doc__, "FOLDER", what="lines of each kind", count=200)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     reader = Reader(options.model)

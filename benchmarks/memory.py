@@ -11,13 +11,13 @@ import random
 import re
 import resource
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 from benchmarks import print_header, print_row
 from benchmarks.faults import project_parser, tiny_project
+from emnist.utils.errors import run_cli
 
 SENTENCE = r"error: not enough memory: .*(bytes|iB|GB|MB).*lower .*params\.yaml.*\n"
 
@@ -50,10 +50,9 @@ def main():
 
     harms = 0
     columns = ("one sentence", "success", "another end", "harm")
-    print_header("stage", "takes", "limits", *columns, "seconds")
-    with tempfile.TemporaryDirectory() as folder:
-        project = tiny_project(Path(folder).resolve() / "project", options.project, options.stages)
-        for stage in options.stages or project.stages:
+    with tiny_project(options) as project:
+        print_header("stage", "takes", "limits", *columns, "seconds")
+        for stage in options.stages:
             rng, began, outcomes = random.Random(f"{options.seed} {stage}"), time.monotonic(), Counter()
             project.reset(stage)
             most = measure(project, stage)
@@ -75,4 +74,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

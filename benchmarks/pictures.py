@@ -2,7 +2,7 @@
 
     python -m benchmarks.pictures FOLDER MNIST_FOLDER
 
-Both folders are in the official layout. Each image is enlarged to 280x280 pixels, drawn black on white as a drawing
+Each image is enlarged to 280x280 pixels, drawn black on white as a drawing
 program would, and saved as PNG. That is read as `emnist predict` reads a picture. MNIST's images are classified among
 the ten digits, the others among 62 characters.
 
@@ -21,10 +21,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from benchmarks import make_parser, print_header, print_row
-from emnist.data.datasets import load_emnist, load_mnist
+from benchmarks import load_both, make_parser_of_pictures, print_header, print_row
+from emnist.reading.network import load_network
 from emnist.reading.pictures import read_character
-from emnist.reading.reader import DEFAULT, Reader
 from emnist.utils.errors import UserError, run_cli
 
 SIDE = 280
@@ -36,33 +35,30 @@ MIN_AREA = 40  # pixels of HALF, half of one of the 28: less is no stroke
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-test-*.gz")
-    parser.add_argument("mnist", metavar="MNIST_FOLDER", help="folder of t10k-*.gz")
-    parser.add_argument("--model", default=DEFAULT)
-    parser.add_argument("--count", type=int, help="images of each, drawn at random; default: all")
-    options = parser.parse_args()
-    reader = Reader(options.model)
+    options = make_parser_of_pictures(__doc__, "FOLDER", "MNIST_FOLDER", what="images of each, at random").parse_args()
+    network = load_network(options.model)
     ways = ["enlarged", "outlined", "traced", "one pen", *(f"pen {width}" for width in PENS)]
     print_header("accuracy in %", "images", "as they are", *ways)
-    for name, (images, labels), classes in [
-        ("MNIST", load_mnist("t10k", options.mnist), 10),
-        ("handwriting62", load_emnist("test", folder=options.emnist), 62),
-    ]:
+    for name, images, labels, classes in load_both(options.folder, options.mnist_folder, options.part):
         chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[: options.count])
         images, labels = images[chosen], labels[chosen]
-        read = [[read_again(picture) for picture in drawings(image)] for image in images]
+        read = [[read_or_black(as_png(picture)) for picture in drawings(image)] for image in images]
         drawn = [images, *map(np.stack, zip(*read))]
-        predicted = [reader.network.probabilities(each)[:, :classes].argmax(axis=1) for each in drawn]
+        predicted = [network.probabilities(each)[:, :classes].argmax(axis=1) for each in drawn]
         print_row(name, f"{len(labels):,}", *(f"{100 * np.mean(each == labels):.2f}" for each in predicted))
 
 
-def read_again(levels):
-    """Save a picture, white on black, as PNG with the colours inverted, and read it; black if it cannot be read."""
+def as_png(levels):
+    """Save a picture, white on black, as PNG with the colours inverted; return its bytes."""
     file = io.BytesIO()
     Image.fromarray(255 - levels).save(file, format="PNG")
+    return file.getvalue()
+
+
+def read_or_black(picture):
+    """Read a picture as `emnist predict` does: uint8 (28, 28), black if it shows no character."""
     try:
-        return read_character(file.getvalue())
+        return read_character(picture)
     except UserError:
         return np.zeros((28, 28), np.uint8)
 

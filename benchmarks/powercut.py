@@ -7,17 +7,14 @@ logs every write and flush. For each moment a new disk is made of what had been 
 the 4 KiB blocks that had been written since. It is mounted, which replays its journal; `emnist repair` and `dvc repro`
 must then end in the same bytes. Exits with 1 if they do not.
 
-Needs root, Linux's loop devices and FUSE, and `pip install fusepy`. Of the moments, `--real` are continued by DVC's own
-command; for the others, DVC and the stages are forked from one process that has imported what they import.
+Needs root, Linux's loop devices and FUSE, and `pip install fusepy`.
 """
 
 import contextlib
-import importlib
 import json
 import os
 import random
 import re
-import signal
 import struct
 import subprocess
 import sys
@@ -25,12 +22,12 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import fuse
 from pipeline_helpers import checkout, outputs, run
 
-from benchmarks.faults import forked, project_parser, tiny_project
+from benchmarks import make_parser
+from emnist.utils.errors import run_cli
 
 SIZE = 192 * 2**20  # bytes of the disk
 BLOCK = 4096
@@ -81,7 +78,7 @@ def mounted(file, folder):
         subprocess.run(["umount", folder], check=True)
 
 
-def record(folder, disk, real):
+def record(folder, disk):
     """Run the pipeline on a disk that logs, and return the image before it, the log, and the results."""
     image, log, logged = folder / "image", folder / "log", folder / "logged"
     image.write_bytes(b"")
@@ -100,7 +97,7 @@ def record(folder, disk, real):
             checkout(disk / "project")
             os.sync()
             before, start = image.read_bytes(), log.stat().st_size
-            code, said = run_on(disk / "project", real)
+            code, said = continue_run(disk / "project")
             assert code == 0, said
             end = log.stat().st_size  # the power fails before what follows is written
             results = outputs(disk / "project")
@@ -125,53 +122,16 @@ def cut(before, writes, moment, rng):
     return image
 
 
-class StageProcess:
-    """Takes the place of `subprocess.Popen` in DVC: a stage in a forked process."""
-
-    def __init__(self, command, **options):
-        from emnist.utils.stage import run_stage
-
-        name = command[-1].split(".")[-1]
-        self.pid = forked(lambda: run_stage(importlib.import_module(f"stages.{name}").main))
-
-    def communicate(self):
-        self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def reproduce(project, output):
-    """Do what `emnist repair && dvc repro` does in a project, in this process."""
-    import dvc.cli
-    import dvc.stage.run
-
-    from emnist.cli import repair
-
-    os.chdir(project)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.path.insert(0, str(project))
-    repair.main(SimpleNamespace(all=False))
-    dvc.stage.run.subprocess = type("Forking", (), {"Popen": StageProcess})
-    sys.exit(dvc.cli.main(["repro"]))
-
-
-def run_on(project, real):
+def continue_run(project):
     """Continue the pipeline, and return the exit code and the output."""
-    if real:
-        done = run("emnist repair && dvc repro", project, check=False)
-        return done.returncode, done.stdout
-    output = project.parent.parent / "output"
-    for module in ("dvc.cli", "dvc.commands.repro", "dvc.repo.reproduce"):
-        importlib.import_module(module)  # The forked processes need not import it.
-    pid = forked(lambda: reproduce(project, output))
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.read_text()
+    done = run("emnist repair && dvc repro", project, check=False)
+    return done.returncode, done.stdout
 
 
 def main():
-    parser = project_parser(__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--moments", type=int, default=200)
-    parser.add_argument("--real", type=int, default=10, help="moments from which DVC's own command goes on")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
     rng, outcomes, began = random.Random(options.seed), Counter(), time.monotonic()
@@ -180,8 +140,7 @@ def main():
         disk, image = folder / "disk", folder / "cut"
         disk.mkdir()
         os.environ["DVC_SITE_CACHE_DIR"] = str(disk / "site")  # DVC's records of files, on the same disk
-        tiny_project(folder / "project", options.project)  # imports all that the stages use
-        before, log, expected = record(folder, disk, real=options.real > 0)
+        before, log, expected = record(folder, disk)
         writes = list(read_log(log))
         flushes = sum(write is None for write in writes)
         print(f"{len(writes) - flushes} writes, {flushes} flushes, {time.monotonic() - began:.0f} s", flush=True)
@@ -189,7 +148,7 @@ def main():
             moment = rng.randrange(len(writes) + 1)
             image.write_bytes(cut(before, writes, moment, rng))
             with mounted(image, disk):
-                code, said = run_on(disk / "project", real=number < options.real)
+                code, said = continue_run(disk / "project")
                 found = outputs(disk / "project") if (disk / "project/dvc.lock").exists() else {}
                 different = sorted(name for name in expected if found.get(name) != expected[name])
                 left = [name for name in found if name not in expected]
@@ -206,4 +165,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

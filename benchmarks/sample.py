@@ -1,17 +1,13 @@
-"""The rendered sample, fitted to real handwriting and judged by it.
+"""The rendered sample, fitted to real handwriting, and what its parts are worth.
 
     python -m benchmarks.sample fit FOLDER                   # how often EMNIST's writers use each form
-    python -m benchmarks.sample judge FOLDER                 # the last run's model on EMNIST's training images
     python -m benchmarks.sample ablate FOLDER MNIST_FOLDER   # models trained without each of the sample's parts
 
-The folders are in the official layout. `fit` estimates the share of each form of `sample_forms.csv` from the training
-images, and writes it there. To add a form, add a row with any share, and fit. `judge` prints the accuracy, macro F1 and
-the most frequent confusions among 62 characters of the training images, so that the test images stay unseen. `ablate`
-predicts test images, MNIST's among the ten digits. Its models have as many images and epochs as in the default run, and
-the annealed recipe.
+`fit` estimates the share of each form of `sample_forms.csv` from the training images, and writes it there. To add a
+form, add a row with any share, and fit. `ablate` predicts test images, MNIST's among the ten digits. Its models have as
+many images and epochs as in the default run, and its recipe.
 """
 
-from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import zip_longest
@@ -19,19 +15,15 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
+from joblib import Parallel, delayed
 
-from benchmarks import make_parser, numbers, print_header, print_row
-from benchmarks.handwriting import predict
-from benchmarks.recipe import in_parallel, recipes_of, train
-from emnist.cli.predict import EXPORTED
+from benchmarks import load_both, make_parser, numbers, print_header, print_row
 from emnist.data.classes import CHARACTERS
-from emnist.data.datasets import load_emnist, load_mnist
+from emnist.data.datasets import load_emnist
 from emnist.data.files import write_csv
 from emnist.data.subsets import statistics
-from emnist.models import build_model
+from emnist.models import ARCHITECTURES, build_model
 from emnist.params import load_params
-from emnist.reading.network import Network
 from emnist.sources import sample
 from emnist.training.augmentation import Affine
 from emnist.training.batches import ImageBatches
@@ -39,9 +31,9 @@ from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_probabilities
 from emnist.training.loop import fit, seed_torch
 from emnist.training.optimizers import SGD
-from emnist.training.recipe import Recipe
+from emnist.training.recipe import Recipe, finetune_recipe, pretrain_recipe
 from emnist.utils.environment import cores
-from emnist.utils.errors import UserError, run_cli
+from emnist.utils.errors import run_cli
 
 
 def without(quality):
@@ -75,6 +67,8 @@ WITHOUT = {  # part: the constants of emnist.sources.sample that remove it
     "varying edges": {"SOFTNESS": (0.07, 0.07)},
     "many writers": {"IMAGES_PER_WRITER": 400},
 }
+
+SGD_OF_ABLATION = {"learning_rate": 0.1, "batch_size": 32, "momentum": 0.9, "weight_decay": 5e-4}
 
 # Constants of `fit`.
 SEED = 42
@@ -143,7 +137,7 @@ def mixture_shares(probabilities):
 
 def fit_forms(options):
     """Write the share of each form among the writers of each class, as EMNIST's training images suggest."""
-    images, labels = load_emnist("train", folder=options.emnist)
+    images, labels = load_emnist("train", folder=options.folder)
     pool = sorted({form[:2] for forms in sample.FORMS.values() for form in forms})
     probabilities = probabilities_of_forms(images, labels, pool)
     rows = []
@@ -154,63 +148,52 @@ def fit_forms(options):
     write_csv(sample.FORMS_FILE, ("class", "character", "form", "share"), rows)
 
 
-def train_and_score(changes, params, name, seed, score):
-    """Render the sample with changed constants, train, and return what `score` returns of the model."""
+def train_and_score(changes, params, seed, tests):
+    """Render the sample with changed constants, train, and return the accuracies (%) on `tests` (as of `load_both`)."""
     with changed(changes):
         options = params.download["sample"]
         labels, pages = next(sample.render(options["train"], len(CHARACTERS), options["seed"], workers=1))
         images = np.concatenate(list(pages))
-    epochs = params.sizes["small"].pretrain_epochs, params.sizes["small"].finetune_epochs
-    recipes = [replace(recipe, epochs=n) for recipe, n in zip(recipes_of(params, "annealed", name), epochs)]
-    return train(params, images, labels, name, seed, recipes, score, whole=True)[-1]
-
-
-def judge(options):
-    """Print the accuracy of the last run's model, trained on the sample alone, on EMNIST's training images."""
-    network = Network(EXPORTED)
-    if network.metadata["data"] != sample.TITLE.removeprefix("the "):
-        raise UserError(
-            f"{EXPORTED} should have learnt from the rendered sample, but did from {network.metadata['data']}: "
-            "set `source: sample` in params.yaml and run `dvc repro`"
-        )
-    images, labels = load_emnist("train", folder=options.emnist)
-    predicted = network.probabilities(images).argmax(axis=1)
-    f1 = f1_score(labels, predicted, average="macro", zero_division=0)
-    print(f"{len(labels):,} images: accuracy {(predicted == labels).mean():.2%}, macro F1 {f1:.2%}")
-    wrong = Counter((CHARACTERS[a], CHARACTERS[b]) for a, b in zip(labels, predicted) if a != b)
-    print("  ".join(f"{a} as {b}: {count}" for (a, b), count in wrong.most_common(30)))
+    pixel_stats = statistics(images)
+    seed_torch(seed, "weights")
+    model = build_model(params.model)
+    hardware = setup_hardware(params.compute, model, threads=1)
+    model = hardware.to_device(model)
+    for name, recipe in ("pretrain", pretrain_recipe(params, SGD_OF_ABLATION)), ("finetune", finetune_recipe(params)):
+        train = ImageBatches(images, labels, hardware, pixel_stats, augmentations=recipe.augmentations)
+        fit(name, model, recipe, train, seed=seed, quiet=True)
+    accuracies = []
+    for _, test_images, test_labels, classes in tests:
+        probabilities = predict_probabilities(model, ImageBatches(test_images, test_labels, hardware, pixel_stats))
+        accuracies.append(100 * np.mean(probabilities[:, :classes].argmax(axis=1) == test_labels))
+    return accuracies
 
 
 def ablate(options):
     """Print the accuracies on real handwriting of models trained without each of the sample's parts."""
-    params, name = load_params(), options.model
-    digits, characters = load_mnist("t10k", options.mnist), load_emnist("test", folder=options.emnist)
-
-    def score(model, make_batches):
-        parts = [(*digits, 10), (*characters, 62)]
-        return [100 * predict(model, make_batches(x, y), y, classes)[1].mean() for x, y, classes in parts]
-
+    params = load_params().model_copy(update={"model": options.model})
+    tests = load_both(options.folder, options.mnist_folder)
     runs = [(part, seed) for part in WITHOUT for seed in options.seeds]
-    calls = [(WITHOUT[part], params, name, seed, score) for part, seed in runs]
-    done = in_parallel(train_and_score, calls, options.workers)
-    columns = "MNIST test, among the ten digits", "handwriting test, among 62"
-    print_header(f"{name} on the sample without", "seed", *columns)
+    parallel = Parallel(options.workers, return_as="generator", mmap_mode="c")
+    done = parallel(delayed(train_and_score)(WITHOUT[part], params, seed, tests) for part, seed in runs)
+    print_header(f"{params.model} on the sample without", "seed", *(f"{name} (%)" for name, *_ in tests))
     for (part, seed), scores in zip(runs, done):
         print_row(part, seed, *(f"{score:.2f}" for score in scores))
 
 
 def main():
+    commands = {"fit": fit_forms, "ablate": ablate}
     parser = make_parser(__doc__)
-    parser.add_argument("command", choices=["fit", "judge", "ablate"])
-    parser.add_argument("emnist", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("mnist", metavar="MNIST_FOLDER", nargs="?", help="folder of t10k-*.gz, for ablate")
-    parser.add_argument("--model", default="spinalnet", help="of ablate (default: %(default)s)")
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("folder", metavar="FOLDER", help="of emnist-byclass-*.gz")
+    parser.add_argument("mnist_folder", metavar="MNIST_FOLDER", nargs="?", help="of t10k-*.gz, for ablate")
+    parser.add_argument("--model", default="spinalnet", choices=ARCHITECTURES, help="of ablate (default: %(default)s)")
     parser.add_argument("--seeds", type=numbers, default=[42])
     parser.add_argument("--workers", type=int, default=cores())
     options = parser.parse_args()
-    if options.command == "ablate" and not options.mnist:
+    if options.command == "ablate" and not options.mnist_folder:
         parser.error("ablate needs MNIST_FOLDER")
-    {"fit": fit_forms, "judge": judge, "ablate": ablate}[options.command](options)
+    commands[options.command](options)
 
 
 if __name__ == "__main__":

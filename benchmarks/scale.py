@@ -5,23 +5,21 @@
 
 The rendered sample at EMNIST ByClass's proportions goes through the whole pipeline in a temporary checkout, with LeNet and
 one epoch of each training. Memory is that of a stage and its worker processes together, the pages that they share counted
-once. With several sizes, `benchmarks/scale.png` shows both.
+once.
 """
 
 import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
-import matplotlib.pyplot as plt
 import psutil
 import yaml
-from matplotlib.ticker import EngFormatter
 from pipeline_helpers import checkout, environment, set_params
 
 from benchmarks import make_parser, numbers, print_header, print_row
+from emnist.utils.errors import UserError, run_cli
 
 TEST_SHARE = 116_323 / 814_255
 EPOCHS = {"trials": 8, "trial_epochs": 1, "pretrain_epochs": 1, "finetune_epochs": 1}
@@ -46,7 +44,7 @@ def measure(command, folder):
         most, own = max(most, total), max(own, anonymous)
         time.sleep(PAUSE)
     if stage.returncode:
-        sys.exit(f"error: `{command}` ended with {stage.returncode}")
+        raise UserError(f"`{command}` ended with {stage.returncode}")
     return time.perf_counter() - start, most, own, kept
 
 
@@ -74,43 +72,20 @@ def run(images, changes):
         return {name: measure(stage["cmd"], folder) for name, stage in stages.items()}
 
 
-def draw(results, path):
-    """Draw the seconds and the memory that no file backs by the number of images, a line for each stage."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for axis in axes:
-        axis.set_prop_cycle(color=plt.get_cmap("tab20").colors)
-    for stage in next(iter(results.values())):
-        seconds, _, own, _ = zip(*[result[stage] for result in results.values()])
-        for axis, values in zip(axes, (seconds, own)):
-            axis.plot(list(results), values, marker="o", markersize=3, label=stage)
-    axes[0].set(title="Time", ylabel="seconds")
-    axes[1].set(title="Memory at most, without that of mapped files")
-    axes[1].yaxis.set_major_formatter(EngFormatter("B"))
-    for axis in axes:
-        axis.set(xlabel="images", ylim=(0, None), xlim=(0, None))
-        axis.xaxis.set_major_formatter(EngFormatter())
-        axis.grid(alpha=0.3)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right")
-    figure.savefig(path, dpi=120)
-
-
 def main():
     parser = make_parser(__doc__)
     parser.add_argument("--images", type=numbers, default=[50_000, 200_000, 814_255])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter")
     options = parser.parse_args()
     changes = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in options.set)}
-    results = {}
     for images in options.images:
-        results[images] = run(images, changes)
+        results = run(images, changes)
         print(f"\n{images:,} images\n")
         print_header("stage", "seconds", "memory at most, MB", "of it not of files, MB", "kept to continue from, kB")
-        for stage, (seconds, most, own, kept) in results[images].items():
+        for stage, (seconds, most, own, kept) in results.items():
             print_row(stage, f"{seconds:.1f}", f"{most / 1e6:.0f}", f"{own / 1e6:.0f}", f"{kept / 1e3:.0f}")
-        print_row("all", f"{sum(seconds for seconds, *_ in results[images].values()):.0f}", "", "", "")
-    if len(results) > 1:
-        draw(results, Path(__file__).with_name("scale.png"))
+        print_row("all", f"{sum(seconds for seconds, *_ in results.values()):.0f}", "", "", "")
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

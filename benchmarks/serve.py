@@ -19,6 +19,7 @@ import psutil
 from server_helpers import encode, random_drawing, serving
 
 from benchmarks import make_parser, numbers, print_header, print_row
+from emnist.utils.errors import run_cli
 
 
 class Client(asyncio.Protocol):
@@ -109,4 +110,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

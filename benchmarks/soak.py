@@ -22,6 +22,7 @@ from kill_helpers import differences, interrupted, repeated, send_signal, stage_
 from pipeline_helpers import checkout, commit, outputs, run, set_params
 
 from benchmarks import make_parser, print_header, print_row
+from emnist.utils.errors import run_cli
 
 # Few images, but several epochs and trials, between which a kill can come.
 PARAMS = {
@@ -60,75 +61,22 @@ def time_stages(folder):
     return {stage: end - start for (stage, start), end in zip(starts, ends)}
 
 
-def shuffled_kinds(rng, targets):
-    """Give pairs of a target and a key of `SIGNALS`, in random order, again and again."""
-    kinds = list(itertools.product(targets, SIGNALS))
-    rng.shuffle(kinds)
-    return itertools.cycle(kinds)
-
-
-def send_next(kinds, find):
-    """Send the next of `kinds` for whose target `find` finds processes; return it, or None if there are none at all."""
-    for target, name in itertools.islice(kinds, 100):  # more than there are kinds
-        if find(target):
-            send_signal(lambda: find(target), SIGNALS[name])
-            return target, name
-
-
-def kills_parser(doc):
-    """Make the argument parser of a soak test."""
-    parser = make_parser(doc)
-    parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser
-
-
-class Tally:
-    """Counts the kills of a soak test and what they cost."""
-
-    def __init__(self, targets):
-        self.targets, self.by_kind, self.by_stage = targets, Counter(), Counter()
-        self.lost, self.different, self.faults = [0], [], []
-        self.runs = self.compared = self.repaired = 0
-
-    def count(self, kind, stage):
-        """Count a kill of a kind, as `send_next` returns it, in a stage (str)."""
-        self.by_kind[kind] += 1
-        self.by_stage[stage] += 1
-
-    def compare(self, expected, found):
-        """Compare the files (dict of str to bytes) of a disturbed run with the expected ones, and say what there is."""
-        self.runs += 1
-        self.compared += sum(map(len, found.values()))
-        self.different += differences(expected, found)
-        print(
-            f"{self.by_kind.total()} kills, {self.runs} runs to the end, {self.compared:,} bytes compared, "
-            f"{len(self.different)} files differ, at most {max(self.lost)} epochs or trials lost, {len(self.faults)} faults",
-            flush=True,
-        )
-
-    def report(self):
-        """Print the kills of each kind and in each stage and what they cost, and exit."""
-        print()
-        print_header("kills by signal", *self.targets)
-        for name in SIGNALS:
-            print_row(name, *(self.by_kind[target, name] for target in self.targets))
-        print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in self.by_stage.items()))
-        print(f"epochs and trials done twice: {sum(self.lost)}, at most {max(self.lost)} for one kill")
-        print(f"times that DVC's own files had to be repaired: {self.repaired}")
-        print("files that differ:", ", ".join(self.different) or "none")
-        print("other faults:", "\n".join(self.faults) or "none")
-        sys.exit(bool(self.different or self.faults) or max(self.lost) > 1)
-
-
 class Kills:
-    """Decides when the next kill comes and what it is."""
+    """Decides when the next kill comes and what it is, and counts what the kills cost."""
 
-    def __init__(self, options, seconds, tally):
-        self.rng, self.seconds, self.tally = random.Random(options.seed), seconds, tally
+    def __init__(self, options, seconds):
+        self.rng, self.seconds, self.wanted = random.Random(options.seed), seconds, options.kills
         self.most = -(-options.kills // len(seconds))  # kills in a stage
         self.end, self.hit = time.monotonic() + 60 * options.minutes, None
-        self.kinds = shuffled_kinds(self.rng, TARGETS)
+        kinds = list(itertools.product(TARGETS, SIGNALS))
+        self.rng.shuffle(kinds)
+        self.kinds, self.number_of_kinds = itertools.cycle(kinds), len(kinds)
+        self.by_kind, self.by_stage = Counter(), Counter()
+        self.lost, self.different, self.faults, self.compared, self.repaired = [0], [], [], 0, 0
+
+    def go_on(self):
+        """Whether more kills are wanted."""
+        return self.by_kind.total() < self.wanted and time.monotonic() < self.end
 
     def when(self):
         """Make a function that maps each line of a run's output to the seconds until its kill, or to None."""
@@ -137,7 +85,7 @@ class Kills:
         def of_line(line):
             nonlocal recording
             if stage := stage_named(line):
-                few = self.tally.by_stage[stage] < self.most and time.monotonic() < self.end
+                few = self.by_stage[stage] < self.most and time.monotonic() < self.end
                 wanted = few and self.rng.random() < 0.7
                 recording = wanted and self.rng.random() < 0.25
                 return self.rng.uniform(0, self.seconds[stage]) if wanted and not recording else None
@@ -148,48 +96,77 @@ class Kills:
         return of_line
 
     def deliver(self, pid):
-        """Send the next kill for which there is a process now."""
-        self.hit = send_next(self.kinds, lambda target: victims(pid, target))
+        """Send the next kind of kill for which there is a process now."""
+        for target, name in itertools.islice(self.kinds, self.number_of_kinds):
+            if victims(pid, target):
+                send_signal(lambda: victims(pid, target), SIGNALS[name])
+                self.hit = target, name
+                return
 
+    def disturb(self, command, folder):
+        """Run a command again and again, disturbed by kills, until it ends by itself; return all that it printed."""
+        printed, failures = [], 0
+        while True:
+            done = interrupted(command, folder, self.when(), deliver=self.deliver)
+            printed.append(done.stdout)
+            if self.hit:
+                self.count(done)
+            if done.returncode == 0:
+                return printed
+            failures = 0 if self.hit else failures + 1
+            assert failures < 3, f"{command} does not run again:\n{done.stdout}"
+            if not self.hit:
+                self.repaired += "half written" in run("emnist repair", folder).stdout
 
-def disturb(command, folder, kills, tally):
-    """Run a command again and again, disturbed by kills, until it ends by itself; return all that it printed."""
-    printed, failures = [], 0
-    while True:
-        done = interrupted(command, folder, kills.when(), deliver=kills.deliver)
-        printed.append(done.stdout)
-        if hit := kills.hit:
-            stage = stage_named(done.stdout)
-            tally.count(hit, stage)
-            if done.seconds > LEFT_AFTER and done.returncode and hit != ("dvc", "SIGINT"):
-                tally.faults.append(f"{hit} in {stage}: a process was left for {done.seconds:.1f} s")
-            if "Traceback" in done.stdout and hit[0] != "worker":
-                print(f"a traceback after {hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
-        if done.returncode == 0:
-            return printed
-        failures = 0 if kills.hit else failures + 1
-        assert failures < 3, f"{command} does not run again:\n{done.stdout}"
-        if not kills.hit:
-            tally.repaired += "half written" in run("emnist repair", folder).stdout
+    def count(self, done):
+        """Count the kill of a run, as `interrupted` returns it."""
+        stage = stage_named(done.stdout)
+        self.by_kind[self.hit] += 1
+        self.by_stage[stage] += 1
+        if done.seconds > LEFT_AFTER and done.returncode and self.hit != ("dvc", "SIGINT"):
+            self.faults.append(f"{self.hit} in {stage}: a process was left for {done.seconds:.1f} s")
+        if "Traceback" in done.stdout and self.hit[0] != "worker":
+            print(f"a traceback after {self.hit}:\n{done.stdout[-2000:]}", file=sys.stderr)
+
+    def report(self):
+        """Print the kills of each kind and in each stage and what they cost, and exit."""
+        print()
+        print_header("kills", *TARGETS)
+        for name in SIGNALS:
+            print_row(name, *(self.by_kind[target, name] for target in TARGETS))
+        print("\nkills by stage:", ", ".join(f"{stage} {count}" for stage, count in self.by_stage.items()))
+        print(f"epochs and trials done twice: {sum(self.lost)}, at most {max(self.lost)} for one kill")
+        print(f"times that DVC's own files had to be repaired: {self.repaired}")
+        print("files that differ:", ", ".join(self.different) or "none")
+        print("other faults:", "\n".join(self.faults) or "none")
+        sys.exit(bool(self.different or self.faults) or max(self.lost) > 1)
 
 
 def main():
-    parser = kills_parser(__doc__)
+    parser = make_parser(__doc__)
+    parser.add_argument("--kills", type=int, default=50, help="minimum number of kills")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time after which no more are sent")
     options = parser.parse_args()
-    tally = Tally(TARGETS)
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = prepare(Path(folder) / "undisturbed")
-        kills = Kills(options, time_stages(undisturbed), tally)
-        expected = outputs(undisturbed)
-        while tally.by_kind.total() < options.kills and time.monotonic() < kills.end:
-            disturbed = prepare(Path(tempfile.mkdtemp(dir=folder)))
-            command = ("dvc repro", "dvc exp run")[tally.runs % 2]
-            tally.lost += repeated(disturb(command, disturbed, kills, tally))
-            tally.compare(expected, outputs(disturbed))
+        kills, expected = Kills(options, time_stages(undisturbed)), outputs(undisturbed)
+        runs = 0
+        while kills.go_on():
+            disturbed = prepare(Path(folder) / f"disturbed-{runs}")
+            kills.lost += repeated(kills.disturb(("dvc repro", "dvc exp run")[runs % 2], disturbed))
+            runs, found = runs + 1, outputs(disturbed)
+            kills.compared += sum(map(len, found.values()))
+            kills.different += differences(expected, found)
+            print(
+                f"{kills.by_kind.total()} kills, {runs} runs to the end, {kills.compared:,} bytes compared, "
+                f"{len(kills.different)} files differ, at most {max(kills.lost)} epochs or trials lost, "
+                f"{len(kills.faults)} faults",
+                flush=True,
+            )
             run(f"rm -rf {disturbed}", folder)
-    tally.report()
+    kills.report()
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

@@ -1,9 +1,9 @@
-"""Speed of the pipeline, as ratios measured side by side in one run.
+"""Speed of the pipeline, measured side by side in one run with what it could be and with what is usual.
 
-Each benchmark alternates its contenders and takes medians over several rounds. Run it on an otherwise idle machine:
+Contenders alternate, and medians are taken over several rounds. Run it on an otherwise idle machine, after `dvc repro`:
 
-    python -m benchmarks.speed                  # all benchmarks
-    python -m benchmarks.speed loop --models lenet,vggnet
+    python -m benchmarks.speed    # everything
+    python -m benchmarks.speed --parts networks --models lenet,vggnet
 """
 
 import os
@@ -18,10 +18,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from pipeline_helpers import stages_run
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks import make_parser, names, print_header, print_row
+from benchmarks import add_names, make_parser, print_header, print_row
 from emnist.models import ARCHITECTURES, build_model, replace_head
 from emnist.params import load_params
 from emnist.search import random_search
@@ -33,6 +34,7 @@ from emnist.training.recipe import augmentations, transfer_recipe
 from emnist.training.schedule import SCHEDULES
 from emnist.transfer import Features, Head
 from emnist.utils.environment import cores
+from emnist.utils.errors import UserError, run_cli
 from emnist.utils.progress import progress
 
 RNG = np.random.default_rng(0)
@@ -46,25 +48,22 @@ def characters(count, classes=62):
     return RNG.integers(0, 256, (count, 28, 28), np.uint8), RNG.integers(0, classes, count).astype(np.uint8)
 
 
-def alternate(rounds, **contenders):
-    """Time contenders (callables) in turn, each equally often the first; return the median seconds of each (dict).
+def alternate(rounds, *contenders):
+    """Time callables in turn, each equally often the first; return the median seconds of each, a list.
 
     The first round is not counted.
     """
-    seconds, order = {name: [] for name in contenders}, list(contenders)
+    seconds, order = [[] for _ in contenders], list(range(len(contenders)))
     for number in range(rounds + 1):
-        for name in sorted(contenders, key=lambda name: (order.index(name) + number) % len(order)):
+        for place in order:
             start = time.perf_counter()
-            contenders[name]()
+            contenders[place]()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if number:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def in_words(seconds):
-    return ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+                seconds[place].append(time.perf_counter() - start)
+        order = [*order[1:], order[0]]
+    return [statistics.median(times) for times in seconds]
 
 
 def sgd(model):
@@ -100,97 +99,97 @@ def plain_epoch(model, optimizer, loader, device):
         loss.item()
 
 
-def loop(params, options):
-    """Training loop: the pipeline's against bare steps on one batch on the device, and against a plain loop."""
+def networks(params, options):
+    """Print how many images a second networks train on and predict, by the pipeline's loops and by others.
+
+    A bare step or forward pass is on one batch that is already on the device; the plain loop is that of a notebook.
+    """
+    training = "this loop", "bare step", "plain loop", "this loop / bare step", "this loop / plain loop"
+    print_header("images/s", *training, "inference", "inference / bare forward pass")
     for name in options.models:
-        hardware = setup_hardware(params.compute, build_model(name))
-        count = IMAGES.get(name, 1280)
-        images, labels = characters(count)
-        ours, bare = (hardware.to_device(build_model(name)) for _ in range(2))
-        ours_sgd, bare_sgd = sgd(ours), sgd(bare)
-        train = ImageBatches(images, labels, hardware, PIXEL_STATS, augmentations=augmentations(params))
-        generator = torch.Generator(hardware.device)
-        batch, batch_labels = next(train.eval_batches(BATCH))
-        plain = build_model(name).to(hardware.device)
-        plain_sgd = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
-        loader = DataLoader(PlainDataset(images, labels), BATCH, shuffle=True, num_workers=2)
-
-        def bare_steps():
-            bare.train()
-            for _ in range(count // BATCH):
-                with hardware.autocast():
-                    loss = F.cross_entropy(bare(batch), batch_labels)
-                bare_sgd.zero_grad(set_to_none=True)
-                loss.backward()
-                bare_sgd.step()
-
-        def our_epoch():
-            batches = train.train_batches(BATCH, generator)
-            batches = progress(batches, name, count // BATCH, "batch")
-            train_epoch(
-                ours, ours_sgd, batches, hardware, 1.0, lambda step: 0.01 * SCHEDULES["one_cycle"](step * BATCH / count)
-            )
-
-        def plain_loop():
-            plain_epoch(plain, plain_sgd, loader, hardware.device)
-
-        seconds = alternate(options.rounds, ours=our_epoch, bare=bare_steps, plain=plain_loop)
-        rates = ", ".join(f"{contender} {count / value:,.0f}" for contender, value in seconds.items())
-        detail = f"images/s: {rates}; {hardware}"
-        bare, plain = (seconds[contender] / seconds["ours"] for contender in ("bare", "plain"))
-        print_row(f"{name}: loop / bare step", f"{bare:.0%}", "85 %" if name == "lenet" else "95 %", detail)
-        wanted = {"lenet": 3.5, "resnet": 1.5}.get(name, 2.2)
-        print_row(f"{name}: loop / plain loop", f"{plain:.2f}", wanted, detail)
-
-
-def inference(params, options):
-    """Inference: `predict_top3` against forward passes of one batch that is already on the device."""
-    for name in options.models:
-        model = build_model(name)
-        hardware = setup_hardware(params.compute, model)
-        model = hardware.to_device(model).eval()
+        hardware, count = setup_hardware(params.compute, build_model(name)), IMAGES.get(name, 1280)
+        seconds = time_training(params, name, hardware, count, options.rounds)
+        rates = [count / value for value in seconds]
+        cells = [f"{rate:,.0f}" for rate in rates] + [f"{rates[0] / rates[1]:.0%}", f"{rates[0] / rates[2]:.1f}"]
         count = 4 * IMAGES.get(name, 5120)
-        batches = ImageBatches(*characters(count), hardware, PIXEL_STATS)
-        size = min(count, 256)
-        batch, _ = next(batches.eval_batches(size))
+        ours, bare = time_inference(name, hardware, count, options.rounds)
+        print_row(name, *cells, f"{count / ours:,.0f}", f"{bare / ours:.0%}")
 
-        @torch.inference_mode()
-        def bare():
-            for _ in range(count // size):
-                with hardware.autocast():
-                    model(batch)
 
-        seconds = alternate(options.rounds, ours=lambda: predict_top3(model, batches), bare=bare)
-        ours, bare = (count / seconds[contender] for contender in ("ours", "bare"))
-        detail = f"images/s: ours {ours:,.0f}, bare {bare:,.0f}; all 814,255 in {814_255 / ours:,.0f} s; {hardware}"
-        print_row(f"{name}: inference / bare forward pass", f"{ours / bare:.0%}", "95 %", detail)
+def time_training(params, name, hardware, count, rounds):
+    """Return the seconds of an epoch of the pipeline's loop, of bare steps and of the plain loop."""
+    images, labels = characters(count)
+    ours, bare, plain = (build_model(name) for _ in range(3))
+    ours, bare, plain = hardware.to_device(ours), hardware.to_device(bare), plain.to(hardware.device)
+    ours_sgd, bare_sgd = sgd(ours), sgd(bare)
+    plain_sgd = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    train = ImageBatches(images, labels, hardware, PIXEL_STATS, augmentations=augmentations(params))
+    generator = torch.Generator(hardware.device)
+    batch, batch_labels = next(train.eval_batches(BATCH))
+    loader = DataLoader(PlainDataset(images, labels), BATCH, shuffle=True, num_workers=2)
+
+    def our_epoch():
+        batches = progress(train.train_batches(BATCH, generator), name, count // BATCH, "batch")
+        train_epoch(
+            ours, ours_sgd, batches, hardware, 1.0, lambda step: 0.01 * SCHEDULES["one_cycle"](step * BATCH / count)
+        )
+
+    def bare_steps():
+        bare.train()
+        for _ in range(count // BATCH):
+            with hardware.autocast():
+                loss = F.cross_entropy(bare(batch), batch_labels)
+            bare_sgd.zero_grad(set_to_none=True)
+            loss.backward()
+            bare_sgd.step()
+
+    def plain_loop():
+        plain_epoch(plain, plain_sgd, loader, hardware.device)
+
+    return alternate(rounds, our_epoch, bare_steps, plain_loop)
+
+
+def time_inference(name, hardware, count, rounds):
+    """Return the seconds of `predict_top3` and of bare forward passes."""
+    model = hardware.to_device(build_model(name)).eval()
+    batches = ImageBatches(*characters(count), hardware, PIXEL_STATS)
+    size = min(count, 256)
+    batch, _ = next(batches.eval_batches(size))
+
+    @torch.inference_mode()
+    def bare():
+        for _ in range(count // size):
+            with hardware.autocast():
+                model(batch)
+
+    return alternate(rounds, lambda: predict_top3(model, batches), bare)
 
 
 def augmentation(params, options):
-    """Augmentation: images a second."""
+    """Print how many images are augmented in a second."""
     images = torch.rand(512, 1, 28, 28)
     generator = torch.Generator().manual_seed(0)
     affine = params.recipes[params.recipe].augmentation.affine
     torch.set_num_threads(cores())
-    seconds = alternate(options.rounds, ours=lambda: [affine(images, generator) for _ in range(40)])
-    print_row("augmentation, images/s", f"{512 * 40 / seconds['ours']:,.0f}", "90,000", f"{cores()} threads")
+    (seconds,) = alternate(options.rounds, lambda: [affine(images, generator) for _ in range(40)])
+    print(f"augmentation: {512 * 40 / seconds:,.0f} images a second")
 
 
 def search(params, options):
-    """Search: two workers against one, for lenet."""
+    """Print how much faster two workers search than one, for lenet."""
     images, labels = characters(8000)
     split = images, labels, PIXEL_STATS, np.arange(7000), np.arange(7000, 8000)
     params = params.model_copy(update={"model": "lenet", "size": "small"})
     # Workers get read-only arrays here, about which PyTorch warns; the pipeline's memory-mapped files are writable.
     os.environ["PYTHONWARNINGS"] = "ignore"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        one, two = (partial(random_search, params, split, workers) for workers in (1, 2))
-        seconds = alternate(max(options.rounds // 2, 1), one=one, two=two)
-    print_row("search, 2 workers / 1", f"{seconds['one'] / seconds['two']:.2f}", 1.6, in_words(seconds))
+        calls = (partial(random_search, params, split, workers) for workers in (1, 2))
+        one, two = alternate(max(options.rounds // 2, 1), *calls)
+    print(f"search: with two workers {one / two:.1f} times as fast as with one")
 
 
 def transfer(params, options):
-    """Transfer: precomputed features against the whole network at each step, five epochs of vggnet."""
+    """Print how much faster a head trains on features computed once than on the whole network, for vggnet."""
     images, labels = characters(2000, classes=10)
     model = replace_head(build_model("vggnet"), 10)
     hardware = setup_hardware(params.compute, model)
@@ -215,36 +214,36 @@ def transfer(params, options):
                 plain_sgd.step()
         predict_top3(model, train)
 
-    seconds = alternate(options.rounds, ours=ours, plain=plain)
-    print_row("transfer, ours / plain", f"{seconds['plain'] / seconds['ours']:.2f}", 3, in_words(seconds))
+    seconds, plain_seconds = alternate(options.rounds, ours, plain)
+    print(f"transfer: on features computed once {plain_seconds / seconds:.1f} times as fast as on the whole network")
 
 
 def nothing_to_do(params, options):
-    """Time of `dvc repro` when everything is up to date."""
+    """Print the seconds of `dvc repro` when everything is up to date."""
 
     def repro():
-        done = subprocess.run(["dvc", "repro"], capture_output=True, text=True, check=True)
-        assert "up to date" in done.stdout, "run `dvc repro` first"
+        done = subprocess.run(["dvc", "repro"], capture_output=True, text=True)
+        if done.returncode or stages_run(done.stdout):
+            raise UserError("`dvc repro` should have nothing to do, but had: run this again")
 
-    print_row(
-        "dvc repro with nothing to do, s", f"{alternate(options.rounds, repro=repro)['repro']:.1f}", "below 3", ""
-    )
+    (seconds,) = alternate(options.rounds, repro)
+    print(f"`dvc repro` with nothing to do: {seconds:.1f} s")
 
 
-LINES = {line.__name__: line for line in (loop, inference, augmentation, search, transfer, nothing_to_do)}
+PARTS = {part.__name__: part for part in (networks, augmentation, search, transfer, nothing_to_do)}
 
 
 def main():
     parser = make_parser(__doc__)
-    parser.add_argument("lines", nargs="*", default=list(LINES), help=f"of {', '.join(LINES)}")
-    parser.add_argument("--models", type=names, default=list(ARCHITECTURES))
+    add_names(parser, "--parts", PARTS)
+    add_names(parser, "--models", ARCHITECTURES)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     params = load_params()
-    print_header("line", "measured", "wanted", "detail")
-    for line in options.lines:
-        LINES[line](params, options)
+    for name in options.parts:
+        PARTS[name](params, options)
+        print(flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

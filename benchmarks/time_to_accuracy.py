@@ -3,26 +3,20 @@
     python -m benchmarks.time_to_accuracy FOLDER
     python -m benchmarks.time_to_accuracy FOLDER --models vggnet --threads 2
 
-FOLDER holds EMNIST ByClass in the official layout. Ours is the annealed recipe's SGD on all training images. The
+FOLDER holds EMNIST ByClass. Ours is the annealed recipe's SGD on all training images. The
 original's way is the plain loop of `benchmarks.speed` in float32, with a constant rate. It trains for as many seconds
 as ours took, which measures its seconds an epoch and its accuracy at equal time. All its epochs would take most of a
 day, so the time for them is computed from the seconds of one.
 """
 
-import platform
-import re
-import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, repeat
-from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks import make_parser, names, print_header, print_row
-from benchmarks.recipe import CONFIGS
+from benchmarks import add_names, make_parser, print_header, print_row
 from benchmarks.speed import PlainDataset, plain_epoch
 from emnist.data.datasets import load_emnist
 from emnist.data.subsets import statistics
@@ -37,7 +31,6 @@ from emnist.training.optimizers import SGD
 from emnist.training.recipe import Recipe
 from emnist.utils.environment import cores
 from emnist.utils.errors import run_cli
-from emnist.utils.names import check_name
 
 # Test accuracy in percent, from the table of the original experiment's README. The table lacks lenet: its figure is of
 # its published weights, which are not fine-tuned.
@@ -54,7 +47,7 @@ OURS = {
     "spinalnet": replace(BASE, dropout=0.2),
 }
 # The original: what its search found is not published, so its hyperparameters are from the middle of its search space.
-ORIGINAL = CONFIGS["baseline"] | {"batch_size": 64}
+RATE, MOMENTUM, WEIGHT_DECAY, BATCH_SIZE = 0.01, 0.9, 1e-4, 64
 PRETRAINING = 200 * 0.9  # passes over the training images: 200 epochs of SGD on 90 % of them
 FINETUNING = 50  # passes over all of them: 50 epochs of Adam
 
@@ -63,9 +56,8 @@ def train_originals_way(params, name, dataset, device, seconds):
     """Train by the plain loop until the seconds are over, and return the model and the seconds of an epoch."""
     seed_torch(params.seed, "weights")
     model = build_model(name).to(device)
-    rate, momentum, weight_decay, batch_size = ORIGINAL.values()
-    optimizer = torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=weight_decay)
-    loader = DataLoader(dataset, batch_size, shuffle=True, num_workers=2)
+    optimizer = torch.optim.SGD(model.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY)
+    loader = DataLoader(dataset, BATCH_SIZE, shuffle=True, num_workers=2)
     start, seen = time.perf_counter(), 0
 
     def batches():
@@ -106,34 +98,17 @@ def compare(params, name, recipe, threads, train, test, pixel_stats):
     return [name, f"{TARGETS[name]:.2f}", *of_ours, *of_theirs, f"{ours - theirs:+.2f}"]
 
 
-def processor():
-    """Return the name of the processor."""
-    with suppress(OSError):
-        if found := re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M):
-            return found[1]
-    return platform.processor() or platform.machine()
-
-
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="folder of emnist-byclass-*.gz")
-    parser.add_argument("--models", type=names, default=list(TARGETS))
+    parser = make_parser(__doc__, "FOLDER")
+    add_names(parser, "--models", TARGETS)
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--epochs", type=int, help="of ours (default: each model's own)")
     parser.add_argument("--images", type=int, help="training images to draw (default: all)")
     options = parser.parse_args()
-    for name in options.models:
-        check_name(name, TARGETS, "--models")
     params = load_params()
     train = load_emnist("train", options.images, params.seed, folder=options.folder)
     test = load_emnist("test", folder=options.folder)
-    print(
-        f"`python -m benchmarks.time_to_accuracy {' '.join(sys.argv[1:])}` on {processor()}, "
-        f"{options.threads} threads, {len(train[1]):,} training and {len(test[1]):,} test images\n\n"
-        "Of the original's way, s an epoch is measured over as many seconds as ours took, and the time in all is "
-        f"computed: {PRETRAINING + FINETUNING:.0f} passes over the training images, lenet {PRETRAINING:.0f}. Wanted: "
-        "100 times ours for vggnet, and at equal time 3 points less than ours for vggnet, resnet and spinalnet.\n"
-    )
+    print(f"{options.threads} threads, {len(train[1]):,} training and {len(test[1]):,} test images\n")
     ours = "ours: epochs", "s", "test accuracy (%)", "reached"
     theirs = "the original's way: s an epoch", "s in all", "times ours", "test accuracy at equal time (%)"
     print_header("model", "the original's test accuracy (%)", *ours, *theirs, "ours is higher by")

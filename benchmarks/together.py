@@ -18,9 +18,10 @@ import traceback
 from pathlib import Path
 
 from kill_helpers import differences
-from pipeline_helpers import checkout, commit, environment, outputs, run
+from pipeline_helpers import checkout, commit, environment, outputs, run, stages_run
 
 from benchmarks import make_parser, print_header, print_row
+from emnist.utils.errors import UserError, run_cli
 
 BUSY = "being blocked by|Unable to acquire lock|waiting for another|already exists|is locked by another"
 
@@ -86,6 +87,11 @@ def refusal(command, folder):
     return done.stdout.strip().splitlines()[-1].replace(f"{folder}/", "").replace(str(folder), ".")
 
 
+def changed(folder):
+    """List the stages that DVC says are not up to date, but for `look`, which it always runs."""
+    return set(re.findall(r"^(\w+):$", run("dvc status", folder).stdout, re.M)) - {"look"}
+
+
 def two_repro(folder, expected):
     run("rm -rf data/weights data/search .dvc/cache", folder)
     return both("dvc repro", "dvc repro", folder)
@@ -137,7 +143,7 @@ def repair_beside_repro(folder, expected):
 def moved_folder(folder, expected):
     moved = folder.rename(folder.with_name("moved here"))
     try:
-        assert "up to date" in run("dvc status", moved).stdout
+        assert not changed(moved)
         run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", moved)
     finally:
         moved.rename(folder)
@@ -162,19 +168,8 @@ def links_in_data(folder, expected):
 
 def link_for_data(folder, expected):
     with linked(folder / "data"):
-        assert "up to date" in run("dvc status", folder).stdout
+        assert not changed(folder)
         return refusal("dvc repro --force --single-item split", folder)
-
-
-def cache_elsewhere(folder, expected):
-    cache = Path(tempfile.mkdtemp(dir="/dev/shm")) if os.path.isdir("/dev/shm") else folder.with_name("cache")
-    try:
-        run(f"cp -r .dvc/cache/. {cache} && rm -rf .dvc/cache data/split data/weights && dvc cache dir {cache}", folder)
-        run("dvc repro && dvc repro --force --single-item split", folder)
-        return "another device" if os.stat(cache).st_dev != os.stat(folder).st_dev else "the same device"
-    finally:
-        same(folder, expected)
-        shutil.rmtree(cache)
 
 
 def shared_cache(folder, expected):
@@ -183,31 +178,15 @@ def shared_cache(folder, expected):
     run("dvc config cache.shared group && dvc config cache.type hardlink,copy && git commit -qam cache", folder)
     run(f"git clone -q {folder} {other}", folder)
     said = run("dvc checkout && dvc repro", other).stdout
-    assert "Running stage" not in said, said
+    assert not stages_run(said), said
     run("dvc repro --force --single-item split && dvc exp run -S transfer.epochs=2", other)
     private = [path for path in cache.rglob("*") if path.is_dir() and not path.stat().st_mode & 0o020]
     assert not private, private
     assert differences(outputs(folder), expected) == []
 
 
-def of_another_user(folder, expected):
-    """Another user's commands in this checkout: git refuses them, or its files cannot be written."""
-    if os.getuid():
-        return "left out: only root can act as another user"
-    nobody = {"user": 65534, "group": 65534, "extra_groups": [], "env": environment() | {"HOME": "/tmp"}}
-    try:
-        subprocess.run([sys.executable, "-c", ""], cwd=folder, check=True, **nobody)
-    except (OSError, subprocess.CalledProcessError):
-        return "left out: another user cannot start this Python"
-    for module, command in (("emnist", "repair"), ("dvc", "repro")):
-        words = [sys.executable, "-m", module, command]
-        done = subprocess.run(words, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **nobody)
-        assert "Traceback" not in done.stdout, done.stdout
-    return done.stdout.strip().splitlines()[-1][:200]
-
-
 PAIRS = [two_repro, experiment_beside_repro, two_experiments, two_queues, two_comparisons, repair_beside_repro]
-PLACES = [moved_folder, clocks_that_jump, links_in_data, link_for_data, cache_elsewhere, shared_cache, of_another_user]
+PLACES = [moved_folder, clocks_that_jump, links_in_data, link_for_data, shared_cache]
 
 
 def main():
@@ -219,6 +198,8 @@ def main():
     with tempfile.TemporaryDirectory() as parent:
         parent = Path(parent)
         parent.chmod(0o755)
+        if options.pipeline and not (options.pipeline / "dvc.lock").exists():
+            raise UserError(f"--pipeline should be a pipeline that has run, but {options.pipeline} holds no dvc.lock")
         finished = options.pipeline or checkout(parent / "finished")
         if not options.pipeline:
             run("dvc repro && git add dvc.lock metrics plots", finished)
@@ -244,4 +225,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)

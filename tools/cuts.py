@@ -2,7 +2,7 @@
 
     python -m tools.cuts FOLDER
 
-FOLDER holds EMNIST's training images in the official layout. They are set side by side in lines of 2 to 8 characters,
+FOLDER holds EMNIST's images. Those for training are set side by side in lines of 2 to 8 characters,
 touching, close or apart, high and low, tilted, drawn with strong and faint strokes. The lines are cut as
 `emnist.reading.cuts` cuts them, and the network learns between which pieces one character ends and another begins.
 Every tenth image of a class is kept apart: with these it is validated. The same images give the same network, on the
@@ -51,8 +51,7 @@ class Probabilities(nn.Module):
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER")
+    parser = make_parser(__doc__, "FOLDER")
     parser.add_argument("--lines", type=int, default=16000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT)

@@ -1,8 +1,6 @@
 """Draw docs/form.png, a form filled in with characters of EMNIST's test images, and docs/form.csv, its fields.
 
-    python -m tools.form FOLDER
-
-FOLDER is in the official layout.
+python -m tools.form FOLDER
 """
 
 from pathlib import Path
@@ -26,9 +24,7 @@ FIELDS = {  # left, top, width and height in pixels, characters, what is written
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER")
-    images = group_by_class(*load_emnist("test", folder=parser.parse_args().folder))
+    images = group_by_class(*load_emnist("test", folder=make_parser(__doc__, "FOLDER").parse_args().folder))
     rng = np.random.default_rng(1)
     form = Image.new("L", (760, 216), 250)
     pen, font = ImageDraw.Draw(form), ImageFont.load_default(18)

@@ -6,7 +6,6 @@ Two runs on one machine give the same bytes: nothing says when, where or by what
 """
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -37,4 +36,4 @@ def execute(path):
 
 
 if __name__ == "__main__":
-    execute(sys.argv[1] if sys.argv[1:] else NOTEBOOK)
+    execute(NOTEBOOK)

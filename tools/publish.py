@@ -10,7 +10,6 @@ RUN is a checkout whose last run trained the network. The other folders hold tes
 ``tools/card.md`` is the card's text.
 """
 
-import argparse
 import copy
 import hashlib
 import sys
@@ -21,6 +20,7 @@ import torch
 import yaml
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from benchmarks import make_parser
 from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import load_emnist, load_mnist
 from emnist.data.files import load_json
@@ -201,7 +201,7 @@ def describe_recipe(params, options, model):
 def main():
     if sys.argv[1:2] == ["hub"] and len(sys.argv) == 3:
         return write_hub(sys.argv[2])
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("name", help="name of the network")
     parser.add_argument("run", metavar="RUN", type=Path, help="checkout with the run's results")
     for folder in ("emnist", "handwriting", "mnist"):

@@ -6,6 +6,7 @@ BASE is the commit to compare with. It needs DVC and nothing else. The tables ar
 a job has made, but GitHub draws Mermaid's charts in it.
 """
 
+import argparse
 import csv
 import subprocess
 import sys
@@ -58,11 +59,15 @@ def draw(path, draw_chart, base):
 
 def main(base):
     for title, what in (("Parameters", "params"), ("Metrics", "metrics")):
-        done = subprocess.run(["dvc", what, "diff", "--md", base], check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(["dvc", what, "diff", "--md", base], stdout=subprocess.PIPE, text=True)
+        if done.returncode:  # DVC has said why
+            sys.exit(done.returncode)
         print(f"## {title}\n\n{done.stdout.strip()}\n")  # where none changes, a table without rows
     print(f"## Figures\n\nBlue: this pull request. Grey: `{base}`.\n")
     print(draw("plots/pretrain.csv", curve_chart, base), draw("plots/per_class.csv", class_chart, base), sep="\n\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", metavar="BASE", help="commit to compare with")
+    main(parser.parse_args().base)

@@ -1,7 +1,4 @@
-"""Take the screenshot of `emnist serve` that the README shows.
-
-python tools/screenshot.py docs/serve.png
-"""
+"""Take docs/serve.png, the screenshot of `emnist serve` that the README shows: ``python tools/screenshot.py``."""
 
 import sys
 from pathlib import Path
@@ -9,11 +6,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+PROJECT = Path(__file__).parents[1]
+sys.path.insert(0, str(PROJECT / "tests"))
 
 from browser_helpers import browser, draw, wait_for_reading  # noqa: E402
 from server_helpers import serving  # noqa: E402
 
+OUT = PROJECT / "docs/serve.png"
 # A small k as a hand draws it: shares of the pad, between which the pen moves on a curve.
 STROKES = [
     [(0.33, 0.14), (0.345, 0.35), (0.34, 0.6), (0.32, 0.84)],
@@ -38,6 +37,5 @@ with serving() as (url, _), browser() as chromium:
         wait_for_reading(page, number)
     page.mouse.move(0, 0)
     page.locator("details").evaluate("details => details.remove()")
-    page.screenshot(path=sys.argv[1])
-image = Image.open(sys.argv[1]).convert("RGB").quantize(64)
-image.save(sys.argv[1], optimize=True)
+    page.screenshot(path=OUT)
+Image.open(OUT).convert("RGB").quantize(64).save(OUT, optimize=True)

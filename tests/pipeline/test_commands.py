@@ -54,10 +54,8 @@ ELSEWHERE = {  # what runs the commands that are too long for here, or need a ne
     "make notebook": "test_notebook.py",
     "python -m tools.publish hub": "test_hub.py",
     "curl": "test_serve.py, by another client",
-    "pip install atheris": "needs a network",
     "pip install pip-audit": "needs a network",
     "pip-audit": "needs a network",
-    "npm pack onnxruntime-web": "needs a network",
 }
 TROUBLE = "docs/troubleshooting.md"
 CAUSES = {  # a section of troubleshooting.md: what brings its error about in the tiny pipeline

@@ -16,7 +16,8 @@ class Alphabet:
     classes : sequence of str
         The network's.
     characters : str, optional
-        Such as ``0-9A-F``: characters and ranges; of classes with longer names, such as ``plus``, these. A blank allows blanks between words. Default: all classes.
+        Such as ``0-9A-F``: characters and ranges; of classes with longer names, such as ``plus``, these. A
+        space allows spaces between words. Default: all classes.
     ignore_case : bool
         Add up the probabilities of a letter's two cases. Of the two, the one that is named first is given.
 
@@ -24,8 +25,8 @@ class Alphabet:
     ----------
     characters : tuple of str
         What can be given as an answer.
-    blank : bool
-        Whether words may be parted.
+    allows_space : bool
+        Whether there may be spaces between words.
 
     Raises
     ------
@@ -41,7 +42,7 @@ class Alphabet:
     def __init__(self, classes, characters=None, ignore_case=False):
         classes = tuple(classes)
         given = list(classes if characters is None else dict.fromkeys(_expand(characters, classes)))
-        self.blank, given = characters is None or " " in given, [c for c in given if c != " "]
+        self.allows_space, given = characters is None or " " in given, [c for c in given if c != " "]
         if lacking := [c for c in given if c not in classes]:
             separator = " " if max(map(len, classes)) > 1 else ""
             raise UserError(

@@ -12,7 +12,7 @@ from PIL import Image
 from emnist.reading.alphabet import Alphabet
 from emnist.reading.ink import find_contrast, is_light_on_dark, running, thicken
 from emnist.reading.strokes import find_regions, run_lengths
-from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, read_lines, read_marks, weighted_median
+from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, read_as_character, read_lines, weighted_median
 from emnist.utils.errors import UserError
 
 COLUMNS = ("field", "left", "top", "width", "height", "characters")
@@ -273,9 +273,13 @@ def read_field(page, field, network, alphabet):
     """Read what is written in a field of a `Page`: a list of `emnist.reading.text.Character`."""
     found, is_comb = [], len(field.cells) > 1
     for ink in filter(None, (_ink_of_cell(page, cell) for cell in field.cells)):
-        lines = [[read_marks(ink, network, alphabet)]] if is_comb else read_lines(ink, network, alphabet, FIELD_HEIGHT)
+        lines = (
+            [[read_as_character(ink, network, alphabet)]]
+            if is_comb
+            else read_lines(ink, network, alphabet, FIELD_HEIGHT)
+        )
         for first, *others in lines:
-            found += [replace(first, follows_blank=alphabet.blank and bool(found) and not is_comb), *others]
+            found += [replace(first, follows_space=alphabet.allows_space and bool(found) and not is_comb), *others]
     return [replace(each, box=page.box_in_picture(each.box)) for each in found]
 
 

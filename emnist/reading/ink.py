@@ -71,8 +71,9 @@ def _smooth(levels):
     return (sums[:, :-2] + 2 * sums[:, 1:-1] + sums[:, 2:]) / 16
 
 
-def is_light_on_dark(levels, many=0.12):
-    """Tell whether the picture has more ridges than valleys, at the least width at which it has `many` of one of them.
+def is_light_on_dark(levels, least_share=0.12):
+    """Tell whether the picture has more ridges than valleys, at the least width at which one
+    of them has `least_share` of the weight at the best width.
 
     Strokes are narrower than the gaps between them. A shadow's edge and a desk are neither ridge nor valley.
     """
@@ -83,8 +84,10 @@ def is_light_on_dark(levels, many=0.12):
     weights = np.array(
         [_weigh_strokes(small, steps, max(2, round(max(small.shape) * reach))) for reach in REACHES], float
     )
-    many = (weights.max(axis=1) > many * weights.max()) & (weights.max(axis=1) > 1.5 * weights.min(axis=1))
-    valleys, ridges = weights[many.argmax()]
+    has_strokes = (weights.max(axis=1) > least_share * weights.max()) & (
+        weights.max(axis=1) > 1.5 * weights.min(axis=1)
+    )
+    valleys, ridges = weights[has_strokes.argmax()]
     return ridges > valleys
 
 

@@ -132,8 +132,8 @@ class Reader:
         Parameters
         ----------
         picture, characters, ignore_case, min_probability
-            As for `predict`, but one picture, of text. Where `characters` are given, words are parted by blanks only if
-            a blank is among them.
+            As for `predict`, but one picture, of text. Where `characters` are given, there are spaces between words
+            only if a space is among them.
         fields : path-like, optional
             A table of the fields of a form, as `emnist.reading.forms.load_fields` takes it. The form may be shifted, or
             turned by up to 3 degrees, if it has boxes around its fields.
@@ -173,12 +173,12 @@ class Reader:
         return [Line(line, field, min_probability) for field, line in found]
 
     def _is_upside_down(self, images):
-        def sureness(images):
+        def mean_log_confidence(images):
             return np.log(self.network.probabilities(images).max(axis=1)).mean()
 
-        if len(images) < 8 or (upright := sureness(images)) >= np.log(0.8):
+        if len(images) < 8 or (upright := mean_log_confidence(images)) >= np.log(0.8):
             return False
-        return sureness(images[:, ::-1, ::-1]) > upright + 0.15
+        return mean_log_confidence(images[:, ::-1, ::-1]) > upright + 0.15
 
 
 def _is_one(pictures):

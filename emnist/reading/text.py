@@ -1,4 +1,4 @@
-"""Lines of text: marks of ink joined and cut into characters, as the network finds them likeliest."""
+"""Lines of text: connected components of ink, joined and cut into the most probable characters."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,16 @@ import numpy as np
 from PIL import Image
 
 from emnist.data.convert import extent
-from emnist.reading.cuts import best_path, cut_line, draw_boundaries, draw_pieces, list_spans, rate_boundaries
 from emnist.reading.ink import MIN_SIDE, find_contrast, is_blob, is_light_on_dark, remove_lines, running
 from emnist.reading.pictures import MAX_SIDE, convert_ink
+from emnist.reading.segmentation import (
+    best_path,
+    draw_boundaries,
+    draw_candidate,
+    list_candidates,
+    oversegment,
+    split_probabilities,
+)
 from emnist.reading.strokes import Regions, find_regions
 
 PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
@@ -20,21 +27,26 @@ MAX_REGIONS = 2000  # in a picture; of more, the largest are read
 # The mean probability of the three likeliest characters. Lines of EMNIST's training images have at least 0.9; the edges of
 # an empty sheet on a desk have 0.5 to 0.8.
 LEAST_CERTAIN = 0.8
-BLANK = 0.28  # of a capital's height, and twice the median gap: gaps between words are wider
+SPACE = 0.28  # cap heights; a gap between words is wider than this and than twice the median gap
 
-LIKELIHOOD, OFFSET = 1.4, 1.0  # of a character's log-likelihood, against those of cuts and joints
-MIXED = -2.5  # logarithm of how much seldomer a letter follows a digit, or a capital a small letter, within a word
+# In the score of a path, a character's log-likelihood counts LIKELIHOOD times, and OFFSET is added to it first. Both were
+# chosen on lines of training images.
+LIKELIHOOD = 1.4
+OFFSET = 1.0
+# Within a word, a letter follows a digit, or a capital a small letter, less often by this factor (a logarithm).
+LOG_CLASS_CHANGE = -2.5
 
-# Top and bottom in heights of a capital above the base line, means of eight of the handwriting typefaces of
-# `emnist.sources.sample`; of a character in none of these, nothing is assumed.
-HEIGHTS = {
+# Vertical extents: top and bottom above the baseline, in cap heights. They are means of eight of the handwriting typefaces
+# of `emnist.sources.sample`. Nothing is assumed of a character that is not listed.
+EXTENTS = {
     "0123456789ABCDEFGHIKLMNOPQRSTUVWXYZbdfhiklt": (1.0, 0.0),
     "acemnorsuvwxz": (0.64, 0.0),
     "gpqy": (0.64, -0.46),
     "j": (0.9, -0.48),
 }
-PLACES = np.array([*HEIGHTS.values(), (np.nan, np.nan)])
-SPREAD, TAIL = 0.11, np.exp(-4)  # standard deviation of both in handwriting; likelihood of those who write otherwise
+EXTENT_OF_GROUP = np.array([*EXTENTS.values(), (np.nan, np.nan)])
+EXTENT_DEVIATION = 0.11  # cap heights; standard deviation of a top or a bottom in handwriting
+EXTENT_TAIL = np.exp(-4)  # likelihood of any other extent
 
 
 @dataclass(frozen=True)
@@ -44,19 +56,19 @@ class Character:
     Attributes
     ----------
     probabilities : list of (str, float)
-        Each class with its probability, given its height and place in the line, the most probable first.
+        Each class with its probability, given its height and position in the line, the most probable first.
     box : tuple of int
         Left, top, right and bottom in pixels of the picture; right and bottom are exclusive.
     image : numpy.ndarray of uint8, shape (28, 28)
         The image that the network was given.
-    follows_blank : bool
-        Whether a blank is before it.
+    follows_space : bool
+        Whether a space is before it.
     """
 
     probabilities: list[tuple[str, float]]
     box: tuple[int, int, int, int]
     image: np.ndarray
-    follows_blank: bool = False
+    follows_space: bool = False
 
 
 def guesses(probabilities, top):
@@ -84,10 +96,10 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The characters, ``?`` for those that are unknown, with blanks between words."""
-        likeliest = [(each.follows_blank, *each.probabilities[0]) for each in self.characters]
-        known = [(blank, character if value >= self.min_probability else "?") for blank, character, value in likeliest]
-        return "".join(" " * (blank and number > 0) + each for number, (blank, each) in enumerate(known))
+        """The characters, ``?`` for those that are unknown, with spaces between words."""
+        likeliest = [(each.follows_space, *each.probabilities[0]) for each in self.characters]
+        known = [(space, character if value >= self.min_probability else "?") for space, character, value in likeliest]
+        return "".join(" " * (space and number > 0) + each for number, (space, each) in enumerate(known))
 
     @property
     def probability(self) -> float:
@@ -220,7 +232,7 @@ def _slope(x, y, height):
 
 
 def measure_line(ink, line, slope):
-    """Measure the median height of a line's higher marks, and where they stand, less the slope: two float."""
+    """Measure the median height of a line's higher components, and their baseline, less the slope: two float."""
     boxes = ink.regions.boxes[[main for main, _ in line]]
     heights = boxes[:, 3] - boxes[:, 1]
     is_high = heights >= 0.6 * heights.max()
@@ -228,8 +240,8 @@ def measure_line(ink, line, slope):
     return np.median(heights[is_high]), np.median(bottoms[is_high])
 
 
-def place_in_line(tops, bottoms, probabilities, groups, height):
-    """Find the base line and the height of capitals that make the characters likeliest.
+def fit_baseline(tops, bottoms, probabilities, groups, height):
+    """Find the baseline and the cap height that make the characters likeliest.
 
     Parameters
     ----------
@@ -237,42 +249,42 @@ def place_in_line(tops, bottoms, probabilities, groups, height):
         Rows; the line's slope is taken off.
     probabilities : numpy.ndarray, shape (N, characters)
     groups : numpy.ndarray of int, shape (characters,)
-        Which of `PLACES` is each character's.
+        Which of `EXTENT_OF_GROUP` is each character's.
     height : float
-        About a capital's.
+        A first estimate of the cap height.
 
     Returns
     -------
-    base, capital : float
+    baseline, cap_height : float
     """
-    base = np.median(bottoms)
+    baseline = np.median(bottoms)
     if len(set(groups)) == 1:
-        return base, height
-    sums = np.stack([probabilities[:, groups == group].sum(axis=1) for group in range(len(PLACES))], axis=1)
+        return baseline, height
+    sums = np.stack([probabilities[:, groups == group].sum(axis=1) for group in range(len(EXTENT_OF_GROUP))], axis=1)
     capitals = height * np.geomspace(0.7, 1.7, 19)[:, None, None]
-    bases = base + capitals * np.linspace(-0.5, 0.2, 15)[:, None]
+    bases = baseline + capitals * np.linspace(-0.5, 0.2, 15)[:, None]
     likelihoods = (sums * fit_heights(tops, bottoms, bases, capitals)).sum(axis=-1)
     scores = np.log(likelihoods).sum(axis=-1, keepdims=True) - 2 * np.log(capitals / height) ** 2
     best = np.unravel_index(scores.argmax(), scores.shape)
     return bases[best], capitals[best[0], 0, 0]
 
 
-def fit_heights(tops, bottoms, base, capital):
-    """Compute the likelihood of the tops and bottoms of marks, given each of `PLACES`: float (..., marks, places)."""
+def fit_heights(tops, bottoms, baseline, cap_height):
+    """Compute the likelihood of tops and bottoms, given each of `EXTENT_OF_GROUP`: float (..., N, groups)."""
     likelihood = 1.0
-    for sides, places in zip((tops, bottoms), PLACES.T):
-        apart = (((base - sides) / capital)[..., None] - places) / SPREAD
-        likelihood = likelihood * (np.exp(-0.5 * np.nan_to_num(apart**2, nan=2.0)) + TAIL)
+    for sides, extents in zip((tops, bottoms), EXTENT_OF_GROUP.T):
+        apart = (((baseline - sides) / cap_height)[..., None] - extents) / EXTENT_DEVIATION
+        likelihood = likelihood * (np.exp(-0.5 * np.nan_to_num(apart**2, nan=2.0)) + EXTENT_TAIL)
     return likelihood
 
 
-def groups_of(characters):
-    """List which of `PLACES` is each character's, int (characters,)."""
-    known = {character: number for number, group in enumerate(HEIGHTS) for character in group}
-    return np.array([known.get(character, len(HEIGHTS)) for character in characters])
+def extent_groups(characters):
+    """List which of `EXTENT_OF_GROUP` is each character's, int (characters,)."""
+    known = {character: number for number, group in enumerate(EXTENTS) for character in group}
+    return np.array([known.get(character, len(EXTENTS)) for character in characters])
 
 
-def read_marks(ink, network, alphabet):
+def read_as_character(ink, network, alphabet):
     """Read all ink as one `Character`."""
     rows, columns = part = extent(ink.strength > 0.2)
     box = columns.start, rows.start, columns.stop, rows.stop
@@ -281,34 +293,34 @@ def read_marks(ink, network, alphabet):
     return _character(alphabet, row, box, image, ink.place)
 
 
-def _character(alphabet, row, box, image, place, follows_blank=False):
+def _character(alphabet, row, box, image, place, follows_space=False):
     left, top, scale = place
     box = tuple(round(scale * side + shift) for side, shift in zip(box, (left, top, left, top)))
-    return Character(alphabet.rank(row), box, image, bool(follows_blank))
+    return Character(alphabet.rank(row), box, image, bool(follows_space))
 
 
 def read_line(ink, line, slope, network, alphabet):
     """Read a line that `find_lines` has found: a list of `Character`."""
-    height, base = measure_line(ink, line, slope)
-    capital = height
-    pieces = cut_line(ink, line, height)
-    spans, parted = list_spans(rate_boundaries(draw_boundaries(pieces, height, base, slope)))
-    images, boxes = map(np.stack, zip(*(draw_pieces(pieces[first:end]) for first, end in spans)))
+    height, baseline = measure_line(ink, line, slope)
+    cap_height = height
+    pieces = oversegment(ink, line, height)
+    candidates, logs = list_candidates(split_probabilities(draw_boundaries(pieces, height, baseline, slope)))
+    images, boxes = map(np.stack, zip(*(draw_candidate(pieces[first:end]) for first, end in candidates)))
     probabilities = alphabet.restrict(network.probabilities(images)) + 1e-6
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
-    groups = groups_of(alphabet.characters)
+    groups = extent_groups(alphabet.characters)
     for _ in range(2):
-        likely = probabilities * fit_heights(tops, bottoms, base, capital)[:, groups]
-        path = best_path(len(pieces), spans, parted + LIKELIHOOD * (np.log(likely.max(axis=1)) + OFFSET))
-        base, capital = place_in_line(tops[path], bottoms[path], probabilities[path], groups, height)
+        likely = probabilities * fit_heights(tops, bottoms, baseline, cap_height)[:, groups]
+        path = best_path(len(pieces), candidates, logs + LIKELIHOOD * (np.log(likely.max(axis=1)) + OFFSET))
+        baseline, cap_height = fit_baseline(tops[path], bottoms[path], probabilities[path], groups, height)
     boxes = boxes[path]
     gaps = np.append(0, boxes[1:, 0] - boxes[:-1, 2])
-    is_wide = gaps > max(BLANK * capital, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
-    rows = heed_neighbours(likely[path], is_wide, alphabet.characters)
+    is_wide = gaps > max(SPACE * cap_height, 2 * np.median(gaps[1:]) if len(gaps) > 2 else 0)
+    rows = rescore_in_context(likely[path], is_wide, alphabet.characters)
     return [
-        _character(alphabet, row, box, image, ink.place, blank and alphabet.blank)
-        for row, box, image, blank in zip(rows, boxes, images[path], is_wide)
+        _character(alphabet, row, box, image, ink.place, space and alphabet.allows_space)
+        for row, box, image, space in zip(rows, boxes, images[path], is_wide)
     ]
 
 
@@ -318,7 +330,7 @@ def read_lines(ink, network, alphabet, box_height=None):
     return [read_line(ink, line, slope, network, alphabet) for line in lines]
 
 
-def heed_neighbours(likely, starts_word, characters):
+def rescore_in_context(likely, starts_word, characters):
     """Compute probabilities given that digits, capitals and small letters seldom stand side by side in a word.
 
     Parameters
@@ -336,7 +348,7 @@ def heed_neighbours(likely, starts_word, characters):
     kinds = np.array([each[0].isdigit() + 2 * each[0].isupper() + 3 * each[0].islower() for each in characters])
     before, after = kinds[:, None], kinds[None]
     seldom = (before != after) & (np.minimum(before, after) > 0) & ~((before == 2) & (after == 3))
-    change = np.where(seldom, MIXED, 0.0)
+    change = np.where(seldom, LOG_CLASS_CHANGE, 0.0)
     forward, backward = likely.copy(), np.ones_like(likely)
     transitions = [np.ones_like(change) if start else np.exp(change) for start in starts_word]
     for n in range(1, len(likely)):
@@ -366,7 +378,7 @@ def read_text(image, network, alphabet):
     """
     levels = np.asarray(image.reduce(max(1, max(image.size) // 300)))
     found = []
-    for light_on_dark in {bool(is_light_on_dark(levels, many)) for many in (0.02, 0.12)}:  # mostly one
+    for light_on_dark in {bool(is_light_on_dark(levels, share)) for share in (0.02, 0.12)}:  # mostly one
         ink = find_writing(image, light_on_dark)
         if ink is not None:
             found.append(read_lines(ink, network, alphabet))

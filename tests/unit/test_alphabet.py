@@ -28,7 +28,7 @@ def test_a_part_of_them_keeps_its_proportions_and_adds_up_to_one():
 
 def test_classes_of_several_letters_are_named_whole():
     alphabet = Alphabet(["plus", "p", "क्ष", "क", "ё"], "p plusक्षе\u0308")  # the last in two code points
-    assert alphabet.characters == ("p", "plus", "क्ष", "ё") and alphabet.blank
+    assert alphabet.characters == ("p", "plus", "क्ष", "ё") and alphabet.allows_space
     assert Alphabet(["plus", "p"], "plus").characters == ("plus",)
 
 

@@ -13,8 +13,8 @@ from writing import dusty, write
 
 from emnist import Reader
 from emnist.cli import run_command
-from emnist.reading.cuts import best_path
 from emnist.reading.forms import TextWarning
+from emnist.reading.segmentation import best_path
 from emnist.utils.errors import UserError
 
 DIGITS = "0123456789"

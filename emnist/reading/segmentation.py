@@ -1,4 +1,7 @@
-"""Where characters of a line part: marks of ink, and candidate cuts, rated by a small network."""
+"""Oversegmentation of a line, and the candidates for its characters.
+
+A small network gives the probability of a split at each boundary between two pieces.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,16 +17,19 @@ from emnist.reading.network import make_session
 from emnist.reading.pictures import convert_ink
 
 SLANTS = (-0.35, 0.0, 0.35)  # of cuts: columns to the right for each row up
-CUTS_APART, MOST_CUTS, MOST_INK = 0.12, 6, 0.6  # distance, number a height of width, ink crossed; in line heights
+# In heights of the line:
+CUTS_APART = 0.12  # least distance of two cuts
+MOST_CUTS = 6  # in a width of one height
+MOST_INK = 0.6  # that a cut crosses
 BOUNDARY = 40, 48  # rows and columns of what is drawn around a boundary: 2 and 2.4 line heights
-UNLIKELY = 0.02  # probability of a cut or a joint that is not considered
-MAX_PIECES = 5  # of one character, parted where a cut is likely enough
-MAX_MARKS = 120  # in a line that is cut and joined; more are rather dust
+UNLIKELY = 0.02  # probability of a split, or of none, below which it is not considered
+MAX_PIECES = 5  # of one character, between boundaries where a split is likely enough
+MAX_COMPONENTS = 120  # in a line whose components are cut; more are probably dust
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a line that no character parts any further.
+    """A part of a connected component, which belongs to one character.
 
     Attributes
     ----------
@@ -37,15 +43,15 @@ class Piece:
     box: np.ndarray
 
 
-def cut_line(ink, line, height):
-    """Cut a line's marks wherever characters may part: a list of `Piece` from left to right."""
+def oversegment(ink, line, height):
+    """Cut a line's components wherever characters may touch: a list of `Piece` from left to right."""
     pieces = []
     for main, parts in line:
         left, top, right, bottom = union(ink.regions.boxes[[main, *parts]])
         labels = ink.regions.labels[top:bottom, left:right]
         own = np.logical_or.reduce([labels == number for number in (main, *parts)])
         strength = np.where(own, ink.strength[top:bottom, left:right], 0)
-        cuts = _find_cuts(own, height) if len(line) <= MAX_MARKS else []
+        cuts = _find_cuts(own, height) if len(line) <= MAX_COMPONENTS else []
         right_of, above = np.arange(right - left), (bottom - top) / 2 - np.arange(bottom - top)[:, None]
         cuts_before = sum((right_of - slant * above >= column for column, slant in cuts), np.zeros(own.shape, int))
         for number in range(len(cuts) + 1):
@@ -57,7 +63,7 @@ def cut_line(ink, line, height):
     return sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2])
 
 
-def draw_boundaries(pieces, height, base, slope):
+def draw_boundaries(pieces, height, baseline, slope):
     """Draw what is left and what is right of each boundary between pieces, uint8 (pieces - 1, 2, rows, columns)."""
     boxes = np.stack([piece.box for piece in pieces])
     wide, high = round(1.2 * height), round(height)
@@ -75,7 +81,7 @@ def draw_boundaries(pieces, height, base, slope):
         parts[number][..., 0] += inks[number]
         parts[number][..., 1] -= inks[number]
         x = (before[2] + after[0]) / 2
-        y = base + slope * x - 0.45 * height
+        y = baseline + slope * x - 0.45 * height
         x, y = round(x) - left, min(max(round(y) - top, high), bottom - top - high)
         around = picture.crop((x - wide, y - high, x + wide, y + high))
         drawn.paste(around.resize((columns, rows), Image.Resampling.BOX), (0, number * rows))
@@ -84,41 +90,42 @@ def draw_boundaries(pieces, height, base, slope):
 
 @cache
 def _cuts_network():
-    return make_session((Path(__file__).parent / "cuts.onnx").read_bytes())
+    return make_session((Path(__file__).parent / "segmentation.onnx").read_bytes())
 
 
-def rate_boundaries(drawn):
-    """Compute the probability that characters part there, float (N,), of what `draw_boundaries` gives."""
+def split_probabilities(drawn):
+    """Compute the probability of a split at each boundary, float (N,), of what `draw_boundaries` gives."""
     if not len(drawn):
         return np.zeros(0)
     return _cuts_network().run(None, {"boundaries": drawn})[0].astype(float)
 
 
-def list_spans(parted):
-    """List the runs of pieces that may be characters, and how likely their joints and the cut at their end are.
+def list_candidates(probabilities):
+    """List the runs of pieces that may be characters, and how probable their boundaries are.
 
     Parameters
     ----------
-    parted : numpy.ndarray of float, shape (pieces - 1,)
-        The probability that characters part between a piece and the next.
+    probabilities : numpy.ndarray of float, shape (pieces - 1,)
+        The probability of a split between a piece and the next.
 
     Returns
     -------
-    spans : list of (int, int)
+    candidates : list of (int, int)
         The first piece, and the one after the last.
-    logs : numpy.ndarray of float, shape (spans,)
+    logs : numpy.ndarray of float, shape (candidates,)
+        Logarithm of the probability of a split at the candidate's end, and of none within it.
     """
-    parted = np.append(parted, 1)
-    cut, joint = np.log(parted + 1e-9), np.append(0, np.log(1 - parted[:-1] + 1e-9).cumsum())
-    ends = np.flatnonzero(parted > UNLIKELY) + 1
-    spans, logs = [], []
+    split = np.append(probabilities, 1)
+    log_split, log_joined = np.log(split + 1e-9), np.append(0, np.log(1 - split[:-1] + 1e-9).cumsum())
+    ends = np.flatnonzero(split > UNLIKELY) + 1
+    candidates, logs = [], []
     for number, first in enumerate([0, *ends[:-1]]):
         for end in ends[number : number + MAX_PIECES]:
-            spans.append((int(first), int(end)))
-            logs.append(joint[end - 1] - joint[first] + cut[end - 1])
-            if parted[end - 1] > 1 - UNLIKELY:
+            candidates.append((int(first), int(end)))
+            logs.append(log_joined[end - 1] - log_joined[first] + log_split[end - 1])
+            if split[end - 1] > 1 - UNLIKELY:
                 break
-    return spans, np.array(logs)
+    return candidates, np.array(logs)
 
 
 def _find_cuts(mask, height):
@@ -142,7 +149,7 @@ def _find_cuts(mask, height):
     return sorted(kept[: math.ceil(MOST_CUTS * width / height)])
 
 
-def draw_pieces(pieces):
+def draw_candidate(pieces):
     """Draw pieces together as the networks see a character, uint8 (28, 28), and give their box."""
     left, top, right, bottom = box = union(np.array([piece.box for piece in pieces]))
     sheet = np.zeros((bottom - top, right - left), np.float32)
@@ -152,16 +159,16 @@ def draw_pieces(pieces):
     return convert_ink(sheet), box
 
 
-def best_path(count, spans, scores):
-    """Choose the spans that follow each other from the first piece to the last with the largest sum of scores."""
+def best_path(count, candidates, scores):
+    """Choose the candidates that follow each other from the first piece to the last with the largest sum of scores."""
     best, back = np.full(count + 1, -np.inf), [None] * (count + 1)
     best[0] = 0
-    for number, (first, end) in enumerate(spans):  # in order of their first pieces
+    for number, (first, end) in enumerate(candidates):  # in order of their first pieces
         value = best[first] + scores[number]
         if value > best[end]:
             best[end], back[end] = value, number
     path, end = [], count
     while end:
         path.append(back[end])
-        end = spans[back[end]][0]
+        end = candidates[back[end]][0]
     return path[::-1]

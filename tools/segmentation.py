@@ -1,10 +1,10 @@
-"""Train the network that tells where characters of a line part, and write emnist/reading/cuts.onnx.
+"""Train the network that tells where a line is split into characters, and write emnist/reading/segmentation.onnx.
 
-    python -m tools.cuts FOLDER
+    python -m tools.segmentation FOLDER
 
 FOLDER holds EMNIST's images. Those for training are set side by side in lines of 2 to 8 characters,
 touching, close or apart, high and low, tilted, drawn with strong and faint strokes. The lines are cut as
-`emnist.reading.cuts` cuts them, and the network learns between which pieces one character ends and another begins.
+`emnist.reading.segmentation` cuts them, and the network learns between which pieces one character ends and another begins.
 Every tenth image of a class is kept apart: with these it is validated. The same images give the same network, on the
 same processor.
 """
@@ -20,16 +20,16 @@ from benchmarks import make_parser
 from benchmarks.lines import draw_line, group_by_class, tilt
 from emnist.data.datasets import load_emnist
 from emnist.export import export_module
-from emnist.reading import cuts, text
+from emnist.reading import segmentation, text
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
-OUT = Path(cuts.__file__).with_name("cuts.onnx")
+OUT = Path(segmentation.__file__).with_name("segmentation.onnx")
 LETTERS = "aaaaabccddeeeeeeeefghiiiiijkllllmmnnnnnnooooppqrrrrrssssstttttuuuuvwxyz"  # about as often as in texts
 
 
 class CutNetwork(nn.Sequential):
-    """Maps a boundary, as `emnist.reading.cuts.draw_boundaries` draws it, to the logit that characters part there."""
+    """Maps a boundary, as `emnist.reading.segmentation.draw_boundaries` draws it, to the logit of a split."""
 
     def __init__(self):
         super().__init__(
@@ -63,7 +63,7 @@ def main():
     validation = make_examples({c: each[kept[c]] for c, each in images.items()}, options.lines // 20, 1)
     training = make_examples({c: each[~kept[c]] for c, each in images.items()}, options.lines, 0)
     network = train(CutNetwork(), training, validation, options.epochs)
-    proto = export_module(Probabilities(network), boundaries=(2, *cuts.BOUNDARY))
+    proto = export_module(Probabilities(network), boundaries=(2, *segmentation.BOUNDARY))
     write_bytes(options.out, proto.SerializeToString())
 
 
@@ -72,9 +72,9 @@ def make_examples(images, count, seed):
     there, float32 (N,)."""
     rng = np.random.default_rng(seed)
     examples = [each for _ in range(count) if (each := boundaries_of_line(images, rng))]
-    drawn, parted = map(np.concatenate, zip(*examples))
-    print(f"{count} lines: {len(parted)} boundaries, {100 * parted.mean():.1f} % between characters", flush=True)
-    return torch.from_numpy(drawn), torch.from_numpy(parted.astype(np.float32))
+    drawn, is_split = map(np.concatenate, zip(*examples))
+    print(f"{count} lines: {len(is_split)} boundaries, {100 * is_split.mean():.1f} % between characters", flush=True)
+    return torch.from_numpy(drawn), torch.from_numpy(is_split.astype(np.float32))
 
 
 def boundaries_of_line(images, rng):
@@ -100,11 +100,11 @@ def boundaries_of_line(images, rng):
     if not line:
         return None
     height, base = text.measure_line(ink, line, slope)
-    pieces = cuts.cut_line(ink, line, height)
+    pieces = segmentation.oversegment(ink, line, height)
     if len(pieces) < 2:
         return None
     height *= np.exp(rng.uniform(-0.25, 0.25))
-    drawn = cuts.draw_boundaries(pieces, height, base + height * rng.uniform(-0.12, 0.12), slope)
+    drawn = segmentation.draw_boundaries(pieces, height, base + height * rng.uniform(-0.12, 0.12), slope)
     owners = np.array([owner_of(piece, owner) for piece in pieces])
     return drawn, owners[1:] != owners[:-1]
 

@@ -12,6 +12,7 @@ from emnist.data.files import load_json
 from emnist.figures import calibration, characters, confusion, training
 from emnist.training.recipe import augmentations
 from emnist.utils.errors import UserError, explain_damage
+from emnist.utils.stage import run_stage
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}
@@ -112,3 +113,7 @@ def load_table(path, keep_default_na=True, **columns):
         if missing := columns.keys() - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         return table
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -15,7 +15,7 @@ from model_helpers import probabilities
 
 from benchmarks import add_names, make_parser, print_header, print_row
 from emnist.data.datasets import load_emnist
-from emnist.evaluation.metrics import parity
+from emnist.evaluation.metrics import compare_probabilities
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import PRETRAINED, load_pretrained
 from emnist.reading.network import Network
@@ -52,7 +52,7 @@ def main():
                 contenders[f"ONNX, {kind}"] = Network(path).probabilities, len(content)
             results = {kind: predict(images) for kind, (predict, _) in contenders.items()}
             for kind, (predict, size) in contenders.items():
-                accuracy, differing, largest = parity(results[kind], results["PyTorch"], labels).values()
+                accuracy, differing, largest = compare_probabilities(results[kind], results["PyTorch"], labels).values()
                 rates = [images_per_second(predict, images[:batch], options.seconds) for batch in BATCHES]
                 scores = [f"{100 * accuracy:.2f}", differing, f"{largest:.1g}"]
                 print_row(name, kind, f"{size:,}", *scores, *(f"{rate:,.0f}" for rate in rates))

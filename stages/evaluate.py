@@ -6,7 +6,7 @@ from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
-from emnist.evaluation.metrics import DECIMALS, classification_metrics, parity, per_class_table
+from emnist.evaluation.metrics import DECIMALS, classification_metrics, compare_probabilities, per_class_table
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
 from emnist.reading.network import Network
@@ -67,7 +67,7 @@ def score_exported(compute, model, metadata, images, labels):
     expected = predict_probabilities(model, ImageBatches(images, labels, hardware, metadata))
     scores = {"images": len(labels)}
     for name, path in [("float32", "data/model/emnist.onnx"), ("int8", "data/model/emnist-int8.onnx")]:
-        scores[name] = parity(Network(path).probabilities(images), expected, labels)
+        scores[name] = compare_probabilities(Network(path).probabilities(images), expected, labels)
         scores[name]["bytes"] = Path(path).stat().st_size
     loss = scores["float32"]["accuracy"] - scores["int8"]["accuracy"]
     scores["int8"]["recommended"] = round(loss, 6) <= MAX_LOSS

@@ -36,10 +36,10 @@ def add_arguments(parser):
 def main(options):
     from emnist.cli.serve import find_networks
     from emnist.page.runtime import fetch_runtime, load_runtime
-    from emnist.page.write import write_page
+    from emnist.page.write import write_static_page
 
     def runtime():
         return load_runtime(options.runtime) if options.runtime else fetch_runtime(options.registry)
 
-    sizes = write_page(options.folder, find_networks(options.model), runtime, options.force)
+    sizes = write_static_page(options.folder, find_networks(options.model), runtime, options.force)
     print(f"{options.folder} is written, {sum(sizes.values()) / 1e6:.1f} MB, to be served from any web server")

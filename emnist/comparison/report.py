@@ -7,7 +7,7 @@ from scipy.stats import ttest_ind
 
 from emnist.comparison import figures
 from emnist.comparison.experiments import read_results
-from emnist.comparison.page import write_page
+from emnist.comparison.html_report import write_html_report
 from emnist.data.classes import classes_of
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
 from emnist.models import build_model
@@ -190,7 +190,7 @@ def write_report(plan, found, speed=False):
     if speed:
         _measure_speed(models, plan.params, costs)
     shown, captions = table(runs, costs), {FOLDER / f"{name}.png": caption for name, (*_, caption) in pictures.items()}
-    write_page(FOLDER / "report.html", heading, sentences, shown, captions, parameters)
+    write_html_report(FOLDER / "report.html", heading, sentences, shown, captions, parameters)
     where = (
         f"The table, the pictures and the parameters of all runs are in {FOLDER}/report.html, one file to send; "
         f"commit the rest of {FOLDER}."

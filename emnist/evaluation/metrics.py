@@ -118,7 +118,7 @@ def most_confused(labels, predictions, n):
     return [(*map(int, pairs[i]), int(counts[i]), int(support[i])) for i in order]
 
 
-def parity(probabilities, expected, labels):
+def compare_probabilities(probabilities, expected, labels):
     """Compare a network's probabilities with those of another, and score its predictions.
 
     Parameters

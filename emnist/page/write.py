@@ -23,7 +23,7 @@ POLICY = (
 )
 
 
-def write_page(folder, networks, runtime, force=False):
+def write_static_page(folder, networks, runtime, force=False):
     """Write a folder that any web server can serve.
 
     Parameters

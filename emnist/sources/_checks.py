@@ -32,26 +32,26 @@ def check_images(raw, dataset):
                 f"the {name} images should be white on black, but their mean is {mean:.0f} of 255, as of black on white: "
                 "subtract each pixel from 255, or give them as pictures, of which either is found"
             )
-    doubts = []
+    messages = []
     counts = np.bincount(labels, minlength=len(classes))
     if never := [c for c, count in zip(classes, counts) if not count]:
         shown = ", ".join(never[:10]) + (", ..." if len(never) > 10 else "")
-        doubt = f"{len(never)} of the {len(classes)} classes have no training image ({shown})"
+        message = f"{len(never)} of the {len(classes)} classes have no training image ({shown})"
         if not isinstance(dataset, str):
-            raise UserError(f"{doubt}: add images, or leave the characters out of dataset in params.yaml")
-        doubts.append(f"{doubt}: if the files are of another data set, set dataset in params.yaml")
+            raise UserError(f"{message}: add images, or leave the characters out of dataset in params.yaml")
+        messages.append(f"{message}: if the files are of another data set, set dataset in params.yaml")
     if isinstance(dataset, str) and is_transposed(images, labels, dataset):
-        doubts.append(
+        messages.append(
             "the images look as if rows and columns were swapped, so a network reads them better transposed: set "
             "download.folder.upright in params.yaml to the other value"
         )
     known, tested = ([blake2b(image, digest_size=8).digest() for image in each] for each in (images, test_images))
     if twice := len(tested) - sum(map(Counter(tested).get, set(tested) - set(known))):
-        doubts.append(
+        messages.append(
             f"{twice:,} of {len(test_images):,} test images are also among the training images, so the scores will be too "
             "high: take them out of one of the two"
         )
-    return doubts
+    return messages
 
 
 def is_transposed(images, labels, dataset):

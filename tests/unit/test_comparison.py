@@ -10,7 +10,7 @@ from pipeline_helpers import commit, run
 
 from emnist.comparison import report
 from emnist.comparison.experiments import is_complete
-from emnist.comparison.page import write_page
+from emnist.comparison.html_report import write_html_report
 from emnist.utils.yaml import load_yaml
 
 COSTS = {
@@ -64,7 +64,7 @@ def test_the_page_holds_tables_and_pictures_needs_nothing_else_and_takes_no_mark
         "large-0": {"model": "large<", "seed": 0, "folder": None},
         "small-0": {"model": "small", "seed": 0, "folder": None},
     }
-    write_page(
+    write_html_report(
         tmp_path / "report.html",
         "Two <models>",
         ["One & all."],

@@ -16,7 +16,7 @@ from model_helpers import probabilities as by_torch
 from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
-from emnist.evaluation.metrics import parity
+from emnist.evaluation.metrics import compare_probabilities
 from emnist.export import STANDARD, quantize, to_bytes, to_onnx
 from emnist.models import load_pretrained
 from emnist.models.pretrained import FOLDER
@@ -51,7 +51,7 @@ def test_an_exported_network_reads_as_pytorchs_and_passes_the_checker(load):  # 
     assert loaded.metadata == {"architecture": "lenet", "classes": CHARACTERS, **STANDARD, **ABOUT}
     probabilities, expected = loaded.probabilities(images), by_torch(*load_pretrained("lenet"), images)
     assert probabilities.shape == (len(images), 62) and probabilities.dtype == np.float32
-    compared = parity(probabilities, expected, np.zeros(len(images)))
+    compared = compare_probabilities(probabilities, expected, np.zeros(len(images)))
     assert compared["differing_predictions"] == 0 and compared["largest_difference"] < 1e-5
     assert [loaded.probabilities(images[:few]).shape for few in (0, 1, 2)] == [(0, 62), (1, 62), (2, 62)]
 
@@ -148,7 +148,7 @@ def test_8_bit_integers_shrink_the_file_and_leave_most_readings(load, capfd):
     assert loaded.metadata == {"architecture": "lenet", "classes": CHARACTERS, **STANDARD, **ABOUT}
     probabilities = loaded.probabilities(IMAGES)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
-    compared = parity(probabilities, by_torch(*load_pretrained("lenet"), IMAGES), np.zeros(len(IMAGES)))
+    compared = compare_probabilities(probabilities, by_torch(*load_pretrained("lenet"), IMAGES), np.zeros(len(IMAGES)))
     assert compared["differing_predictions"] < 0.1 * len(IMAGES) and 0 < compared["largest_difference"] < 0.5
     assert [loaded.probabilities(IMAGES[:few]).shape for few in (0, 1, 2)] == [(0, 62), (1, 62), (2, 62)]
 

@@ -17,7 +17,7 @@ from server_helpers import CAPITAL_A
 from emnist.cli import run_command
 from emnist.data.classes import CHARACTERS
 from emnist.page.runtime import SHA256, VERSION, fetch_runtime, load_runtime
-from emnist.page.write import write_page
+from emnist.page.write import write_static_page
 from emnist.reading.alphabet import Alphabet
 from emnist.reading.pictures import read_character
 from emnist.reading.reader import Reader
@@ -224,7 +224,9 @@ def test_a_browser_without_webassembly_is_told_in_a_sentence(written, chromium, 
 
 
 def test_the_page_is_small_and_the_same_each_time(written, runtime, tmp_path):
-    write_page(tmp_path / "again", {"handwriting": "handwriting", "lenet": "lenet"}, lambda: load_runtime(runtime))
+    write_static_page(
+        tmp_path / "again", {"handwriting": "handwriting", "lenet": "lenet"}, lambda: load_runtime(runtime)
+    )
     files = {path.name: path.read_bytes() for path in written.iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
     own = sum(len(content) for name, content in files.items() if not name.startswith(("ort", "runtime")))
@@ -258,7 +260,7 @@ def test_what_cannot_be_written_is_refused_in_a_sentence_and_leaves_nothing(tmp_
 
 def test_a_folder_that_holds_files_is_written_into_if_that_is_asked_for(tmp_path):
     (tmp_path / "note.txt").write_text("kept")
-    write_page(tmp_path, {"lenet": "lenet"}, lambda: dict(NOTHING), force=True)
+    write_static_page(tmp_path, {"lenet": "lenet"}, lambda: dict(NOTHING), force=True)
     assert (tmp_path / "note.txt").read_text() == "kept" and "Draw a character" in (tmp_path / "index.html").read_text()
 
 

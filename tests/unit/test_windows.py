@@ -51,8 +51,8 @@ def test_a_picture_is_predicted_and_a_page_written(windows):
     done = subprocess.run([*command, "page", "four.png"], **windows, capture_output=True)
     assert done.stderr == "error: four.png should be a folder, but is a file: name another\n"
     code = (
-        "from emnist import Reader; from emnist.page.write import write_page; from emnist.page.runtime import SHA256\n"
-        "write_page('out', {'lenet': 'lenet'}, lambda: dict.fromkeys(SHA256, b''))\n"
+        "from emnist import Reader; from emnist.page.write import write_static_page; from emnist.page.runtime import SHA256\n"
+        "write_static_page('out', {'lenet': 'lenet'}, lambda: dict.fromkeys(SHA256, b''))\n"
         "print(Reader('lenet').predict('four.png')[0].character)"
     )
     done = subprocess.run([sys.executable, "-c", code], **windows, check=True, capture_output=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from emnist.utils.atomic import write_bytes
 
 
-def write_page(path, title, sentences, table, pictures, settings):
+def write_html_report(path, title, sentences, table, pictures, settings):
     """Write one HTML page that needs nothing else.
 
     Parameters

@@ -102,6 +102,11 @@ class Cluster:
         before = [*OWN_MOUNTS, f'mount {remote} none remote && exec "$@"', "sh"] if remote else []
         self.workers[name] = self._start(name, command, before, max_file_bytes, **home, **variables)
 
+    def start_workers(self, count):
+        """Start workers w0, w1 and so on."""
+        for number in range(count):
+            self.start_worker(f"w{number}")
+
     def kill_worker(self, name=None):
         """Kill a worker, or all."""
         for each in [name] if name else list(self.workers):
@@ -157,7 +162,7 @@ class Cluster:
             return client.run_on_scheduler(function)
 
     def _start(self, name, command, before=(), max_file_bytes=None, **variables):
-        special = self.settings or before or max_file_bytes or variables.keys() - {"HOME"}
+        special = "DASK_CONFIG" in self.settings or before or max_file_bytes or variables.keys() - {"HOME"}
         python = sys.executable if special else "python3"  # the latter is a fork, as in `forked_python`
         limit = max_file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes,) * 2))
         with open(self.folder / f"{name}.log", "a") as log:

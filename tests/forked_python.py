@@ -2,9 +2,9 @@
 
 Importing takes them longer than their work on a few images. `start` makes a folder with a ``python3``, a ``dvc`` and an
 ``emnist`` that hand their command over to that process. The fork has the command's folder, environment, input and
-output, imports the project's own modules from that folder, gets SIGINT and SIGTERM, and gives the exit code. ``python3``
-runs any other command as ever. What is imported is never collected, neither by a fork nor at its end: that would copy
-all of its memory, which takes a second.
+output, imports the project's own modules from that folder, gets SIGINT and SIGTERM, and gives the exit code. ``python3``,
+which is ``sys.executable`` in a fork, runs any other command as ever. What is imported is never collected, neither by a
+fork nor at its end: that would copy all of its memory, which takes a second.
 """
 
 import atexit
@@ -26,12 +26,16 @@ from contextlib import suppress
 from pathlib import Path
 
 IMPORTED = """
-    dvc.api dvc.cli.parser dvc.repo.experiments.queue.celery dvc.repo.experiments.run dvc.repo.experiments.show
-    distributed dvc.repo.plots.diff dvc.repo.reproduce dvc.stage.run dvc.utils.strictyaml joblib matplotlib.pyplot onnx
-    onnxruntime.quantization onnxscript pandas pydantic requests safetensors.torch scipy.interpolate scipy.ndimage
-    scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch torch._dynamo torch.onnx tqdm
-    yaml
+    antlr4 celery.canvas distributed dulwich.porcelain dulwich.stash dvc.api dvc.cli.parser dvc.data_cloud
+    dvc.repo.artifacts dvc.repo.brancher dvc.repo.experiments.queue.celery dvc.repo.experiments.queue.workspace
+    dvc.repo.experiments.run dvc.repo.experiments.show dvc.repo.plots.diff dvc.repo.reproduce dvc.repo.stage
+    dvc.stage.run dvc.utils.plots dvc.utils.strictyaml dvc_data.hashfile.db.local dvc_data.index.checkout hydra
+    hydra._internal.config_loader_impl hydra._internal.instantiate._instantiate2 joblib matplotlib.pyplot networkx
+    omegaconf onnx onnxruntime.quantization onnxscript pandas pydantic requests ruamel.yaml safetensors.torch
+    scipy.interpolate scipy.ndimage scipy.stats seaborn sklearn.datasets sklearn.metrics sklearn.model_selection torch
+    torch._dynamo torch.onnx tqdm yaml
 """.split()
+HANDED_OVER = ("-m stages.", "-m distributed.cli.", "-m dvc ", "-u -m emnist.cluster.run")  # arguments begin so
 
 
 def start():
@@ -44,11 +48,11 @@ def start():
         return folder
     python = shlex.quote(sys.executable)
     hand_over = f"exec {shlex.join([sys.executable, '-IS', __file__, str(folder / 'socket')])}"
+    patterns = " | ".join(f'"{arguments}"*' for arguments in HANDED_OVER)
     commands = {
-        "python3": f'case "$#$*" in 2"-m stages."* | *"-m distributed.cli."*) shift; {hand_over} "$@";; esac\n'
-        f'exec {python} "$@"',
-        "dvc": f'{hand_over} dvc "$@"',
-        "emnist": f'{hand_over} emnist "$@"',
+        "python3": f'case "$*" in {patterns}) {hand_over} "$@";; esac\nexec {python} "$@"',
+        "dvc": f'{hand_over} -m dvc "$@"',
+        "emnist": f'{hand_over} -m emnist "$@"',
     }
     commands["python"] = commands["python3"]
     for name, script in commands.items():
@@ -67,12 +71,13 @@ def start():
     return folder
 
 
-def hand_over(address, *command):
-    """Run a command, a module and its arguments, in a fork, and exit as it does."""
+def hand_over(address, *arguments):
+    """Run a module, as Python's arguments name it, in a fork, and exit as it does."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(address)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: connection.send(bytes([number])))
+    command = arguments[arguments.index("-m") + 1 :]
     message = json.dumps([command, os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(connection, [message], [0, 1, 2])
     sys.exit(connection.recv(1)[0])
@@ -100,18 +105,21 @@ def prepare(connection):
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, descriptors, _, _ = socket.recv_fds(connection, 2**20, 3)
     (module, *arguments), folder, environment = json.loads(message)
+    python = Path(connection.getsockname()).with_name("python3")
     process = os.fork()
     if process == 0:
         connection.close()
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
             os.close(descriptor)
-        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
+        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", 1, closefd=False)
         sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)
         os.environ.clear()
         os.environ.update(environment)
+        if any(name.startswith("DASK_") for name in environment):
+            sys.modules["dask.config"].refresh()
         os.chdir(folder)
-        sys.path[0] = folder
+        sys.executable, sys.path[0] = str(python), folder
         sys.argv = ["-m", *arguments]  # as while Python looks for the module to run
         return module
     for descriptor in descriptors:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import psutil
 from cluster_helpers import wait_for
-from pipeline_helpers import environment
+from pipeline_helpers import environment, fast_environment
 
 
 class Run(NamedTuple):
@@ -78,7 +78,7 @@ def send_signal(find, signals):
         time.sleep(0.1 if number == signal.SIGSTOP else 0)
 
 
-def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, deliver=None, **options):
+def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, deliver=None, forked=False, **options):
     """Run a command in its own process group, and send it a signal.
 
     Parameters
@@ -93,6 +93,8 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
         Whether all processes get the signal, or only the first one.
     deliver : callable, optional
         Sends another signal, or to other processes: it gets the number of the first process.
+    forked : bool
+        Whether stages may run as in `forked_python`: there a signal to the group reaches none of their workers.
     **options
         For `subprocess.Popen`.
 
@@ -103,7 +105,7 @@ def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, 
     process = subprocess.Popen(
         command.split(),
         cwd=folder,
-        env=environment() | {"PYTHONUNBUFFERED": "1"},
+        env=(fast_environment() if forked else environment()) | {"PYTHONUNBUFFERED": "1"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

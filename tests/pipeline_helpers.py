@@ -102,20 +102,25 @@ def fast_environment():
     return environment(*filter(None, [os.environ.get("FORKED_PYTHON")]))
 
 
+def without_identity(home):
+    """Give the beginning of a command that runs where git knows no name and no address, with such a home."""
+    names = " ".join(f"-u GIT_{role}_{part}" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL"))
+    return f"env {names} -u XDG_CONFIG_HOME GIT_CONFIG_NOSYSTEM=1 HOME={home}"
+
+
+def start(command, folder):
+    """Start a shell command in the checkout, in `fast_environment`; all its output goes to one pipe."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, cwd=folder, shell=True, text=True, env=fast_environment(), **pipes)
+
+
 def run(command, folder, check=True):
-    """Run a shell command in the checkout, in `fast_environment`; its output is shown if it fails."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        shell=True,
-        text=True,
-        env=fast_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"`{command}` ended with {done.returncode}:\n{done.stdout}")
-    return done
+    """Run a shell command as `start` does; its output is shown if it fails."""
+    process = start(command, folder)
+    said, _ = process.communicate()
+    if check and process.returncode:
+        raise AssertionError(f"`{command}` ended with {process.returncode}:\n{said}")
+    return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 def commit(folder, message):

@@ -2,7 +2,6 @@
 
 import csv
 import signal
-import subprocess
 from contextlib import suppress
 
 import psutil
@@ -10,11 +9,14 @@ import pytest
 from cluster_helpers import wait_for
 from kill_helpers import processes
 from PIL import Image
-from pipeline_helpers import REPOSITORY, fast_environment, run
+from pipeline_helpers import REPOSITORY, run, start
 
 from emnist.comparison import runs
 
-OWN = "-S spinalnet:transfer.epochs=2 -S spinalnet:architectures.spinalnet.dropout.annealed=0.4"  # which params.yaml lacks
+OWN = (
+    "-S spinalnet:transfer.epochs=2 -S spinalnet:sizes.small.train=100 -S spinalnet:sizes.small.trials=1 "
+    "-S spinalnet:architectures.spinalnet.dropout.annealed=0.4"  # which params.yaml lacks
+)
 COMMAND = f"emnist compare --models lenet,spinalnet --seeds 42 {OWN}"
 
 
@@ -25,16 +27,9 @@ def experiments(folder):
 
 @pytest.mark.slow
 def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_and_shows_all(pipeline):
-    run("dvc exp run --temp --name lenet-42 -S seed=7 check", pipeline)  # somebody's own, which keeps its name
-    first = subprocess.Popen(
-        f"exec {COMMAND}",
-        cwd=pipeline,
-        shell=True,
-        env=fast_environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    # Somebody's own, which keeps its name.
+    run("dvc exp run --name lenet-42 -S seed=7 check && git checkout -q .", pipeline)
+    first = start(f"exec {COMMAND}", pipeline)
     assert "0 of 2 runs are done" in first.stdout.readline()
     wait_for(lambda: processes(pipeline, "stages.pretrain") or first.poll() is not None)
     first.send_signal(signal.SIGINT)

@@ -26,7 +26,7 @@ def metrics(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", sorted(set(ARCHITECTURES) - {"lenet"}))  # which the finished pipeline has run
 def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline, monkeypatch, model):
     """In one process, which loads PyTorch once."""
     small = {"train": 100, "test": 20, "trials": 1, "pretrain_epochs": 1}  # EnsNet learns 16 images a second
@@ -43,17 +43,12 @@ def test_every_architecture_runs_through_all_stages(finished_pipeline, pipeline,
     assert metrics(pipeline)["export"]["float32"]["largest_difference"] < 1e-5
 
 
-def test_a_second_repro_runs_nothing_also_after_a_change_of_another_architectures_code(pipeline):
-    with open(pipeline / "emnist/architectures/ensnet.py", "a") as file:
-        file.write("\n# another thought\n")
-    assert not stages_run(run("dvc repro", pipeline).stdout)
-
-
-def test_a_change_of_this_architectures_code_re_runs_its_stages(pipeline):
-    with open(pipeline / "emnist/architectures/lenet.py", "a") as file:
-        file.write("\n# another thought\n")
+def test_a_change_of_code_re_runs_the_stages_of_this_architecture_and_none_of_another(pipeline):
     # Up to the first of them; the test above runs them all.
-    assert stages_run(run("dvc repro search", pipeline).stdout) == {"search"}
+    for model, target, expected in (("ensnet", "", set()), ("lenet", "search", {"search"})):
+        with open(pipeline / f"emnist/architectures/{model}.py", "a") as file:
+            file.write("\n# another thought\n")
+        assert stages_run(run(f"dvc repro {target}", pipeline).stdout) == expected
 
 
 def test_a_parameter_that_the_images_refuse_ends_in_one_sentence_and_keeps_the_results(pipeline):
@@ -77,22 +72,18 @@ def test_averaging_over_shifts_is_scored_apart_and_changes_no_other_result(pipel
     assert scores == json.loads(before["metrics/evaluate.json"])
 
 
-def test_the_transfer_from_a_pretrained_network_trains_nothing_else(pipeline):
+def test_the_transfer_and_pre_training_start_from_a_pretrained_network(pipeline):
+    before = metrics(pipeline)["pretrain"]["train_accuracy"]
     done = run("dvc exp run -S pretrained=lenet -S transfer.weights=initial transfer", pipeline)
-    assert stages_run(done.stdout) == {"check", "initialise", "transfer"}
+    assert stages_run(done.stdout) == {"check", "initialise", "transfer"}  # the transfer needs no other training
+    assert stages_run(run("dvc repro pretrain", pipeline).stdout) == {"pretrain"}
+    assert metrics(pipeline)["pretrain"]["train_accuracy"] > before + 0.2
 
 
 def test_a_new_network_re_runs_no_training_that_starts_from_random_weights(pipeline):
     for suffix in ("md", "safetensors"):
         (pipeline / f"emnist/pretrained/lenet.{suffix}").unlink()
     assert stages_run(run("dvc repro", pipeline).stdout) == {"check", "initialise"}
-
-
-def test_pre_training_starts_from_a_pretrained_network(pipeline):
-    before = metrics(pipeline)["pretrain"]["train_accuracy"]
-    done = run("dvc exp run -S pretrained=lenet pretrain", pipeline)
-    assert stages_run(done.stdout) == {"check", "initialise", "pretrain"}
-    assert metrics(pipeline)["pretrain"]["train_accuracy"] > before + 0.2
 
 
 def test_without_a_model_of_its_own_the_command_reads_by_a_pretrained_network(pipeline):

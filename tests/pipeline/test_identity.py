@@ -4,24 +4,12 @@ DVC asks for them when the workspace has changes, as it has after each experimen
 """
 
 import pytest
-from pipeline_helpers import run, set_params
-
-from emnist.utils import git
+from pipeline_helpers import run, set_params, without_identity
 
 
 @pytest.fixture
 def unknown(tmp_path):
-    """The beginning of a command that runs where no identity is configured."""
-    names = " ".join(f"-u GIT_{role}_{part.upper()}" for role in git.ROLES for part in git.FALLBACK)
-    return f"env {names} -u XDG_CONFIG_HOME GIT_CONFIG_NOSYSTEM=1 HOME={tmp_path}"
-
-
-def test_a_comparison_runs_and_leaves_gits_configuration_alone(pipeline, unknown):
-    set_params(pipeline, seed=7)
-    before = (pipeline / ".git/config").read_bytes()
-    said = run(f"{unknown} emnist compare --models lenet --seeds 42", pipeline).stdout
-    assert "0 of 1 runs are done" in said and "| test accuracy (%) |" in said
-    assert (pipeline / ".git/config").read_bytes() == before
+    return without_identity(tmp_path)
 
 
 def test_dvc_queues_experiments_once_repair_has_given_the_checkout_an_identity(pipeline, unknown):

@@ -80,16 +80,6 @@ def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipel
     assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
 
 
-def test_a_folder_in_the_official_layout_is_a_source(finished_pipeline, tmp_path):
-    """The sample's own files, in a folder, give the results of the sample."""
-    theirs = checkout(tmp_path / "checkout", source="folder", download__folder__emnist="../theirs")
-    shutil.copytree(finished_pipeline / "data/raw", tmp_path / "theirs")
-    run("dvc repro split", theirs)
-    for path in (theirs / "data/split").iterdir():
-        assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
-    assert json.loads((theirs / "metrics/split.json").read_text())["source"] == "images from a folder"
-
-
 def test_several_sources_and_folders_are_put_together(tmp_path):
     mixed = checkout(tmp_path / "checkout", sizes__small__train=None, sizes__small__test=None)
     write_official(tmp_path / "mine", [*EMNIST_NAMES, *MNIST_NAMES])

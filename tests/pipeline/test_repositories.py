@@ -1,10 +1,13 @@
-"""Experiments in repositories of other kinds: DVC in the workspace, `emnist compare` by its queue and on a cluster."""
+"""Experiments in repositories of other kinds: DVC in the workspace, `emnist compare` by its queue and on a cluster.
+
+Git knows no name and address there, for which DVC asks where the workspace has changes, as after an experiment.
+"""
 
 import shutil
 
 import pytest
 from cluster_helpers import Cluster
-from pipeline_helpers import commit, link_environment, run
+from pipeline_helpers import commit, link_environment, run, without_identity
 
 
 def compare(passes):
@@ -53,11 +56,14 @@ def test_experiments_run_in_the_workspace_in_the_queue_and_on_a_cluster(pipeline
     project = make(pipeline, tmp_path / "around")
     link_environment(project)
     run("dvc checkout --quiet && dvc exp run --quiet --name own -S architectures.alexnet.passes=2 check", project)
+    configured = run("git config --list --local", project).stdout
+    queued = run(f"{without_identity(tmp_path)} {compare(passes=3)}", project, check=False).stdout
     run("git checkout -q .", project)
-    queued = run(compare(passes=3), project, check=False).stdout
     if make is shallow_clone:
         assert "error: DVC's queue loses the results of its runs in a shallow clone: run `git fetch --unsh" in queued
         assert run("dvc queue status", project).stdout.startswith("No experiment tasks in the queue")
     else:
         assert "| test accuracy (%) |" in queued, queued
-    assert "| test accuracy (%) |" in run(f"{compare(passes=4)} --cluster {cluster.file}", project).stdout
+    if make is not submodule:  # which is to a cluster what a worktree is: `.git` is a file
+        assert "| test accuracy (%) |" in run(f"{compare(passes=4)} --cluster {cluster.file}", project).stdout
+    assert run("git config --list --local", project).stdout == configured

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -19,9 +20,14 @@ COMMITTED = nbformat.read(NOTEBOOK, as_version=4)
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The notebook of a checkout of the project, as `make notebook` leaves it."""
-    path = checkout(tmp_path_factory.mktemp("notebook") / "clone", tiny=False) / "notebooks" / NOTEBOOK.name
-    execute(path)
+    """The notebook of a checkout of the project, as `make notebook` leaves it; its commands are forks."""
+    folder, forked = tmp_path_factory.mktemp("notebook"), Path(os.environ["FORKED_PYTHON"], "python3")
+    path = checkout(folder / "clone", tiny=False) / "notebooks" / NOTEBOOK.name
+    with pytest.MonkeyPatch.context() as patch:
+        if forked.exists():
+            (folder / "sitecustomize.py").write_text(f"import sys\nsys.executable = {str(forked)!r}\n")
+            patch.setenv("PYTHONPATH", str(folder))
+        execute(path)
     nbformat.validate(notebook := nbformat.read(path, as_version=4))
     return notebook
 

@@ -1,6 +1,8 @@
 """Random search over the hyperparameters of pre-training."""
 
 import json
+import sys
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -39,12 +41,26 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    points = Sobol(len(names), rng=seed)
+    with raise_ignored_errors():  # after a MemoryError, all points would be the same
+        points = Sobol(len(names), rng=seed)
     chosen = {}  # a dict is an ordered set
     while len(chosen) < trials:
         point = zip(names, points.random()[0])
         chosen[tuple(space[name][int(coordinate * len(space[name]))] for name, coordinate in point)] = None
     return [dict(zip(names, config)) for config in chosen]
+
+
+@contextmanager
+def raise_ignored_errors():
+    """Raise an exception that compiled code would print and ignore, as SciPy's does."""
+    hooks, lost = (sys.excepthook, sys.unraisablehook), []
+    sys.excepthook, sys.unraisablehook = lambda *_: None, lambda happened: lost.append(happened.exc_value)
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks
+    if lost:
+        raise lost[0]
 
 
 def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):

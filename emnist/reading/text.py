@@ -24,8 +24,8 @@ MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
 STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
 MAX_TILT = np.tan(np.radians(3.5))
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
-# The mean probability of the three likeliest characters. Lines of EMNIST's training images have at least 0.9; the edges of
-# an empty sheet on a desk have 0.5 to 0.8.
+# Mean probability of the three likeliest characters together, in light writing. Lines of EMNIST's training images have at
+# least 0.9; the edges of an empty sheet have 0.5 to 0.8.
 LEAST_CERTAIN = 0.8
 SPACE = 0.28  # cap heights; a gap between words is wider than this and than twice the median gap
 
@@ -381,13 +381,18 @@ def read_text(image, network, alphabet):
     for light_on_dark in {bool(is_light_on_dark(levels, share)) for share in (0.02, 0.12)}:  # mostly one
         ink = find_writing(image, light_on_dark)
         if ink is not None:
-            found.append(read_lines(ink, network, alphabet))
-    lines = max(
+            lines = read_lines(ink, network, alphabet)
+            # An empty sheet on a dark desk looks like light writing, of which its edges would be the strokes.
+            if not light_on_dark or _mean_certainty(lines) >= LEAST_CERTAIN:
+                found.append(lines)
+    return max(
         found, key=lambda lines: sum(each.probabilities[0][1] - 0.5 for line in lines for each in line), default=[]
     )
-    guesses = [each.probabilities[:3] for line in lines for each in line]
-    is_text = sum(value for three in guesses for _, value in three) >= LEAST_CERTAIN * len(guesses)
-    return lines if is_text else []
+
+
+def _mean_certainty(lines):
+    """Compute the mean probability of the three likeliest characters together; 0 without characters."""
+    return np.mean([sum(value for _, value in each.probabilities[:3]) for line in lines for each in line] or [0])
 
 
 def shows_several(image):

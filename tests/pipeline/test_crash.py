@@ -111,6 +111,8 @@ def test_a_signal_ends_a_stage_soon_in_one_sentence_with_its_workers(pipeline, c
     number, word, code = end
     sizes = {"finetune_epochs": 500} | ({} if "dvc" in command else {"trials": 6, "trial_epochs": 300})
     set_params(pipeline, **{f"sizes.small.{name}": value for name, value in sizes.items()}, **{"compute.workers": 2})
+    if "download" in command:
+        set_params(pipeline, **{"download.sample.train": 20_000})  # of which rendering takes seconds
     group = number == signal.SIGINT  # as a terminal sends Ctrl-C to all, and a scheduler SIGTERM to one
     forked = command.startswith("python") and not group
     done = interrupted(command, pipeline, moment, number, whole_group=group, forked=forked)

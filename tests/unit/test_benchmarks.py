@@ -1,14 +1,15 @@
-"""Short forms of benchmarks: of the time to the original's accuracy, the shares of forms, and the fuzzing."""
+"""Short forms of benchmarks: the time to the original's accuracy, the learning curve, the shares of forms, the fuzzing."""
 
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from idx_fixtures import EMNIST_NAMES, write_official
 from pipeline_helpers import REPOSITORY
 
-from benchmarks import sample
+from benchmarks import learning_curve, sample
 from emnist.utils.errors import UserError
 
 
@@ -49,6 +50,17 @@ def test_shares_of_forms_are_found_though_forms_look_alike():
     probabilities = (read_as / read_as.sum(axis=0)).T[seen]
     assert np.abs(np.bincount(seen) / len(seen) - truth).max() > 0.08
     np.testing.assert_allclose(sample.mixture_shares(probabilities), truth, atol=0.02)
+
+
+def test_the_learning_curve_foretells_what_the_law_behind_the_runs_gives(monkeypatch):
+    monkeypatch.setattr(learning_curve, "FITS", 100)
+    law = 11.0, 6.0, 0.4
+    images = np.repeat(learning_curve.IMAGES, [3, 3, 3, 1, 1])
+    errors = learning_curve.error_at(law, images) + np.random.default_rng(0).normal(0, 0.1, len(images))
+    runs = pd.DataFrame({"images": images, "accuracy": 100 - errors})
+    truth = 100 - learning_curve.error_at(law, learning_curve.ALL)
+    _, ((middle,), (low,), (high,)) = learning_curve.extrapolate(runs, np.array([learning_curve.ALL]))
+    assert low < truth < high and high - low < 3 and abs(middle - truth) < 0.7
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ class Drawings:
         self.dataset = "emnist-byclass" if self.classes == tuple(CHARACTERS) else "characters"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(self.folder / ".lock")  # until this process ends
+            self.lock = FileLock(self.folder / ".lock", fallback_to_soft=False)  # until this process ends
             self.lock.acquire(blocking=False)
         except Timeout:
             raise UserError(f"{folder} is where another server keeps its drawings: name another folder") from None

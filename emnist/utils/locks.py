@@ -29,14 +29,14 @@ def exclusive_lock(folder, other):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / "lock", fallback_to_soft=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         log(f"waiting for {other}")
         lock.acquire()
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
         log(f"warning: {folder} is on a file system without locks ({error.strerror}): do not start {other} beside this")
     try:

@@ -83,7 +83,7 @@ def test_a_file_system_without_permissions_keeps_its_own(tmp_path, monkeypatch, 
     assert (tmp_path / "file").read_bytes() == b"content"
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, capsys, number):
     monkeypatch.setattr(fcntl, "flock", failing(number))
     with exclusive_lock(tmp_path / "folder", "another download") as folder:

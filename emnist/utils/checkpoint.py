@@ -17,6 +17,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from contextlib import suppress
 from functools import reduce
 from importlib.metadata import version
@@ -187,6 +188,10 @@ def remove_stale_files():
             else:
                 leftover.unlink(missing_ok=True)
     dvc, folder = repo_root() / ".dvc", checkpoint_dir()
+    for leftover in folder.rglob(".*.tmp"):
+        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
+        if age > 3600:  # another run, also on another machine, may still write a younger one
+            leftover.unlink(missing_ok=True)
     checkpoints = sorted(
         folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
     )

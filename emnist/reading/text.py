@@ -430,16 +430,17 @@ def find_writing(image, light_on_dark):
 
 
 def _drop_surroundings(ink):
-    """Leave out blobs, such as a punch hole or a thumb, frames, and what reaches in from the edge of the picture, such as
-    a desk, if there is more than that."""
-    numbers = range(1, len(ink.regions.areas))
-    ink = ink.keep(np.array([True, *(not is_blob(ink.regions, number) for number in numbers)]))
+    """Leave out blobs, frames, and what reaches in from the edge of the picture, if there is more than that.
+
+    Punch holes and thumbs are blobs; a desk reaches in from the edge.
+    """
+    blob = np.array([False, *(is_blob(ink.regions, number) for number in range(1, len(ink.regions.areas)))])
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
     is_large = wide & (width > STRIP * height) | tall & (height > STRIP * width)
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)
     hollow = ink.regions.areas < 0.12 * (right - left) * (bottom - top)
-    frame = wide & tall & hollow
-    inner = ink.keep(~(frame | is_large & at_edge))
-    return inner if usual_height(inner.regions) > MIN_SIDE * max(height, width) else ink.keep(~frame)
+    surroundings = blob | wide & tall & hollow
+    inner = ink.keep(~(surroundings | is_large & at_edge))
+    return inner if usual_height(inner.regions) > MIN_SIDE * max(height, width) else ink.keep(~surroundings)

@@ -84,7 +84,11 @@ def run_cli(main):
             setattr(sys, name, open(os.devnull, mode))
     sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a character
     try:
-        main()
+        try:
+            main()
+        except SystemExit:  # as of `--help`
+            sys.stdout.flush()
+            raise
         sys.stdout.flush()  # if its reader, such as `head`, is gone, that is told here, without a traceback
     except (Exception, Interrupted) as error:
         if came:

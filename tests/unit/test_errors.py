@@ -126,7 +126,7 @@ def test_a_command_whose_streams_are_closed_ends_without_a_traceback(closed):
 
 @pytest.mark.parametrize("arguments", ["--help", "predict --help", "summary"])
 def test_a_reader_that_is_gone_ends_a_command_without_a_traceback(arguments):
-    command = f"(sleep 0.1; {sys.executable} -m emnist {arguments}) | true"
+    command = f"(sleep 0.1; env -u PYTHONUNBUFFERED {sys.executable} -m emnist {arguments}) | true"
     assert "Error" not in subprocess.run(["sh", "-c", command], capture_output=True, text=True).stderr
 
 

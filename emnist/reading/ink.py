@@ -97,17 +97,14 @@ def _weigh_strokes(levels, steps, reach):
     Those that are much higher than the steps near them come from a light that falls off on all sides.
     """
     padded = np.pad(levels, reach, mode="edge")
-    height, width = levels.shape
-    depth = rise = 0
-    for down, across in ((0, 1), (1, 0)):
-        sides = [
-            padded[reach + sign * down * reach :, reach + sign * across * reach :][:height, :width] for sign in (1, -1)
-        ]
-        depth = np.maximum(depth, np.minimum(*sides) - levels)
-        rise = np.maximum(rise, levels - np.maximum(*sides))
-    near = running(np.maximum, np.pad(steps, reach), 2 * reach + 1)
-    counted = [np.where((part > MIN_STEP) & (part < 2 * near), part, 0.0) for part in (depth, rise)]
-    return [np.vdot(each, each) for each in counted]
+    rows, columns = padded[:, reach:-reach], padded[reach:-reach]
+    (above, below), (left, right) = ((side[: -2 * reach], side[2 * reach :]) for side in (rows, columns.T))
+    left, right = left.T, right.T
+    depth = np.maximum(np.minimum(above, below), np.minimum(left, right)) - levels
+    rise = levels - np.minimum(np.maximum(above, below), np.maximum(left, right))
+    highest = 2 * running(np.maximum, np.pad(steps, reach), 2 * reach + 1)
+    counted = [part[(part > MIN_STEP) & (part < highest)].astype(float) for part in (depth, rise)]
+    return [np.dot(each, each) for each in counted]
 
 
 def _close(levels, size):
@@ -284,7 +281,10 @@ def thicken(mask):
 def remove_rules(mask, max_thickness):
     """Clear lines that are nearly along the rows, in place; what crosses them is kept."""
     height, width = mask.shape
-    long = find_regions(run_lengths(thicken(mask)) >= max(16, width // 10))
+    is_long = run_lengths(thicken(mask)) >= max(16, width // 10)
+    if is_long.any(axis=0).sum() <= 0.5 * width:
+        return
+    long = find_regions(is_long)
     spans = long.boxes[:, 2] - long.boxes[:, 0]
     for number in np.flatnonzero(spans > 0.5 * width):
         left, top, right, bottom = long.boxes[number]

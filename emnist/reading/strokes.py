@@ -56,7 +56,7 @@ def find_regions(mask):
         upper, lower = region[upper], region[lower]
         apart = upper != lower
         upper, lower = upper[apart], lower[apart]
-    region = np.unique(region, return_inverse=True)[1] + 1
+    region = np.cumsum(region == np.arange(len(starts)))[region]
     lengths, count = ends - starts, region.max(initial=0) + 1
     labels = np.zeros(mask.shape, np.int32)
     labels[mask] = np.repeat(region, lengths)

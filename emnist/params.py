@@ -12,7 +12,7 @@ from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS
 from emnist.training.losses import LOSSES
 from emnist.training.optimizers import OPTIMIZERS
-from emnist.training.recipe import Batch, OwnSpace, Space, search_space
+from emnist.training.recipe import Batch, Space, search_space
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.names import nearest
 from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Share, Strings, check, load_mapping
@@ -51,9 +51,9 @@ class Size(Section):
 
 
 class Architecture(Section):
-    passes: Positive
-    dropout: dict[str, Fraction | None]
-    space: dict[str, OwnSpace]
+    passes: Positive = 1.0
+    dropout: dict[str, Fraction] = {}
+    space: dict[str, Space] = {}
     compare_size: dict[str, str] = {}
 
 
@@ -138,12 +138,8 @@ class Params(Section):
         for name, table in [("model", "architectures"), ("size", "sizes"), ("recipe", "recipes")]:
             _check_row(self[name], self[table], name, table)
         for name, architecture in self.architectures.items():
-            for part in ("dropout", "space"):
-                if architecture[part].keys() != self.recipes.keys():
-                    raise ValueError(
-                        f"architectures.{name}.{part} should have an entry for each recipe ({', '.join(self.recipes)}), "
-                        f"but has {', '.join(architecture[part]) or 'none'}"
-                    )
+            for recipe in (*architecture.dropout, *architecture.space):
+                _check_row(recipe, self.recipes, f"architectures.{name}", "recipes")
             for size in (*architecture.compare_size, *architecture.compare_size.values()):
                 _check_row(size, self.sizes, f"architectures.{name}.compare_size", "sizes")
         return self
@@ -151,7 +147,10 @@ class Params(Section):
     @model_validator(mode="after")
     def trials_are_distinct(self):
         """Check that the space of the search has as many combinations as the search draws."""
-        trials, combinations = self.sizes[self.size].trials, math.prod(map(len, search_space(self).values()))
+        space = search_space(self)
+        if missing := {"learning_rate", "batch_size"} - space.keys():
+            raise ValueError(f"recipes.{self.recipe}.space should have {' and '.join(sorted(missing))}, but has none")
+        trials, combinations = self.sizes[self.size].trials, math.prod(map(len, space.values()))
         if trials > combinations:
             raise ValueError(
                 f"sizes.{self.size}.trials should be at most {combinations}, the combinations in the space of the recipe "

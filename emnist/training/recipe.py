@@ -7,26 +7,22 @@ from typing import Annotated
 import torch.nn.functional as F
 from pydantic import Field, create_model
 
-from emnist.training.optimizers import SGD
-from emnist.utils.schema import Fraction, Positive, Section, check
+from emnist.training.optimizers import OPTIMIZERS, SGD
+from emnist.utils.schema import Positive, Section, check
 
 Batch = Annotated[int, Field(ge=2, le=65536)]
 
 
-class Space(Section):
-    """Values from which the search draws; a hyperparameter that the optimizer lacks is left out."""
-
-    learning_rate: Annotated[list[Positive], Field(min_length=1)]
-    batch_size: Annotated[list[Batch], Field(min_length=1)]
-    momentum: Annotated[list[Fraction], Field(min_length=1)]
-    weight_decay: Annotated[list[Fraction], Field(min_length=1)]
-
-
-# An architecture's own space: what it names takes the place of the recipe's.
-OwnSpace = create_model(
-    "OwnSpace",
+HYPERPARAMETERS = {"learning_rate": Positive, "batch_size": Batch} | {
+    name: field.rebuild_annotation()
+    for optimizer in OPTIMIZERS.values()
+    for name, field in optimizer.model_fields.items()
+}
+# Values from which the search draws; a hyperparameter that the optimizer lacks, or that has none, is left out.
+Space = create_model(
+    "Space",
     __base__=Section,
-    **{name: (field.rebuild_annotation() | None, None) for name, field in Space.model_fields.items()},
+    **{name: (Annotated[list[kind], Field(min_length=1)] | None, None) for name, kind in HYPERPARAMETERS.items()},
 )
 
 
@@ -93,9 +89,9 @@ def search_space(params):
     dict of str to list of number
         The distinct values of each hyperparameter, in ascending order.
     """
-    recipe = params.recipes[params.recipe]
-    own = params.architectures[params.model].space[params.recipe]
-    space = dict(recipe.space) | own.model_dump(exclude_none=True)
+    space = {}
+    for each in (params.recipes[params.recipe].space, params.architectures[params.model].space.get(params.recipe)):
+        space |= each.model_dump(exclude_none=True) if each else {}
     optimizer = params.optimizers[params.optimizer.pretrain]
     names = {"learning_rate", "batch_size", *type(optimizer).model_fields}
     return {name: sorted(set(values)) for name, values in space.items() if name in names}
@@ -159,6 +155,6 @@ def _recipe(params, phase, epochs, learning_rate, batch_size, patience=None, **h
         recipe[phase].without_augmentation,
         params.losses[params.loss],
         recipe.clip_norm,
-        architecture.dropout[params.recipe],
+        architecture.dropout.get(params.recipe),
         patience,
     )

@@ -53,11 +53,11 @@ def test_a_value_of_the_search_that_is_out_of_range_is_refused():
 @pytest.mark.parametrize("name", VALUES["recipes"])
 def test_what_an_architecture_needs_takes_the_place_of_the_recipes_values(model, name):
     chosen, own = params(model=model, recipe=name), VALUES["architectures"][model]
-    space = VALUES["recipes"][name]["space"] | own["space"][name]
+    space = VALUES["recipes"][name]["space"] | own.get("space", {}).get(name, {})
     assert search_space(chosen) == {key: sorted(values) for key, values in space.items()}
     for recipe, epochs in [(pretrain_recipe(chosen, CONFIG), "pretrain"), (finetune_recipe(chosen), "finetune")]:
-        assert recipe.dropout == own["dropout"][name]
-        assert recipe.epochs == round(own["passes"] * VALUES["sizes"]["small"][f"{epochs}_epochs"])
+        assert recipe.dropout == own.get("dropout", {}).get(name)
+        assert recipe.epochs == round(own.get("passes", 1) * VALUES["sizes"]["small"][f"{epochs}_epochs"])
 
 
 def test_baseline_is_the_originals_way():

@@ -28,7 +28,7 @@ OUT = Path(segmentation.__file__).with_name("segmentation.onnx")
 LETTERS = "aaaaabccddeeeeeeeefghiiiiijkllllmmnnnnnnooooppqrrrrrssssstttttuuuuvwxyz"  # about as often as in texts
 
 
-class CutNetwork(nn.Sequential):
+class SegmentationNetwork(nn.Sequential):
     """Maps a boundary, as `emnist.reading.segmentation.draw_boundaries` draws it, to the logit of a split."""
 
     def __init__(self):
@@ -62,14 +62,17 @@ def main():
     kept = {character: np.arange(len(each)) % 10 == 0 for character, each in images.items()}
     validation = make_examples({c: each[kept[c]] for c, each in images.items()}, options.lines // 20, 1)
     training = make_examples({c: each[~kept[c]] for c, each in images.items()}, options.lines, 0)
-    network = train(CutNetwork(), training, validation, options.epochs)
+    network = train(SegmentationNetwork(), training, validation, options.epochs)
     proto = export_module(Probabilities(network), boundaries=(2, *segmentation.BOUNDARY))
     write_bytes(options.out, proto.SerializeToString())
 
 
 def make_examples(images, count, seed):
-    """Draw lines; return the boundaries between their pieces, uint8 (N, 2, rows, columns), and whether characters part
-    there, float32 (N,)."""
+    """Draw lines.
+
+    Returned are the boundaries between their pieces, uint8 (N, 2, rows, columns), and whether characters part there,
+    float32 (N,).
+    """
     rng = np.random.default_rng(seed)
     examples = [each for _ in range(count) if (each := boundaries_of_line(images, rng))]
     drawn, is_split = map(np.concatenate, zip(*examples))
@@ -99,12 +102,12 @@ def boundaries_of_line(images, rng):
     line = max(lines, key=len, default=[])
     if not line:
         return None
-    height, base = text.measure_line(ink, line, slope)
+    height, baseline = text.measure_line(ink, line, slope)
     pieces = segmentation.oversegment(ink, line, height)
     if len(pieces) < 2:
         return None
     height *= np.exp(rng.uniform(-0.25, 0.25))
-    drawn = segmentation.draw_boundaries(pieces, height, base + height * rng.uniform(-0.12, 0.12), slope)
+    drawn = segmentation.draw_boundaries(pieces, height, baseline + height * rng.uniform(-0.12, 0.12), slope)
     owners = np.array([owner_of(piece, owner) for piece in pieces])
     return drawn, owners[1:] != owners[:-1]
 

@@ -21,8 +21,10 @@ def add_arguments(parser):
 
 
 def main(options):
-    """Move half-written files aside, remove empty folders and damaged files from DVC's cache, end runs of DVC's queue that
-    were killed, and give this checkout an identity if git has none.
+    """Clear away what a crash or a killed run leaves.
+
+    Half-written files are moved aside, empty folders and damaged files of DVC's cache removed, killed runs of DVC's queue
+    ended. If git has no identity, this checkout gets one.
 
     DVC makes its files again, and finds in its run cache what is already computed.
     """

@@ -113,8 +113,7 @@ class Page:
         return (points - middle) @ _turn(np.radians(self.angle)).T + middle
 
     def cut(self, left, top, scale, width, height):
-        """Cut a part out of the upright page: grey levels; `width` and `height` are of the result, of which a pixel
-        is `scale` of the page's."""
+        """Cut grey levels, uint8 (height, width), out of the upright page; one of their pixels is `scale` of the page's."""
         first, across, down = self.to_picture(np.array([[left, top], [left + scale, top], [left, top + scale]]))
         (a, d), (b, e) = across - first, down - first
         matrix = (a, b, first[0], d, e, first[1])

@@ -72,10 +72,10 @@ def _smooth(levels):
 
 
 def is_light_on_dark(levels, least_share=0.12):
-    """Tell whether the picture has more ridges than valleys, at the least width at which one
-    of them has `least_share` of the weight at the best width.
+    """Tell whether the picture has more ridges than valleys.
 
-    Strokes are narrower than the gaps between them. A shadow's edge and a desk are neither ridge nor valley.
+    Both are weighed at the least width at which one of them has `least_share` of the weight at the best width. Strokes
+    are narrower than the gaps between them. A shadow's edge and a desk are neither ridge nor valley.
     """
     small = np.asarray(Image.fromarray(levels).reduce(max(1, max(levels.shape) // 200))).astype(np.int16)
     padded = np.pad(small, 2, mode="edge")

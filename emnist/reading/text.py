@@ -147,8 +147,10 @@ def _clear_rules(mask, contrast):
 
 
 def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
-    """Find ink in grey levels, uint8 (height, width), at a `place`; `clear` removes from a mask, given the contrast,
-    what is no writing."""
+    """Find the `Ink` in grey levels, uint8 (height, width), which lie at a `place`.
+
+    `clear` is called with a mask and the contrast, and removes from the mask what is no writing.
+    """
     contrast, least = find_contrast(levels, light_on_dark)
     mask = contrast > least
     clear(mask, contrast)

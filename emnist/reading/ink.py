@@ -145,11 +145,11 @@ def find_character(levels):
     remove_lines(mask)
     contrast = np.where(mask, contrast, 0)
     regions = find_regions(mask)
-    main, others = _find_main(contrast, regions)
+    darkness = _darkness(contrast, regions)
+    main, is_other = _find_main(darkness, regions)
     if main is None:
         return None, None
-    contrast[np.isin(regions.labels, others)] = 0
-    darkness = _darkness(contrast, regions)[main]
+    contrast, darkness = np.where(is_other[regions.labels], 0, contrast), darkness[main]
     parts = find_regions(contrast > FAINT * darkness)
     core = np.unique(parts.labels[regions.labels == main])
     belongs, dots, stem = _find_near(parts, core[core > 0])
@@ -184,28 +184,29 @@ def _sides(boxes):
     return (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
 
 
-def _find_main(contrast, regions):
-    """Choose the region that is a character, or the largest part of one, and list what cannot belong to it."""
+def _find_main(darkness, regions):
+    """Choose the region that is a character, or the largest part of one, and tell which cannot belong to it (a mask)."""
     height, width = regions.labels.shape
     boxes, sides = regions.boxes, _sides(regions.boxes)
     able = (sides >= max(3, MIN_SIDE * max(height, width))) & (regions.areas >= 6)
     if min(height, width) > 200:
         able &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 1  # not what is left of a line
-    weight = np.where(able, sides * _darkness(contrast, regions), 0)
+    weight = np.where(able, sides * darkness, 0)
     at_edge = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
     inside = able & ~at_edge
     if inside.any() and sides[inside].max() > 0.3 * sides[able].max():
         weight[at_edge] = 0
-    others = np.flatnonzero(able & (weight == 0)).tolist()
+    is_other = able & (weight == 0)
     for main in np.argsort(-weight, kind="stable"):
         if not weight[main]:
             break
         if not is_blob(regions, main) and not _surrounded_by(regions, main, sides, weight):
             around = (boxes[:, :2] < boxes[main, :2]).all(axis=1) & (boxes[:, 2:] > boxes[main, 2:]).all(axis=1)
-            frames = np.flatnonzero(around & (weight > 0))
-            return main, others + [n for n in frames if main in _surrounded_by(regions, n, sides, weight)]
-        others.append(main)
-    return None, others
+            for frame in np.flatnonzero(around & (weight > 0)):
+                is_other[frame] |= main in _surrounded_by(regions, frame, sides, weight)
+            return main, is_other
+        is_other[main] = True
+    return None, is_other
 
 
 def is_blob(regions, number):

@@ -4,9 +4,6 @@ import json
 import sys
 from contextlib import contextmanager
 
-import numpy as np
-
-from emnist.cluster import requires_cluster_extra
 from emnist.data.classes import classes_of
 from emnist.models import build_model
 from emnist.training.batches import ImageBatches
@@ -84,7 +81,7 @@ def run_trial(config, params, images, labels, pixel_stats, train_indices, valida
     return history[-1]["validation_loss"]
 
 
-def random_search(params, split, workers, checkpoint=None, cluster=None):
+def random_search(params, split, workers, checkpoint=None):
     """Train and score random configurations in parallel.
 
     Parameters
@@ -96,8 +93,6 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
         Number of worker processes; the result does not depend on it.
     checkpoint : emnist.utils.checkpoint.Checkpoint, optional
         Saved after each trial, and resumed from.
-    cluster : str, optional
-        Address of a Dask scheduler, whose workers take the place of those of this machine.
 
     Returns
     -------
@@ -107,7 +102,7 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     Raises
     ------
     UserError
-        If every trial diverged, or the cluster cannot be used.
+        If every trial diverged.
     """
     configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
     saved = checkpoint and checkpoint.load()
@@ -116,20 +111,8 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
     losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
-    if cluster:
-        split = mini_set(*split)
-        # All workers take what is fastest here, in place of what is fastest on each.
-        model = build_model(params.model, len(classes_of(params.dataset)))
-        chosen = setup_hardware(params.compute, model, threads=1).as_dict()
-        compute = params.compute.model_copy(update={name: chosen[name] for name in ("device", "precision")})
-        params = params.model_copy(update={"compute": compute})
     missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}
-    if cluster:
-        with requires_cluster_extra("EMNIST_SEARCH_CLUSTER"):
-            from emnist.cluster.trials import run_on_cluster
-        results = run_on_cluster("search", run_trial, missing, cluster)
-    else:
-        results = run_in_workers("search", run_trial, missing, workers, "lower compute.workers in params.yaml")
+    results = run_in_workers("search", run_trial, missing, workers, "lower compute.workers in params.yaml")
     for number, loss in progress(results, "search", len(missing), "trial"):
         losses[number] = loss
         log(
@@ -144,13 +127,6 @@ def random_search(params, split, workers, checkpoint=None, cluster=None):
             f"all {len(configs)} trials of the search diverged: add smaller learning rates to its space in params.yaml"
         )
     return [config | {"validation_loss": losses[number]} for number, config in enumerate(configs)]
-
-
-def mini_set(images, labels, pixel_stats, train_indices, validation_indices):
-    """Copy the images of the mini set alone, which travel to other machines; `random_search` has its parameters."""
-    chosen = np.concatenate([train_indices, validation_indices])
-    train, validation = np.split(np.arange(len(chosen)), [len(train_indices)])
-    return np.ascontiguousarray(images[chosen]), np.ascontiguousarray(labels[chosen]), pixel_stats, train, validation
 
 
 def best_config(trials):

@@ -1,7 +1,5 @@
 """Find the hyperparameters of pre-training by random search."""
 
-import os
-
 from emnist.data.classes import classes_of
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
@@ -20,9 +18,8 @@ def main(params):
     log(f"search: {params.model}; {hardware} a trial")
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.compute.workers == "auto" else params.compute.workers
-    cluster = os.environ.get("EMNIST_SEARCH_CLUSTER")  # decides no result: docs/cluster.md
     split = load_split("mini-train", "mini-validation", classes=classes)
-    trials = random_search(params, split, workers, checkpoint, cluster)
+    trials = random_search(params, split, workers, checkpoint)
     best = best_config(trials)
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 

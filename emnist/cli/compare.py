@@ -3,7 +3,6 @@
 import argparse
 
 from emnist.cli import names
-from emnist.cluster import requires_cluster_extra
 from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
@@ -85,8 +84,10 @@ def main(options):
 
     plan = plan_runs(options.models, options.seeds, options.set)
     if options.cluster:
-        with requires_cluster_extra("--cluster"):
+        try:
             from emnist.cluster import compare
+        except ModuleNotFoundError as error:
+            raise UserError(f"--cluster needs {error.name}: run `pip install -e '.[cluster]'`") from None
     if options.status:
         progress = compare.read_progress(options.cluster) if options.cluster else {}
         print("\n".join(describe_runs(plan, progress)))

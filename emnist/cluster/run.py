@@ -36,7 +36,6 @@ def main():
     run = json.loads(sys.stdin.readline())
     threading.Thread(target=_read_answers, args=[run["folder"]], daemon=True).start()
     os.environ |= environment_with_identity()
-    os.environ.pop("EMNIST_SEARCH_CLUSTER", None)  # its trials would wait for workers that wait for them
     if run["checkpoints"]:
         os.environ["EMNIST_CHECKPOINTS"] = run["checkpoints"]
     try:

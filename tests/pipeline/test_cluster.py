@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import yaml
 from cluster_helpers import OWN_MOUNTS, SHORT_LOCKS, Cluster, marks, small_project, wait_for
 from kill_helpers import after, interrupted
 from pipeline_helpers import REPOSITORY, commit, environment, run, set_params
-from search_helpers import small_search
 
 pytest.importorskip("distributed")
 
@@ -24,8 +22,6 @@ from emnist.cluster.compare import run_on_cluster  # noqa: E402
 from emnist.cluster.connection import connect, warn_without_tls  # noqa: E402
 from emnist.cluster.coordinator import Run, run_all  # noqa: E402
 from emnist.comparison import runs  # noqa: E402
-from emnist.search import mini_set, random_search  # noqa: E402
-from emnist.utils.checkpoint import Checkpoint  # noqa: E402
 from emnist.utils.errors import UserError  # noqa: E402
 
 
@@ -228,37 +224,6 @@ def test_a_remote_that_is_full_or_read_only_is_one_sentence_with_the_worker_and_
     cluster.start_worker("three")
     assert run_on(cluster, {"a": "lines=20000"}) == {"a": None}
     assert run("dvc exp list --name-only", project).stdout.split() == ["a"]
-
-
-def test_a_search_gives_what_it_gives_here_although_its_worker_is_lost(cluster, tmp_path):
-    params, split = small_search(trials=3, images=1000)
-    assert len(mini_set(*split)[0]) == 300
-    cluster.start_worker("w0")
-    checkpoint = Checkpoint("search", tmp_path)
-    with ThreadPoolExecutor() as pool:
-        result = pool.submit(random_search, params, split, 1, checkpoint, cluster=str(cluster.file))
-        wait_for(checkpoint.path.exists)  # the first trial has ended
-        cluster.kill_worker("w0")
-        cluster.start_worker("w1", threads=2)
-        assert result.result() == random_search(params, split, workers=1)
-
-
-def test_a_search_refuses_a_worker_that_differs_and_ends_with_the_scheduler(cluster, tmp_path):
-    params, split = small_search(trials=3, images=1000)
-    (tmp_path / "other").mkdir()
-    shutil.copytree(REPOSITORY / "emnist", tmp_path / "other/emnist")
-    with open(tmp_path / "other/emnist/search.py", "a") as file:
-        file.write("# another thought\n")
-    cluster.start_worker("w0", PYTHONPATH=str(tmp_path / "other"))
-    with pytest.raises(UserError, match="worker w0 has emnist .* give it the same environment and code"):
-        random_search(params, split, workers=1, cluster=str(cluster.file))
-    cluster.kill_worker("w0")
-    with ThreadPoolExecutor() as pool:
-        result = pool.submit(random_search, params, split, workers=1, cluster=str(cluster.file))
-        wait_for(cluster.count_tasks)
-        cluster.scheduler.kill()
-        with pytest.raises(UserError, match="the scheduler has ended: start it again"):
-            result.result()
 
 
 @pytest.fixture

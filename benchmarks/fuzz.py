@@ -105,8 +105,8 @@ def parsers():
         "IDX images": parser(12, "images.gz", idx.load_images, make_idx),
         "IDX labels": parser(12, "labels.gz", lambda path: idx.load_labels(path, 62), make_idx),
         "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
-        "npy array": parser(10, "array.npy", lambda path: load_array(path, np.uint8, 3), make_npy),
-        "JSON": parser(15, "value.json", lambda path: load_json(path, "mean", "std"), make_json),
+        "npy array": parser(10, "array.npy", load_array, make_npy),
+        "JSON": parser(15, "value.json", load_json, make_json),
         "CSV of predictions": parser(
             3, "data/predictions/test.csv", lambda path: load_predictions("test", CHARACTERS), make_csv
         ),

@@ -44,7 +44,7 @@ class Compute(Section):
 class Size(Section):
     train: Annotated[int, Field(ge=100, le=10**9)] | None  # with fewer, the search would have less than one batch
     test: Count | None
-    trials: Count
+    trials: Annotated[int, Field(ge=1, le=1000)]
     trial_epochs: Count
     pretrain_epochs: Count
     finetune_epochs: Count

@@ -1,8 +1,6 @@
 """Random search over the hyperparameters of pre-training."""
 
 import json
-import sys
-from contextlib import contextmanager
 
 from emnist.data.classes import classes_of
 from emnist.models import build_model
@@ -14,6 +12,8 @@ from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 from emnist.utils.workers import run_in_workers
 
+MAX_POINTS = 2**14  # of the sequence, which then is in each of 1,000 combinations
+
 
 def sample_configs(space, trials, seed):
     """Draw distinct configurations, in which each value of a hyperparameter is about equally frequent.
@@ -23,7 +23,7 @@ def sample_configs(space, trials, seed):
     space : dict of str to list
         As returned by `emnist.training.recipe.search_space`.
     trials : int
-        Number of configurations, at most the number of combinations.
+        Number of configurations, at most the number of combinations, and at most 1,000.
     seed : int
 
     Returns
@@ -38,26 +38,10 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    with raise_ignored_errors():  # after a MemoryError, all points would be the same
-        points = Sobol(len(names), rng=seed)
     chosen = {}  # a dict is an ordered set
-    while len(chosen) < trials:
-        point = zip(names, points.random()[0])
-        chosen[tuple(space[name][int(coordinate * len(space[name]))] for name, coordinate in point)] = None
-    return [dict(zip(names, config)) for config in chosen]
-
-
-@contextmanager
-def raise_ignored_errors():
-    """Raise an exception that compiled code would print and ignore, as SciPy's does."""
-    hooks, lost = (sys.excepthook, sys.unraisablehook), []
-    sys.excepthook, sys.unraisablehook = lambda *_: None, lambda happened: lost.append(happened.exc_value)
-    try:
-        yield
-    finally:
-        sys.excepthook, sys.unraisablehook = hooks
-    if lost:
-        raise lost[0]
+    for point in Sobol(len(names), rng=seed).random(MAX_POINTS):
+        chosen[tuple(space[name][int(x * len(space[name]))] for name, x in zip(names, point))] = None
+    return [dict(zip(names, config)) for config in list(chosen)[:trials]]
 
 
 def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):

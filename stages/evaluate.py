@@ -21,7 +21,7 @@ MAX_LOSS = 0.002  # of the accuracy, at which the 8-bit network is still recomme
 def main(params):
     classes = classes_of(params.dataset)
     model, metadata = load_model("data/weights/finetune.safetensors")
-    train_images, train_labels, _ = load_split(classes=len(classes))
+    train_images, train_labels, _ = load_split()
     images, labels = load_emnist("test", params.sizes[params.size].test, params.seed, classes=len(classes))
     # First, since `setup_hardware` then chooses again for the scores.
     write_json("metrics/export.json", score_exported(params.compute, model, metadata, images, labels))

@@ -15,7 +15,7 @@ CALIBRATION_IMAGES = 500  # training images that set the ranges of the 8-bit int
 
 def main(params):
     model, metadata = load_model("data/weights/finetune.safetensors")
-    images, labels, _ = load_split(classes=len(metadata["classes"]))
+    images, labels, _ = load_split()
     title = load_json(RAW / "source.json")["title"]
     network = to_onnx(model, metadata, data=title.removeprefix("the "), recipe=params.recipe)
     chosen = stratified(labels, min(CALIBRATION_IMAGES, len(labels)), np.random.default_rng(params.seed))

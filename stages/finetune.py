@@ -16,7 +16,7 @@ from emnist.utils.stage import run_stage
 
 def main(params):
     classes = classes_of(params.dataset)
-    images, labels, pixel_stats = load_split(classes=len(classes))
+    images, labels, pixel_stats = load_split()
     recipe = finetune_recipe(params)
     model, _ = load_model("data/weights/pretrain.safetensors")
     hardware = setup_hardware(params.compute, model)

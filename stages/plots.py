@@ -81,7 +81,7 @@ def draw_predictions(title, classes, images, labels, predictions, rng):
 
 def draw_augmentation(params, rng):
     classes = classes_of(params.dataset)
-    images, labels, _ = load_split(classes=len(classes))
+    images, labels, _ = load_split()
     first_of_each_class = np.unique(labels, return_index=True)[1]
     chosen = np.sort(rng.choice(first_of_each_class, min(8, len(first_of_each_class)), replace=False))
     originals = torch.from_numpy(images[chosen])[:, None].float()  # 0 to 255, as in training

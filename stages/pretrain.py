@@ -8,7 +8,7 @@ from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import best_epoch, fit
-from emnist.training.recipe import pretrain_recipe, search_space
+from emnist.training.recipe import pretrain_recipe
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
 from emnist.utils.stage import run_stage
@@ -16,8 +16,8 @@ from emnist.utils.stage import run_stage
 
 def main(params):
     classes = classes_of(params.dataset)
-    images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation", classes=len(classes))
-    config = load_json("data/search/best.json", *search_space(params))
+    images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
+    config = load_json("data/search/best.json")
     recipe = pretrain_recipe(params, config)
     model, _ = load_model("data/weights/initial.safetensors")
     hardware = setup_hardware(params.compute, model)

@@ -18,7 +18,7 @@ def main(params):
     log(f"search: {params.model}; {hardware} a trial")
     checkpoint = Checkpoint(stage_key("search", params, hardware.as_dict()))
     workers = cores() if params.compute.workers == "auto" else params.compute.workers
-    split = load_split("mini-train", "mini-validation", classes=classes)
+    split = load_split("mini-train", "mini-validation")
     trials = random_search(params, split, workers, checkpoint)
     best = best_config(trials)
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]

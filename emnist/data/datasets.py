@@ -79,7 +79,7 @@ def load_mnist(part, folder=RAW):
     return idx.load_pair(*paths(folder, part), classes=10)
 
 
-def load_split(*parts, folder=SPLIT, classes=len(CHARACTERS)):
+def load_split(*parts, folder=SPLIT):
     """Load the output of the stage `split`.
 
     Parameters
@@ -87,8 +87,6 @@ def load_split(*parts, folder=SPLIT, classes=len(CHARACTERS)):
     *parts : str
         Names of index sets, such as ``"pretrain"``.
     folder : path-like
-    classes : int
-        Labels are 0 to ``classes - 1``.
 
     Returns
     -------
@@ -103,12 +101,7 @@ def load_split(*parts, folder=SPLIT, classes=len(CHARACTERS)):
     Raises
     ------
     UserError
-        If a file is missing or damaged, or the files come from different splits.
+        If a file is missing or damaged.
     """
-    images = load_array(f"{folder}/train-images.npy", np.uint8, 3)
-    labels = load_array(f"{folder}/train-labels.npy", np.uint8, 1)
-    indices = [load_array(f"{folder}/{part}.npy", np.int64, 1) for part in parts]
-    in_range = all(len(i) and 0 <= i.min() <= i.max() < len(labels) for i in indices)
-    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= classes or not in_range:
-        raise UserError(f"the arrays in {folder} don't belong together: delete them and run `dvc repro`")
-    return images, labels, load_json(f"{folder}/statistics.json", "mean", "std"), *indices
+    images, labels, *indices = (load_array(f"{folder}/{name}.npy") for name in ("train-images", "train-labels", *parts))
+    return images, labels, load_json(f"{folder}/statistics.json"), *indices

@@ -1,13 +1,10 @@
 """Resumable downloads from a list of mirrors, verified by checksum."""
 
-import ipaddress
 import os
-import socket
 import time
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -15,7 +12,7 @@ from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from emnist.utils.checksum import file_checksum
-from emnist.utils.errors import UserError, printable
+from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 from emnist.utils.schema import Section
 
@@ -25,7 +22,6 @@ BACK_OFF = 1.0  # seconds to wait after the first failure; doubled after each fu
 TIMEOUT = 30.0  # seconds without an answer after which an attempt has failed
 LINE_EVERY = 2**25  # bytes between log lines where there is no terminal
 MAX_BYTES = 2**31  # no mirror can fill the disk with more; EMNIST's archive has a quarter of this
-MAX_REDIRECTS = 5
 
 
 class Mirror(Section):
@@ -48,13 +44,6 @@ class MirrorFailed(Exception):
 
 class _AttemptFailed(Exception):
     """A failure after which another attempt may succeed; the message is the reason."""
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects to `_request`; requests would download all of their bodies, however long."""
-
-    def get_redirect_target(self, response):
-        return None
 
 
 def fetch(mirrors, path, by_hand):
@@ -87,10 +76,10 @@ def fetch(mirrors, path, by_hand):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    reasons, named = [], {_host(mirror.url) for mirror in mirrors}
+    reasons = []
     for mirror in mirrors:
         try:
-            _download(mirror, partial, named)
+            _download(mirror, partial)
         except MirrorFailed as reason:
             log(f"{mirror.url} {reason}")
             reasons.append(f"{mirror.url} {reason}")
@@ -104,19 +93,12 @@ def fetch(mirrors, path, by_hand):
     )
 
 
-def _host(url):
-    try:
-        return urlsplit(url).hostname
-    except ValueError:  # An address such as "http://[" fails when it is requested.
-        return None
-
-
-def _download(mirror, partial, named):
+def _download(mirror, partial):
     resumed_from = largest = _size(partial)
     failures = 0
     while True:
         try:
-            _receive(mirror.url, partial, named)
+            _receive(mirror.url, partial)
         except _AttemptFailed as reason:
             failures = failures + 1 if _size(partial) <= largest else 1
             largest = max(largest, _size(partial))
@@ -135,13 +117,13 @@ def _download(mirror, partial, named):
         resumed_from = 0  # The bytes of an earlier run or another mirror may be wrong, so it starts once more.
 
 
-def _receive(url, partial, named):
-    """Append the missing bytes to `partial`; `named` are the hosts of all mirrors."""
+def _receive(url, partial):
+    """Append the missing bytes to `partial`."""
     size = _size(partial)
     # The file must come without compression, because the checksum is that of its own bytes.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={size}-"} if size else {})
     try:
-        with _Session() as session, _request(session, url, named, headers) as response:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             status = response.status_code
             if status == 416 and size:
                 return  # The file is complete.
@@ -156,6 +138,8 @@ def _receive(url, partial, named):
             if begins_as_page or response.headers.get("Content-Type", "").startswith("text/html"):
                 raise MirrorFailed("sent a web page instead of the file")
             _append(partial, size if status == 206 else 0, chain([first], chunks), length)
+    except requests.TooManyRedirects:
+        raise MirrorFailed("redirects without end") from None
     except ValueError:  # requests raises it for a malformed address.
         raise MirrorFailed("is not a web address") from None
     except requests.Timeout:
@@ -166,46 +150,6 @@ def _receive(url, partial, named):
         raise _AttemptFailed("could not be reached") from None
     except urllib3.exceptions.HTTPError:
         raise _AttemptFailed(f"broke off after {_size(partial):,} bytes") from None
-
-
-def _request(session, url, named, headers):
-    """Request an address, and then those to which it redirects, as long as they are safe."""
-    for _ in range(MAX_REDIRECTS + 1):
-        response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
-        if not response.is_redirect:
-            return response
-        response.close()
-        target = response.headers["location"]
-        try:
-            target = urljoin(url, target)
-            reason = _redirect_error(url, target, named)
-        except ValueError:
-            reason = "is not a web address"
-        if reason:
-            raise MirrorFailed(f"redirects to {printable(target)[:200]}, which {reason}")
-        url = target
-    raise MirrorFailed(f"redirects more than {MAX_REDIRECTS} times")
-
-
-def _redirect_error(url, target, named):
-    """Return why a redirect is unsafe, or None. A host that a person named as a mirror may be a private one."""
-    scheme, host = urlsplit(target).scheme, urlsplit(target).hostname
-    if scheme not in ("http", "https") or not host:
-        return "is not a web address"
-    if scheme == "http" and urlsplit(url).scheme == "https":
-        return "is not encrypted"
-    if host not in named and _is_private(host):
-        return "is in a private network (if it is meant, name it as a mirror in params.yaml)"
-
-
-def _is_private(host):
-    """Tell whether a host has a private address; a proxy may know a host that is unknown here."""
-    try:
-        found = {each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        return False
-    addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in found]
-    return not all((getattr(address, "ipv4_mapped", None) or address).is_global for address in addresses)
 
 
 def _append(partial, size, chunks, length):

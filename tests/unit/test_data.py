@@ -94,12 +94,9 @@ def test_what_split_wrote_is_mapped_not_copied(split):
             "train-images.npy should be",
         ),
         (lambda folder: (folder / "train-labels.npy").write_bytes(b"no array"), "train-labels.npy should be"),
-        (lambda folder: write_array(folder / "train-labels.npy", np.zeros(10)), "train-labels.npy should hold"),
-        (lambda folder: write_array(folder / "train-labels.npy", np.zeros(9, np.uint8)), "don't belong together"),
-        (lambda folder: write_array(folder / "pretrain.npy", np.array([10])), "don't belong together"),
         (
             lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True),
-            "pretrain.npy should hold",
+            "pretrain.npy should be",
         ),
         (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
     ],

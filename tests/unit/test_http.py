@@ -186,38 +186,10 @@ def test_a_redirect_within_a_host_that_is_named_as_a_mirror_is_followed(path):
     assert path.read_bytes() == CONTENT and requests == [("/moved?x=1", None)]
 
 
-@pytest.mark.parametrize(
-    "target, reason",
-    [
-        ("ftp://example.org/gzip.zip", "is not a web address"),
-        ("file:///etc/passwd", "is not a web address"),
-        ("http://[::1", "is not a web address"),
-        ("http://localhost/", "is in a private network"),
-        ("//10.1.2.3/", "is in a private network"),
-        ("http://169.254.169.254/latest/meta-data", "is in a private network"),
-        ("http://[::ffff:192.168.0.1]/", "is in a private network"),
-        ("http://2130706433/", "is in a private network"),
-    ],
-)
-def test_a_redirect_that_leads_where_no_mirror_should_is_refused(path, target, reason):
-    with (
-        serving(redirects(target)) as (url, requests),
-        pytest.raises(UserError, match=f"redirects to .*which {reason}"),
-    ):
-        fetch_quickly(path, (url, {"md5": MD5}))
-    check_nothing_is_left(path)
-    assert len(requests) == 1
-
-
-def test_a_redirect_from_an_encrypted_connection_to_an_open_one_is_refused():
-    assert _http._redirect_error("https://a.org/x", "http://a.org/x", {"a.org"}) == "is not encrypted"
-    assert _http._redirect_error("https://a.org/x", "https://a.org/y", {"a.org"}) is None
-
-
 def test_redirects_without_end_are_given_up(path):
-    with serving(redirects("/again")) as (url, requests), pytest.raises(UserError, match="redirects more than 5 times"):
+    with serving(redirects("/again")) as (url, requests), pytest.raises(UserError, match="redirects without end"):
         fetch_quickly(path, (url, {"md5": MD5}))
-    assert len(requests) == 6
+    assert len(requests) == 31
 
 
 def test_a_mirror_that_sends_without_end_fills_no_disk(path, monkeypatch):

@@ -8,7 +8,7 @@ from matplotlib.colors import PowerNorm, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from emnist.figures.confusion import heat_map, kind, row_percent
+from emnist.figures.confusion import group_starts, heat_map, row_percent
 from emnist.figures.style import GREY, legend, save, styled
 
 
@@ -207,7 +207,7 @@ def styles(models):
 
 def _name_groups(ax, characters):
     """Mark where digits, capitals and small letters begin."""
-    starts = [0] + [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]
+    starts = group_starts(characters)
     ends = [*starts[1:], len(characters)]
     for edge in starts[1:]:
         ax.axhline(edge - 0.5, color=GREY, linewidth=0.8)

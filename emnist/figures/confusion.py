@@ -38,7 +38,7 @@ def confusion_heat_map(path, labels, predictions, characters, title):
         norm=PowerNorm(0.5, 0, 100),  # The square root shows 2 %, which would be invisible on a linear scale.
         cbar_kws={"ticks": [0, 1, 5, 10, 20, 40, 60, 80, 100]},
     )
-    for boundary in [i for i in range(1, len(characters)) if kind(characters[i]) != kind(characters[i - 1])]:
+    for boundary in group_starts(characters)[1:]:
         ax.axhline(boundary, color=GREY, linewidth=1)
         ax.axvline(boundary, color=GREY, linewidth=1)
     save(path, figure)
@@ -137,6 +137,7 @@ def _format_count(count):
     return f"{count}" if count < 10_000 else f"{count / 1000:.0f}k"
 
 
-def kind(character):
-    """Return equal values for two characters that are both digits, both capitals or both small letters."""
-    return character.isdigit(), character.isupper()
+def group_starts(characters):
+    """List where digits, capitals and small letters begin."""
+    kinds = [(each.isdigit(), each.isupper()) for each in characters]
+    return [i for i, kind in enumerate(kinds) if i == 0 or kind != kinds[i - 1]]

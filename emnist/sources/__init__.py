@@ -11,7 +11,7 @@ import pkgutil
 from contextlib import ExitStack
 
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS
-from emnist.sources.folder import as_written, write_parts
+from emnist.sources._parts import as_written, write_parts
 from emnist.utils.atomic import temporary_folder
 from emnist.utils.names import check_name
 

@@ -4,7 +4,6 @@ import csv
 import os
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from emnist.data.datasets import MNIST_PARTS
 from emnist.data.idx import MAX_ITEMS, SIDE, load_pair
 from emnist.data.subsets import stratified
 from emnist.reading.pictures import SUFFIXES, read_character
+from emnist.sources._parts import Part
 from emnist.utils.errors import UserError, printable
 from emnist.utils.progress import log, progress
 from emnist.utils.workers import run_in_workers
@@ -26,19 +26,6 @@ MAX_BAD = 0.01  # of the pictures may be unreadable
 CSV_ROWS = 4096  # read at once
 PICTURES_AT_ONCE = 64  # by one process
 MADE_FROM_BYCLASS = ("bymerge", "letters", "digits")  # Balanced is a random choice that nobody can make again
-
-
-class Part(NamedTuple):
-    """The images of training or testing, uint8 (N, 28, 28), upright, white on black, and their labels, uint8 (N,).
-
-    If they are in official files of IDX that can be copied as they are, `copied` has the paths of both, `transposed`
-    says how the images lie there, and `images` is None.
-    """
-
-    labels: np.ndarray
-    images: np.ndarray | None
-    copied: tuple[Path, Path] | None = None
-    transposed: bool = True
 
 
 def find(folder, dataset, upright=False):

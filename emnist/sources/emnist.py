@@ -9,7 +9,7 @@ from emnist.data.classes import TITLES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.sources._formats import find
 from emnist.sources._http import Mirror, fetch
-from emnist.sources.folder import write_parts
+from emnist.sources._parts import write_parts
 from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock

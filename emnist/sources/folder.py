@@ -1,18 +1,13 @@
 """Folders of one's own files; all of them are read and checked before any is written."""
 
-import mmap
 from pathlib import Path
 
-import numpy as np
 from pydantic import model_validator
 
-from emnist.data import idx
-from emnist.data.classes import MAX_CLASSES
-from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.data.idx import MAX_ITEMS
-from emnist.sources._formats import Part, find, has_mnist
-from emnist.sources.sample import write_digits
-from emnist.utils.atomic import write_bytes
+from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS
+from emnist.sources._digits import write_digits
+from emnist.sources._formats import find, has_mnist
+from emnist.sources._parts import write_parts
 from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
@@ -78,34 +73,3 @@ def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
     write_parts(loaded, raw, EMNIST_PARTS, transposed=True)
     write_parts(loaded_digits, raw, MNIST_PARTS, transposed=False)
     return list(dict.fromkeys(note for _, note in found if note))
-
-
-def write_parts(loaded, raw, names, transposed):
-    """Write training and test images of several folders, a list of pairs of `Part`, together.
-
-    `names` are `EMNIST_PARTS`, whose files hold each image `transposed`, or `MNIST_PARTS`.
-    """
-    if (count := max((sum(len(part.labels) for part in parts) for parts in zip(*loaded)), default=0)) > MAX_ITEMS:
-        raise UserError(
-            f"the folders should hold at most {MAX_ITEMS:,} images together, but hold {count:,}: leave one out"
-        )
-    for name, parts in zip(names, zip(*loaded)):
-        targets = paths(raw, name)
-        if len(parts) == 1 and parts[0].copied and parts[0].transposed == transposed:
-            for source, target in zip(parts[0].copied, targets):
-                with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                    write_bytes(target, content)
-            continue
-        labels = np.concatenate([part.labels for part in parts])
-        idx.write_image_blocks(targets[0], len(labels), map(_images_of, parts), transposed)
-        idx.write_labels(targets[1], labels)
-
-
-def as_written(folder, name, transposed):
-    """Return as a `Part` what `write_parts` has written to a folder."""
-    copied = paths(folder, name)
-    return Part(idx.load_labels(copied[1], MAX_CLASSES), None, copied, transposed)
-
-
-def _images_of(part):
-    return idx.load_images(part.copied[0], part.transposed) if part.copied else part.images

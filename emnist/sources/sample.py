@@ -15,8 +15,9 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS, TITLES, from_byclass
 from emnist.data.convert import SIDE, centre
-from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
+from emnist.data.datasets import EMNIST_PARTS, paths
 from emnist.data.fonts import FONTS, code_points, font_path, is_one_character
+from emnist.sources._digits import write_digits
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log, progress
 from emnist.utils.schema import Count, Section, Seed
@@ -107,15 +108,6 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
     if dataset == "byclass":
         return TITLE
     return f"{TITLE} of {TITLES[dataset] if isinstance(dataset, str) else f'{len(dataset)} characters'}"
-
-
-def write_digits(raw):
-    """Write scikit-learn's digits to the folder `raw`, in the four files of MNIST."""
-    train_images, train_labels, *test = digits()
-    for part, (images, labels) in zip(MNIST_PARTS, [(train_images, train_labels), test]):
-        to_images, to_labels = paths(raw, part)
-        idx.write_images(to_images, images)
-        idx.write_labels(to_labels, labels)
 
 
 def plan(dataset):
@@ -341,24 +333,3 @@ def _rasterise_strokes(strokes):
     for curve in curves:
         ImageDraw.Draw(canvas).line([tuple(point) for point in curve + side - (low + high) / 2], fill=255)
     return np.asarray(canvas) > 127, side, CAPITAL_HEIGHT
-
-
-def digits():
-    """Load scikit-learn's handwritten digits, converted to MNIST's format.
-
-    Returns
-    -------
-    train_images, train_labels, test_images, test_labels : numpy.ndarray of uint8
-        1,437 and 360 images of 28x28 pixels, white on black, with a margin of 4 pixels as in MNIST; stratified by
-        class.
-    """
-    from sklearn.datasets import load_digits  # The processes that render do not need it.
-    from sklearn.model_selection import train_test_split
-
-    images, labels = load_digits(return_X_y=True)
-    small = [Image.fromarray(image.reshape(8, 8).astype(np.float32)) for image in images]
-    content = np.stack([image.resize((20, 20), Image.Resampling.BICUBIC) for image in small])
-    images = np.pad(np.rint(np.clip(content / 16, 0, 1) * 255).astype(np.uint8), ((0, 0), (4, 4), (4, 4)))
-    split = train_test_split(images, labels.astype(np.uint8), test_size=0.2, stratify=labels, random_state=0)
-    train_images, test_images, train_labels, test_labels = split
-    return train_images, train_labels, test_images, test_labels

@@ -1,38 +1,42 @@
 """Optimizers, looked up by name."""
 
+from typing import ClassVar
+
 import torch
 
 from emnist.utils.schema import Fraction, Section
 
 
-class SGD(Section):
+class Optimizer(Section):
+    """Options of one of PyTorch's optimizers, named as its own arguments."""
+
+    of: ClassVar[type]
+
+    def __call__(self, parameters, learning_rate):
+        """Make the torch.optim.Optimizer of a network's parameters."""
+        return self.of(parameters, lr=learning_rate, fused=True, **dict(self))
+
+
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum."""
 
+    of = torch.optim.SGD
     momentum: Fraction
     weight_decay: Fraction
 
-    def __call__(self, parameters, learning_rate):
-        return torch.optim.SGD(
-            parameters, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
-        )
 
-
-class Adam(Section):
+class Adam(Optimizer):
     """Adam (Kingma and Ba, 2014, arXiv:1412.6980); its weight decay is added to the gradient."""
 
+    of = torch.optim.Adam
     weight_decay: Fraction
 
-    def __call__(self, parameters, learning_rate):
-        return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=self.weight_decay, fused=True)
 
-
-class AdamW(Section):
+class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2017, arXiv:1711.05101)."""
 
+    of = torch.optim.AdamW
     weight_decay: Fraction
-
-    def __call__(self, parameters, learning_rate):
-        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=self.weight_decay, fused=True)
 
 
 # The optimizers, by their names in params.yaml. Each is called with a network's parameters and a learning rate, and

@@ -3,6 +3,7 @@ import pytest
 
 from emnist.data.classes import CHARACTERS, classes_of
 from emnist.sources import sample
+from emnist.sources._digits import digits
 from emnist.utils.errors import UserError
 
 
@@ -83,7 +84,7 @@ def test_a_form_is_drawn_as_often_as_its_share(monkeypatch):
 
 
 def test_digits_look_like_mnists():
-    train_images, train_labels, test_images, test_labels = sample.digits()
+    train_images, train_labels, test_images, test_labels = digits()
     assert (len(train_images), len(test_images)) == (len(train_labels), len(test_labels)) == (1437, 360)
     for images, labels in [(train_images, train_labels), (test_images, test_labels)]:
         assert (images.dtype, labels.dtype, images.shape[1:]) == (np.uint8, np.uint8, (28, 28))

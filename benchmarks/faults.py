@@ -124,7 +124,7 @@ class Project:
         return Ended(code, report.read_text(), log.read_text() if strace else "")
 
     def _stage(self, stage, report, before, after):
-        from emnist.utils.stage import run_stage
+        from stages._process import run_stage
 
         os.chdir(self.folder)
         os.environ["TMPDIR"] = tempfile.tempdir = str(self.scratch)

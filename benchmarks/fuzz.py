@@ -51,7 +51,7 @@ from emnist.sources.emnist import _read_member
 from emnist.utils.checkpoint import Checkpoint, remove_stale_files
 from emnist.utils.errors import UserError, run_cli
 from emnist.utils.names import check_name
-from emnist.utils.stage import check_inputs
+from stages._process import check_inputs
 from stages.plots import load_predictions, load_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)

@@ -23,7 +23,7 @@ from emnist.utils.errors import UserError, run_cli
 
 TEST_SHARE = 116_323 / 814_255
 EPOCHS = {"trials": 8, "trial_epochs": 1, "pretrain_epochs": 1, "finetune_epochs": 1}
-LITTLE = {"size": "full", "model": "lenet", "architectures.lenet.passes": 1.0, "transfer.epochs": 1}
+LITTLE = {"size": "full", "model": "lenet", "architectures.lenet.epoch_factor": 1.0, "transfer.epochs": 1}
 LITTLE |= {f"sizes.full.{name}": value for name, value in EPOCHS.items()}
 PAUSE = 0.1  # seconds between two measurements of the memory
 

@@ -51,7 +51,7 @@ class Size(Section):
 
 
 class Architecture(Section):
-    passes: Positive = 1.0
+    epoch_factor: Positive = 1.0
     dropout: dict[str, Fraction] = {}
     space: dict[str, Space] = {}
     compare_size: dict[str, str] = {}

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from emnist.training.batches import ImageBatches
-from emnist.training.inference import BATCH, join_batches
+from emnist.training.inference import BATCH, concatenate_batches
 
 
 class Features(ImageBatches):
@@ -27,7 +27,7 @@ class Features(ImageBatches):
                 # Features keep the precision of the computation, since EnsNet has 18,000 of them an image.
                 return model.embed(batch).to(self.hardware.precision)
 
-        (self.images,) = join_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
+        (self.images,) = concatenate_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
         self.labels = images.labels[images.indices]
         self.indices = torch.arange(len(self.labels), device=self.hardware.device)
 

@@ -1,7 +1,7 @@
 """Check params.yaml before any work is done, and name the sources of the images for the stage `download`."""
 
 from emnist.data.files import write_json
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

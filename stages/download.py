@@ -7,7 +7,7 @@ from emnist.data.idx import load_labels
 from emnist.sources import obtain
 from emnist.sources._checks import check_images
 from emnist.utils.progress import log
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

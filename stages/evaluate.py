@@ -13,7 +13,7 @@ from emnist.reading.network import Network
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.inference import predict_probabilities, predict_top3
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 MAX_LOSS = 0.002  # of the accuracy, at which the 8-bit network is still recommended
 

@@ -8,7 +8,7 @@ from emnist.data.subsets import stratified
 from emnist.export import quantize, to_bytes, to_onnx
 from emnist.models import load_model
 from emnist.utils.atomic import write_bytes
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 CALIBRATION_IMAGES = 500  # training images that set the ranges of the 8-bit integers
 

@@ -4,7 +4,7 @@ from emnist.data.classes import classes_of, pack_classes
 from emnist.models import build_model, load_pretrained, replace_head
 from emnist.models.weights import save_weights
 from emnist.training.loop import seed_torch
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

@@ -12,7 +12,7 @@ from emnist.data.files import load_json
 from emnist.figures import calibration, characters, confusion, training
 from emnist.training.recipe import augmentations
 from emnist.utils.errors import UserError, explain_damage
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 TRAINING = {"train_loss": float, "train_accuracy": float}
 VALIDATION = {"validation_loss": float, "validation_accuracy": float}

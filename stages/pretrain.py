@@ -11,7 +11,7 @@ from emnist.training.loop import best_epoch, fit
 from emnist.training.recipe import pretrain_recipe
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.progress import log
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

@@ -9,7 +9,7 @@ from emnist.training.hardware import setup_hardware
 from emnist.utils.checkpoint import Checkpoint, stage_key
 from emnist.utils.environment import cores
 from emnist.utils.progress import log
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

@@ -8,7 +8,7 @@ from emnist.data.files import load_json, write_array, write_csv, write_json
 from emnist.data.subsets import partition, statistics
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 RARE = 10  # of so many images, one is for validation
 

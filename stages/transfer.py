@@ -13,7 +13,7 @@ from emnist.training.loop import fit, seed_torch
 from emnist.training.recipe import transfer_recipe
 from emnist.transfer import Features, Head
 from emnist.utils.checkpoint import Checkpoint, stage_key
-from emnist.utils.stage import run_stage
+from stages._process import run_stage
 
 
 def main(params):

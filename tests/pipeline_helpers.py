@@ -20,7 +20,7 @@ TINY = {
         **{"train": 400, "test": 100, "trials": 2},
         **{"trial_epochs": 1, "pretrain_epochs": 2, "finetune_epochs": 1},
     },
-    "architectures.lenet.passes": 1.0,
+    "architectures.lenet.epoch_factor": 1.0,
     "transfer.epochs": 1,
 }
 

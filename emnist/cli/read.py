@@ -41,13 +41,13 @@ def read(reader, options, alphabet, errors):
         ``file`` and ``lines``, a list of what `emnist.reading.text.Line.values` gives.
     """
 
-    from emnist.reading.forms import noted
+    from emnist.reading.forms import collect_warnings
 
     report = predict.reporter(errors)
     for file in [file for name in options.images for file in predict.find_files(name, report)]:
         try:
             name, notes = "standard input" if file == "-" else printable(file), []
-            with predict.c_stderr_dropped(), noted(notes):
+            with predict.c_stderr_dropped(), collect_warnings(notes):
                 picture = predict.standard_input() if file == "-" else file
                 lines = reader.read(picture, **alphabet, fields=options.fields, boxes=options.boxes, name=name)
             for note in notes:

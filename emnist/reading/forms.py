@@ -26,7 +26,7 @@ class TextWarning(UserWarning):
 
 
 @contextmanager
-def noted(notes):
+def collect_warnings(notes):
     """Append the text of each `TextWarning` of a ``with`` statement to a list, and show no warning."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always", TextWarning)

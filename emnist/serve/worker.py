@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from emnist.data.convert import SIDE
 from emnist.reading import pictures
-from emnist.reading.forms import noted
+from emnist.reading.forms import collect_warnings
 from emnist.reading.reader import Reader
 from emnist.utils.errors import UserError
 
@@ -129,7 +129,7 @@ def read(readers, file, models, top, arguments):
     """Read a picture's text by each network, and note what may be wrong with it."""
     networks, notes = [], []
     for model in models:
-        with noted(notes):
+        with collect_warnings(notes):
             lines = readers[model].read(file, **arguments)
         networks.append({"network": model, "lines": [line.values(top) for line in lines]})
     return {"networks": networks, "notes": list(dict.fromkeys(notes))}

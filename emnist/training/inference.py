@@ -31,7 +31,7 @@ def predict_top3(model, images):
         top3, classes = log_probabilities.topk(min(3, logits.shape[1]))
         return classes, top3[:, 0].exp(), -log_probabilities.gather(1, labels[:, None])[:, 0]
 
-    whole = join_batches(len(images), (predict(*batch) for batch in _logits(model, images)))
+    whole = concatenate_batches(len(images), (predict(*batch) for batch in _logits(model, images)))
     return tuple(tensor.cpu().numpy() for tensor in whole)
 
 
@@ -48,7 +48,7 @@ def predict_probabilities(model, images):
     -------
     numpy.ndarray of float32, shape (N, classes)
     """
-    (whole,) = join_batches(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images)))
+    (whole,) = concatenate_batches(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images)))
     return whole.cpu().numpy()
 
 
@@ -61,7 +61,7 @@ def _logits(model, images):
         yield logits.float(), labels
 
 
-def join_batches(count, batches):
+def concatenate_batches(count, batches):
     """Put what is computed of one batch after another into one tensor of each kind.
 
     Many small tensors, kept between the large ones that come and go, would leave holes in the memory, 1.1 kB an image.

@@ -148,7 +148,7 @@ def _recipe(params, phase, epochs, learning_rate, batch_size, patience=None, **h
     return Recipe(
         check(type(optimizer), dict(optimizer) | hyperparameters, "data/search/best.json"),
         learning_rate,
-        max(1, round(architecture.passes * params.sizes[params.size][f"{epochs}_epochs"])),
+        max(1, round(architecture.epoch_factor * params.sizes[params.size][f"{epochs}_epochs"])),
         batch_size,
         recipe[phase].schedule,
         augmentations(params),

@@ -1,7 +1,9 @@
-"""Processor cores, and environment variables of the libraries that compute."""
+"""What a process has of the machine, its environment variables, and its end."""
 
+import ctypes
 import math
 import os
+import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,3 +69,19 @@ def set_environment():
         del os.environ["MPLBACKEND"]
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def end_with_parent(number, parent=None):
+    """Have the system send this process a signal when the one that started it ends, on Linux.
+
+    Parameters
+    ----------
+    number : signal.Signals
+    parent : int, optional
+        The process that started it; if that has ended already, the signal is sent now.
+    """
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+        if parent not in (None, os.getppid()):
+            os.kill(os.getpid(), number)

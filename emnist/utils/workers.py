@@ -9,10 +9,9 @@ from multiprocessing import resource_tracker
 
 from joblib import Parallel, delayed
 
-from emnist.utils.environment import cores
+from emnist.utils.environment import cores, end_with_parent
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
-from emnist.utils.stage import end_with_parent
 
 MAX_LOST = 3  # workers that may end before the work is given up
 

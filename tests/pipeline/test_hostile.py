@@ -20,7 +20,7 @@ from pipeline_helpers import outputs
 
 from emnist.models import build_model
 from emnist.models.weights import save_weights
-from emnist.utils.stage import check_inputs, run_stage
+from stages._process import check_inputs, run_stage
 
 RAW = "data/raw/emnist-byclass-train-images-idx3-ubyte.gz"
 LABELS = "data/raw/emnist-byclass-train-labels-idx1-ubyte.gz"

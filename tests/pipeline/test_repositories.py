@@ -10,9 +10,9 @@ from cluster_helpers import Cluster
 from pipeline_helpers import commit, link_environment, run, without_identity
 
 
-def compare(passes):
+def compare(factor):
     """A comparison of one run, of which only the stage `check` is not yet done."""
-    return f"emnist compare --models lenet --seeds 42 -S architectures.alexnet.passes={passes}"
+    return f"emnist compare --models lenet --seeds 42 -S architectures.alexnet.epoch_factor={factor}"
 
 
 def worktree(pipeline, around):
@@ -55,9 +55,11 @@ def test_experiments_run_in_the_workspace_in_the_queue_and_on_a_cluster(pipeline
     (tmp_path / "around").mkdir()
     project = make(pipeline, tmp_path / "around")
     link_environment(project)
-    run("dvc checkout --quiet && dvc exp run --quiet --name own -S architectures.alexnet.passes=2 check", project)
+    run(
+        "dvc checkout --quiet && dvc exp run --quiet --name own -S +architectures.alexnet.epoch_factor=2 check", project
+    )
     configured = run("git config --list --local", project).stdout
-    queued = run(f"{without_identity(tmp_path)} {compare(passes=3)}", project, check=False).stdout
+    queued = run(f"{without_identity(tmp_path)} {compare(factor=3)}", project, check=False).stdout
     run("git checkout -q .", project)
     if make is shallow_clone:
         assert "error: DVC's queue loses the results of its runs in a shallow clone: run `git fetch --unsh" in queued
@@ -65,5 +67,5 @@ def test_experiments_run_in_the_workspace_in_the_queue_and_on_a_cluster(pipeline
     else:
         assert "| test accuracy (%) |" in queued, queued
     if make is not submodule:  # which is to a cluster what a worktree is: `.git` is a file
-        assert "| test accuracy (%) |" in run(f"{compare(passes=4)} --cluster {cluster.file}", project).stdout
+        assert "| test accuracy (%) |" in run(f"{compare(factor=4)} --cluster {cluster.file}", project).stdout
     assert run("git config --list --local", project).stdout == configured

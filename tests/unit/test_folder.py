@@ -6,7 +6,6 @@ from dvc.utils.hydra import apply_overrides
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 
 from emnist.data import idx
-from emnist.sources import folder as folder_source
 from emnist.sources.folder import Options, copy_folders, obtain
 from emnist.utils.errors import UserError
 from emnist.utils.yaml import load_yaml
@@ -102,7 +101,7 @@ def test_images_of_several_folders_follow_in_the_order_given_and_digits_are_the_
 
 
 def test_more_images_than_can_be_read_back_are_refused(mine, yours, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_source, "MAX_ITEMS", 134)
+    monkeypatch.setattr("emnist.sources._parts.MAX_ITEMS", 134)
     with pytest.raises(UserError, match="at most 134 images together, but hold 135: leave one out"):
         copy_folders([mine, yours], mine, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()

@@ -57,7 +57,7 @@ def test_what_an_architecture_needs_takes_the_place_of_the_recipes_values(model,
     assert search_space(chosen) == {key: sorted(values) for key, values in space.items()}
     for recipe, epochs in [(pretrain_recipe(chosen, CONFIG), "pretrain"), (finetune_recipe(chosen), "finetune")]:
         assert recipe.dropout == own.get("dropout", {}).get(name)
-        assert recipe.epochs == round(own.get("passes", 1) * VALUES["sizes"]["small"][f"{epochs}_epochs"])
+        assert recipe.epochs == round(own.get("epoch_factor", 1) * VALUES["sizes"]["small"][f"{epochs}_epochs"])
 
 
 def test_baseline_is_the_originals_way():

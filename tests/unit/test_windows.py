@@ -40,7 +40,7 @@ def windows(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="is about what is hidden elsewhere")
 def test_what_is_hidden_is_missed(windows):
-    done = subprocess.run([sys.executable, "-c", "import emnist.utils.stage, fcntl"], **windows, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", "import emnist.utils.errors, fcntl"], **windows, capture_output=True)
     assert "import of fcntl halted" in done.stderr
 
 

@@ -1,6 +1,5 @@
 """The process of a stage: its signals, its environment, and checks of its inputs."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -9,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from emnist.utils.checksum import file_checksum
+from emnist.utils.environment import end_with_parent
 from emnist.utils.errors import UserError, exit_on_signals, explain_memory_errors, run_cli
 
 
@@ -75,22 +75,6 @@ def use_own_environment():
             f"error: python3 should be that of the environment that has PyTorch, but is {sys.executable}: activate "
             "that, as by `source .venv/bin/activate`, then run the same command again"
         )
-
-
-def end_with_parent(number, parent=None):
-    """Have the system send this process a signal when the one that started it ends, on Linux.
-
-    Parameters
-    ----------
-    number : signal.Signals
-    parent : int, optional
-        The process that started it; if that has ended already, the signal is sent now.
-    """
-    if sys.platform == "linux":
-        PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
-        if parent not in (None, os.getppid()):
-            os.kill(os.getpid(), number)
 
 
 def check_inputs(stage):

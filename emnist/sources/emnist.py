@@ -1,7 +1,6 @@
 """The official EMNIST archive and MNIST, downloaded from mirrors."""
 
 import zipfile
-from pathlib import Path
 
 from pydantic import Field
 
@@ -10,7 +9,7 @@ from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
 from emnist.sources._formats import find
 from emnist.sources._http import Mirror, fetch
 from emnist.sources._parts import write_parts
-from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.checkpoint import checkpoint_dir
 from emnist.utils.errors import UserError
 from emnist.utils.locks import exclusive_lock
 from emnist.utils.schema import Section
@@ -41,12 +40,11 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
             f"source: emnist has the data sets {', '.join(TITLES)}, but dataset in params.yaml is a list of characters: "
             "set one of these, or `source: folder` with pictures of the characters"
         )
-    checkpoint = Checkpoint("download-emnist")
+    work = checkpoint_dir() / "download-emnist"
     if dataset != "mnist":
-        download_emnist(options.mirrors, raw, checkpoint.folder, dataset)
+        download_emnist(options.mirrors, raw, work, dataset)
     if with_digits or dataset == "mnist":
-        download_mnist(options.mnist_mirrors, raw, checkpoint.folder, dataset == "mnist", with_digits)
-    checkpoint.mark_complete(*sorted(Path(raw).glob("*.gz")))
+        download_mnist(options.mnist_mirrors, raw, work, dataset == "mnist", with_digits)
     return TITLES[dataset]
 
 

@@ -5,25 +5,19 @@ How each parser takes whatever bytes there are is tested in ``tests/unit``, such
 """
 
 import gzip
-import hashlib
 import importlib
 import io
 import json
 import re
 import shutil
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
-from loopback import files, serving
 from pipeline_helpers import outputs
 
-from emnist.models import build_model
-from emnist.models.weights import save_weights
 from emnist.utils.stage import check_inputs, run_stage
 
 RAW = "data/raw/emnist-byclass-train-images-idx3-ubyte.gz"
@@ -100,7 +94,17 @@ HOSTILE = [
     ("evaluate", RAW.replace("train", "test"), plain(cut), "cut short"),
     ("transfer", "data/raw/train-labels-idx1-ubyte.gz", ends_in(b"\x0a"), "it holds 10, not only 0 to 9"),
     ("transfer", "data/raw/t10k-images-idx3-ubyte.gz", cut, "cut short"),
+    (
+        "split",
+        "params.yaml",
+        replaced(b"train: 400", b"train: 501"),
+        "asks for 501 train images, but the source has 500",
+    ),
     ("pretrain", IMAGES_ARRAY, cut, "damaged"),
+    ("pretrain", LABELS_ARRAY, always(b"no array"), "damaged"),
+    ("pretrain", LABELS_ARRAY, array(lambda a: a.astype(float)), "1-dimensional uint8"),
+    ("pretrain", LABELS_ARRAY, array(lambda a: a[:-1]), "don't belong together"),
+    ("pretrain", "data/split/pretrain.npy", array(lambda a: a + 400), "don't belong together"),
     ("pretrain", LABELS_ARRAY, array(lambda a: a.astype(object), allow_pickle=True), "1-dimensional uint8"),
     ("pretrain", IMAGES_ARRAY, npy_header("{'descr': '|S0', 'fortran_order': True, 'shape': (1,)}"), "3-dim"),
     ("pretrain", IMAGES_ARRAY, npy_header("-" * 9000 + "1"), "damaged"),
@@ -182,24 +186,3 @@ def test_a_record_of_dvc_that_stands_for_a_mapping_without_end_is_not_followed(t
     lines = [b"stages: &a0 {x: 1}", *(b"a%d: &a%d {<<: [%s]}" % (n, n, b"*a%d," % (n - 1) * 10) for n in range(1, 30))]
     Path("dvc.lock").write_bytes(b"\n".join(lines))
     check_inputs("split")
-
-
-def test_weights_of_another_architecture_end_their_stage_in_one_sentence(fails, tmp_path):
-    path = tmp_path / "weights"
-    save_weights(path, build_model("spinalnet"), model="lenet", classes="x" * 62, mean=0.1, std=0.3)
-    fails("evaluate", WEIGHTS, path.read_bytes(), f"{WEIGHTS} should hold the weights of lenet")
-
-
-def test_a_hostile_archive_ends_the_download_in_one_sentence_and_nothing_is_lost(fails, copy, monkeypatch):
-    """One of them: tests/unit/test_emnist.py has the others."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("../escape", b"")
-    with serving(files({"/gzip.zip": file.getvalue()})) as (address, _):
-        mirror = {"url": f"{address}/gzip.zip", "md5": hashlib.md5(file.getvalue()).hexdigest()}
-        params = yaml.safe_load((copy / "params.yaml").read_text()) | {"source": "emnist"}
-        params["download"]["emnist"] = {"mirrors": [mirror], "mnist_mirrors": [address]}
-        reason = r".*gzip\.zip should be EMNIST's archive, but .*'\.\./escape' leads out of it"
-        fails("download", "params.yaml", yaml.safe_dump(params).encode(), reason)
-    assert not list(copy.parent.rglob("*escape*"))

@@ -60,10 +60,11 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     for name in ("cost", "curves", "search", "confusion"):
         Image.open(folder / f"{name}.png").verify()
 
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert "runs are done" not in run(COMMAND, pipeline).stdout  # nothing to run
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
+    status = run(f"{COMMAND} --status", pipeline).stdout.splitlines()
+    assert [line.split(", its test accuracy")[0].split() for line in status] == [
+        ["lenet-42-2", "done"],
+        [spinalnet, "done"],
+    ]
     said = run("emnist report --models lenet,alexnet --seeds 42,43", pipeline).stdout
     assert "1 architecture on the rendered sample, 1 run of each" in (folder / "report.html").read_text()
     assert "without lenet with seed 43, alexnet with seed 42, alexnet with seed 43" in said.splitlines()[-1]

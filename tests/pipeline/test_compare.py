@@ -101,3 +101,9 @@ def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypat
     assert plan.params.size == size and plan.values["lenet", 42]["size"] == size
     assert plan.values["ensnet", 42]["size"] == reduced
     assert bool(plan.special["ensnet"]) == (reduced != size)
+
+
+def test_a_comparison_that_is_done_runs_nothing(monkeypatch):
+    done = {("lenet", 42): {"name": "lenet-42"}}
+    monkeypatch.setattr(runs, "finished_experiments", lambda values: done)
+    assert runs.run_missing(runs.Plan(None, {}, {}, {("lenet", 42): {}}), execute=None) == done

@@ -142,10 +142,8 @@ def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path)
 def test_mnist_is_not_downloaded_where_its_digits_are_not_needed(official, official_mnist, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # holds the downloads
     content = zipped(as_published(official))
-    with serving(files({"/gzip.zip": content} | {f"/{name}": each for name, each in official_mnist.items()})) as (
-        url,
-        requests,
-    ):
+    served = {"/gzip.zip": content} | {f"/{name}": each for name, each in official_mnist.items()}
+    with serving(files(served)) as (url, requests):
         mirror = Mirror(url=f"{url}/gzip.zip", md5=hashlib.md5(content).hexdigest())
         options = archive.Options(mirrors=[mirror], mnist_mirrors=[url])
         archive.obtain(options, tmp_path / "raw", with_digits=False)

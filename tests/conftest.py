@@ -16,7 +16,7 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 # The files whose tests share what takes seconds to make, so that one worker runs all tests of such a file.
-TOGETHER = ("contributing", "export", "own_characters", "page", "repositories", "serve", "static_page", "wheel")
+TOGETHER = "contributing export own_characters page pages repositories serve static_page wheel".split()
 
 
 def pytest_configure(config):

@@ -60,10 +60,11 @@ def test_a_comparison_that_is_interrupted_and_whose_runs_are_killed_continues_an
     for name in ("cost", "curves", "search", "confusion"):
         Image.open(folder / f"{name}.png").verify()
 
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    assert "runs are done" not in run(COMMAND, pipeline).stdout  # nothing to run
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
+    status = run(f"{COMMAND} --status", pipeline).stdout.splitlines()
+    assert [line.split(", its test accuracy")[0].split() for line in status] == [
+        ["lenet-42-2", "done"],
+        [spinalnet, "done"],
+    ]
     said = run("emnist report --models lenet,alexnet --seeds 42,43", pipeline).stdout
     assert "1 architecture on the rendered sample, 1 run of each" in (folder / "report.html").read_text()
     assert "without lenet with seed 43, alexnet with seed 42, alexnet with seed 43" in said.splitlines()[-1]
@@ -100,3 +101,9 @@ def test_ensnet_gets_fewer_images_only_at_the_small_size_without_a_gpu(monkeypat
     assert plan.params.size == size and plan.values["lenet", 42]["size"] == size
     assert plan.values["ensnet", 42]["size"] == reduced
     assert bool(plan.special["ensnet"]) == (reduced != size)
+
+
+def test_a_comparison_that_is_done_runs_nothing(monkeypatch):
+    done = {("lenet", 42): {"name": "lenet-42"}}
+    monkeypatch.setattr(runs, "finished_experiments", lambda values: done)
+    assert runs.run_missing(runs.Plan(None, {}, {}, {("lenet", 42): {}}), execute=None) == done

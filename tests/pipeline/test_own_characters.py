@@ -49,6 +49,7 @@ def test_the_pictures_are_trained_on_and_the_titles_say_what_was_set_aside(train
     assert (mine / "plots/classes.csv").read_text().startswith("character,images\nа,24\n")
     scores = json.loads((mine / "metrics/evaluate.json").read_text())["test"]
     assert "bymerge_accuracy" not in scores and scores["accuracy"] > 0.6
+    assert json.loads((mine / "metrics/export.json").read_text())["float32"]["largest_difference"] < 1e-4
     assert "test accuracy, 3 characters" in run("emnist summary", mine).stdout
 
 

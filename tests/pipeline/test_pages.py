@@ -10,8 +10,9 @@ from pipeline_helpers import run
 needs_browser = pytest.mark.skipif(not BROWSER, reason="needs Chromium")
 
 
-@pytest.fixture
-def html(pipeline):
+@pytest.fixture(scope="module")
+def html(finished_pipeline, tmp_path_factory):
+    pipeline = shutil.copytree(finished_pipeline, tmp_path_factory.mktemp("pages") / "pipeline", symlinks=True)
     run("dvc plots show", pipeline)
     return pipeline / "dvc_plots/index.html"
 

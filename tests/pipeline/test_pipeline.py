@@ -1,26 +1,20 @@
 """The whole pipeline with real DVC, at a tiny size."""
 
 import csv
-import hashlib
 import json
 import re
-import shutil
 
 import numpy as np
 import onnx
 import pytest
 from dvc.repo import Repo
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
-from loopback import files, serving, status
 from PIL import Image
-from pipeline_helpers import REPOSITORY, checkout, outputs, run, set_params, stages_run
+from pipeline_helpers import checkout, outputs, run, set_params, stages_run
 
 from emnist.data.classes import CHARACTERS
 from emnist.export import STANDARD
 from emnist.serve.drawings import Drawings
-from emnist.sources.emnist import MNIST_MD5
-
-SHARED = REPOSITORY.parent / "shared" / "data"
 
 
 def metrics(folder, name):
@@ -74,12 +68,6 @@ def test_outputs_hold_no_path_and_no_date(finished_pipeline):
             assert not re.search(rb"20\d\d-\d\d-\d\d|localhost|/home/", content), name
 
 
-def test_the_summary_names_accuracy_pictures_and_what_to_try_next(finished_pipeline):
-    said = run("emnist summary", finished_pipeline).stdout
-    assert f"{metrics(finished_pipeline, 'evaluate')['test']['accuracy']:.2%}" in said
-    assert "lenet" in said and "plots/" in said and "dvc exp run -S model=spinalnet" in said
-
-
 def test_several_sources_and_folders_are_put_together(tmp_path):
     mixed = checkout(tmp_path / "checkout", sizes__small__train=None, sizes__small__test=None)
     write_official(tmp_path / "mine", [*EMNIST_NAMES, *MNIST_NAMES])
@@ -101,51 +89,3 @@ def test_several_sources_and_folders_are_put_together(tmp_path):
         assert repo.artifacts.read()["dvc.yaml"]["emnist-byclass"].meta["source"] == ["folder", "sample"]
     set_params(mixed, **{"download.emnist.mnist_mirrors": ["https://example.org/"]})  # of a source that is not used
     assert stages_run(run("dvc repro split", mixed).stdout) == {"check"}
-
-
-def test_the_official_archive_is_a_source(finished_pipeline, tmp_path):
-    """The sample's own files, served as the official hosts serve theirs, give the results of the sample."""
-    raw = finished_pipeline / "data/raw"
-    shutil.make_archive(tmp_path / "gzip", "zip", root_dir=_archived(raw, tmp_path / "archive"))
-    archive = (tmp_path / "gzip.zip").read_bytes()
-    served = {"/gzip.zip": archive} | {f"/{name}": (raw / name).read_bytes() for name in MNIST_NAMES}
-    with serving(status(503), files(served)) as (address, _):
-        theirs = checkout(
-            tmp_path / "checkout",
-            source="emnist",
-            download__emnist__mnist_mirrors=[address],
-            download__emnist__mirrors=[
-                {"url": f"{address}/gone.zip", "md5": "0" * 32},
-                {"url": f"{address}/gzip.zip", "sha256": hashlib.sha256(archive).hexdigest()},
-            ],
-        )
-        # The test serves other digits than MNIST's, so their checksums are others too.
-        module = theirs / "emnist/sources/emnist.py"
-        text = module.read_text()
-        for name, published in MNIST_MD5.items():
-            text = text.replace(published, hashlib.md5((raw / name).read_bytes()).hexdigest())
-        module.write_text(text)
-        run("dvc repro split", theirs)
-    for path in (theirs / "data/split").iterdir():
-        assert path.read_bytes() == (finished_pipeline / "data/split" / path.name).read_bytes()
-
-
-def _archived(raw, folder):
-    (folder / "gzip").mkdir(parents=True)
-    for name in EMNIST_NAMES:
-        shutil.copy(raw / name, folder / "gzip")
-    (folder / "gzip" / "emnist-mnist-train-labels-idx1-ubyte.gz").write_bytes(b"a member that is not needed")
-    return folder
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="needs real handwriting in ../shared/data")
-def test_real_handwriting_from_a_folder(tmp_path):
-    theirs = checkout(
-        tmp_path,
-        source="folder",
-        download__folder__emnist=str(SHARED / "handwriting62"),
-        download__folder__mnist=str(SHARED / "mnist"),
-        sizes__small__train=None,
-    )
-    run("dvc repro split", theirs)
-    assert metrics(theirs, "split")["images"]["train"] == 12_472

@@ -51,26 +51,7 @@ def test_command_prints_the_likeliest_characters_as_json(four):
     assert probabilities == dict(Reader("lenet").predict([four])[0].probabilities)
 
 
-def test_several_networks_read_each_picture_of_a_folder_and_of_standard_input(four, tmp_path):
-    folder = tmp_path / "pictures" / "more"
-    folder.mkdir(parents=True)
-    on_paper(glyph()).save(folder / "scan.JPG", format="JPEG")
-    (folder / "notes.txt").write_text("no picture")
-    done = predict(
-        "--format", "csv", "--top", "1", "--model", "lenet,resnet", folder.parent, "-", input=four.read_bytes()
-    )
-    assert (done.returncode, done.stderr) == (0, f"{folder.parent}: other files left out: 1 (1 .txt)\n".encode())
-    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
-    assert [(row["file"], row["network"]) for row in rows] == [
-        (str(folder / "scan.JPG"), "lenet"),
-        (str(folder / "scan.JPG"), "resnet"),
-        ("-", "lenet"),
-        ("-", "resnet"),
-    ]
-    assert all(row["character"] == "4" and 0 < float(row["probability"]) <= 1 and row["rank"] == "1" for row in rows)
-
-
-def test_all_pictures_of_a_folder_and_of_linked_ones_are_read_and_the_rest_is_counted(four, tmp_path):
+def test_networks_read_each_picture_of_a_folder_linked_ones_and_standard_input_and_the_rest_is_counted(four, tmp_path):
     folder, linked = tmp_path / "pictures", tmp_path / "elsewhere"
     folder.mkdir()
     linked.mkdir()
@@ -81,13 +62,15 @@ def test_all_pictures_of_a_folder_and_of_linked_ones_are_read_and_the_rest_is_co
     (linked / "back").symlink_to(folder)
     for name in ("form.pdf", "form2.PDF", "README"):
         (folder / name).write_bytes(b"%PDF")
-    done = predict("--format", "jsonl", "--model", "lenet", folder)
-    assert (done.returncode, done.stderr) == (0, f"{folder}: other files left out: 3 (2 .pdf, 1 no suffix)\n")
-    readings = map(json.loads, done.stdout.splitlines())
-    names = ["a.jfif", "b.jpe", "c.pnm", "d.PNG", "linked/e.webp"]
-    assert {each["file"]: each["predictions"][0]["character"] for each in readings} == {
-        str(folder / name): "4" for name in names
-    }
+    done = predict("--format", "csv", "--top", "1", "--model", "lenet,resnet", folder, "-", input=four.read_bytes())
+    assert (done.returncode, done.stderr) == (0, f"{folder}: other files left out: 3 (2 .pdf, 1 no suffix)\n".encode())
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    names = [str(folder / name) for name in ("a.jfif", "b.jpe", "c.pnm", "d.PNG", "linked/e.webp")]
+    networks = ("lenet", "resnet")
+    assert [(row["file"], row["network"]) for row in rows] == [
+        (name, net) for name in [*names, "-"] for net in networks
+    ]
+    assert all(row["character"] == "4" and 0 < float(row["probability"]) <= 1 and row["rank"] == "1" for row in rows)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")

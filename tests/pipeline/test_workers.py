@@ -1,9 +1,6 @@
 """Work that several processes share gives what one process gives. Here because processes start slowly."""
 
-import threading
-
 import numpy as np
-import psutil
 from search_helpers import small_search
 
 from emnist.data import idx
@@ -24,27 +21,6 @@ def render(**options):
 def test_the_number_of_processes_does_not_change_the_sample():
     alone, shared = (render(train=600, test=120, seed=3, workers=workers) for workers in (1, 2))
     np.testing.assert_equal(alone, shared)
-
-
-def kill_renderer(stop):
-    """Kill a process that renders, as the system does when memory is short, as soon as there is one."""
-    while not stop.wait(0.05):
-        for child in psutil.Process().children():
-            if "LokyProcess" in " ".join(child.cmdline()):
-                child.kill()
-                return
-
-
-def test_a_killed_process_loses_nothing_of_the_sample(tmp_path, capsys):
-    expected = render(train=600, test=62, seed=5, workers=1)
-    stop = threading.Event()
-    killer = threading.Thread(target=kill_renderer, args=(stop,))
-    killer.start()
-    rendered = render(train=600, test=62, seed=5, workers=2)
-    stop.set()
-    killer.join()
-    np.testing.assert_equal(expected, rendered)
-    assert "a worker process was ended" in capsys.readouterr().out
 
 
 def test_the_sample_is_written_as_it_is_rendered(tmp_path):

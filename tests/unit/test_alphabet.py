@@ -13,11 +13,6 @@ from emnist.utils.errors import UserError
 RANDOM = np.random.default_rng(0).dirichlet(np.ones(62), 50).astype(np.float32)
 
 
-def test_all_characters_change_nothing():
-    alphabet = Alphabet(CHARACTERS)
-    assert alphabet.characters == tuple(CHARACTERS) and np.array_equal(alphabet.restrict(RANDOM), RANDOM)
-
-
 def test_a_part_of_them_keeps_its_proportions_and_adds_up_to_one():
     alphabet = Alphabet(CHARACTERS, "0-9A-Fz")
     assert "".join(alphabet.characters) == "0123456789ABCDEFz"
@@ -54,16 +49,8 @@ def test_what_is_no_alphabet_is_refused_in_one_sentence(characters, sentence):
 
 
 def test_a_picture_is_predicted_among_what_is_possible():
-    reader = Reader("lenet")
-    four = on_paper(glyph())
-    (usual,) = reader.predict([four])
-    (digit,) = reader.predict([four], characters="0-9")
-    assert digit.character == "4" and len(digit.probabilities) == 10
-    assert digit.probabilities[0][1] >= dict(usual.probabilities)["4"]
-    (letter,) = reader.predict([four], characters="A-C", min_probability=0)
-    assert letter.character in "ABC"
-    (unsure,) = reader.predict([four], min_probability=1.1)
-    assert unsure.character == "?" and unsure.probabilities == usual.probabilities
+    (digit,) = Reader("lenet").predict([on_paper(glyph())], characters="0-9", min_probability=1.1)
+    assert digit.character == "?" and digit.probabilities[0][0] == "4" and len(digit.probabilities) == 10
 
 
 @pytest.mark.parametrize(

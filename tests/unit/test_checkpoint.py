@@ -13,19 +13,9 @@ from dvc_data.hashfile.build import build
 
 from emnist.params import load_params
 from emnist.utils import checkpoint as checkpoint_module
-from emnist.utils.checkpoint import Checkpoint, checkpoint_dir, files_below, remove_stale_files, stage_key
+from emnist.utils.checkpoint import Checkpoint, files_below, remove_stale_files, stage_key
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-def test_what_is_saved_comes_back(tmp_path):
-    checkpoint = Checkpoint("stage-key", tmp_path)
-    assert checkpoint.load() is None
-    checkpoint.save({"a": torch.arange(3.0)}, [{"epoch": 1}])
-    checkpoint.save({"a": torch.arange(4.0), "b": torch.ones(2, 2)}, [{"epoch": 2}])
-    tensors, info = Checkpoint("stage-key", tmp_path).load()
-    assert info == [{"epoch": 2}]
-    assert torch.equal(tensors["a"], torch.arange(4.0)) and torch.equal(tensors["b"], torch.ones(2, 2))
 
 
 @pytest.mark.parametrize(
@@ -106,14 +96,6 @@ def test_the_key_of_a_stage_covers_the_files_that_dvc_sees(tmp_path, monkeypatch
     assert {path.relative_to("room").as_posix() for path in files_below(Path("room"))} == seen == set(source)
 
 
-def test_a_queued_experiment_continues_from_the_checkout_it_belongs_to(tmp_path, monkeypatch):
-    workspace = tmp_path / ".dvc/tmp/exps/tmpabc/nested"
-    workspace.mkdir(parents=True)
-    for folder in (workspace, tmp_path):
-        monkeypatch.chdir(folder)
-        assert checkpoint_dir() == tmp_path / ".dvc/tmp/continue"
-
-
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
     """A stage that has written its outputs, which DVC may or may not have recorded yet."""
@@ -185,8 +167,7 @@ def test_the_folder_of_a_killed_download_goes_and_that_of_a_running_one_stays(tm
         (folder / f".images.gz.{2**22 + 1}.abc.tmp").touch()
         (folder / "labels.gz").touch()
     remove_stale_files()
-    assert not dead.exists()
-    assert (running / "labels.gz").exists()
+    assert not dead.exists() and os.listdir(running) == ["labels.gz"]
 
 
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path, monkeypatch):

@@ -102,7 +102,8 @@ def test_the_summary_names_the_model_of_the_results_whatever_params_yaml_names_n
     assert "model: spinalnet" not in Path("params.yaml").read_text()
     summary.main(None)
     said = capsys.readouterr().out
-    assert said.startswith("\nspinalnet, trained on ") and "test accuracy, 10 characters" in said
+    assert said.startswith("\nspinalnet, trained on ") and "50.00%  test accuracy, 10 characters" in said
+    assert "Pictures: plots" in said and "dvc exp run -S model=" in said
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pipeline_helpers import commit, run
 from emnist.comparison import report
 from emnist.comparison.experiments import is_complete
 from emnist.comparison.html_report import write_html_report
-from emnist.utils.yaml import load_yaml
 
 COSTS = {
     "large": {"parameters": 2_000_000, "multiply-adds an image": 9_000_000},
@@ -111,7 +110,3 @@ def test_a_run_is_complete_if_every_stage_used_its_parameters_and_the_files_befo
     commit(tmp_path, "An experiment")
     monkeypatch.chdir(tmp_path)
     assert is_complete("HEAD", values) == complete
-
-
-def test_a_number_with_an_exponent_as_dvc_writes_it_is_a_number():
-    assert load_yaml(b"rate: 1e-05") == {"rate": 0.00001}

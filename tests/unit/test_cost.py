@@ -3,7 +3,7 @@
 import torch
 
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
-from emnist.models import ARCHITECTURES, build_model
+from emnist.models import build_model
 from emnist.params import load_params
 from emnist.training.hardware import setup_hardware
 from emnist.training.recipe import augmentations
@@ -19,10 +19,6 @@ def test_multiply_adds_are_those_counted_by_hand():
 
 def test_parameters_are_those_counted_by_hand():
     assert count_parameters(torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))) == 3 * 2 + 2 + 2 + 2
-
-
-def test_every_architecture_can_be_counted():
-    assert all(multiply_adds(build_model(name)) > count_parameters(build_model(name)) for name in ARCHITECTURES)
 
 
 def test_images_per_second_are_measured_of_training_and_of_inference():

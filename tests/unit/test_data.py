@@ -63,11 +63,6 @@ def test_a_subset_keeps_images_and_labels_together(raw):
         assert LABELS[original] == label
 
 
-def test_more_images_than_there_are_is_an_error_that_says_both_numbers(raw):
-    with pytest.raises(UserError, match="asks for 301 train images, but the source has 300"):
-        load_emnist("train", 301, folder=raw[0])
-
-
 @pytest.fixture
 def split(tmp_path):
     write_array(tmp_path / "train-images.npy", np.zeros((10, 28, 28), np.uint8))
@@ -82,26 +77,6 @@ def test_what_split_wrote_is_mapped_not_copied(split):
     assert isinstance(images, np.memmap)
     assert pixels == {"mean": 0.5, "std": 0.5}
     assert len(pretrain) == 9
-
-
-@pytest.mark.parametrize(
-    "damage, reason",
-    [
-        (lambda folder: (folder / "train-images.npy").unlink(), "train-images.npy is missing"),
-        (lambda folder: (folder / "train-images.npy").write_bytes(b""), "train-images.npy should be"),
-        (
-            lambda folder: (folder / "train-images.npy").write_bytes((folder / "train-images.npy").read_bytes()[:-1]),
-            "train-images.npy should be",
-        ),
-        (lambda folder: (folder / "train-labels.npy").write_bytes(b"no array"), "train-labels.npy should be"),
-        (
-            lambda folder: np.save(folder / "pretrain.npy", np.array([{}]), allow_pickle=True),
-            "pretrain.npy should be",
-        ),
-        (lambda folder: (folder / "statistics.json").write_text("{"), "statistics.json should be JSON"),
-    ],
-)
-def test_a_damaged_split_is_named(split, damage, reason):
-    damage(split)
-    with pytest.raises(UserError, match=reason):
+    (split / "pretrain.npy").unlink()
+    with pytest.raises(UserError, match="pretrain.npy is missing"):
         load_split("pretrain", folder=split)

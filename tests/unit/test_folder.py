@@ -10,8 +10,6 @@ from emnist.sources.folder import Options, copy_folders, obtain
 from emnist.utils.errors import UserError
 from emnist.utils.yaml import load_yaml
 
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
-
 
 @pytest.fixture
 def mine(tmp_path):
@@ -24,14 +22,6 @@ def yours(tmp_path):
     """A second folder, without digits."""
     write_official(tmp_path / "yours", EMNIST_NAMES, count=65)
     return tmp_path / "yours"
-
-
-def test_the_official_files_of_a_folder_are_copied_and_no_others(mine, tmp_path):
-    official = contents(mine)
-    assert len(official) == 8
-    (mine / "notes.txt").write_text("not an image")
-    copy_folders([mine], mine, tmp_path / "raw")
-    assert contents(tmp_path / "raw") == official
 
 
 def test_mnist_may_lie_in_a_second_folder(tmp_path):
@@ -81,12 +71,6 @@ def test_one_damaged_file_of_several_folders_is_named_and_nothing_is_overwritten
     assert contents(raw) == before
 
 
-def test_a_letter_among_mnists_labels_is_refused(mine, tmp_path):
-    (mine / MNIST_NAMES[1]).write_bytes((mine / EMNIST_NAMES[1]).read_bytes())
-    with pytest.raises(UserError, match="it holds 61, not only 0 to 9"):
-        copy_folders([mine], mine, tmp_path / "raw")
-
-
 def test_images_of_several_folders_follow_in_the_order_given_and_digits_are_the_firsts(mine, yours, tmp_path):
     def read(folder, part):
         stem = f"{folder}/emnist-byclass-{part}"
@@ -105,9 +89,3 @@ def test_more_images_than_can_be_read_back_are_refused(mine, yours, tmp_path, mo
     with pytest.raises(UserError, match="at most 134 images together, but hold 135: leave one out"):
         copy_folders([mine, yours], mine, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real handwriting in ../shared/data")
-def test_real_handwriting_is_copied(tmp_path):
-    copy_folders([SHARED / "handwriting62"], SHARED / "mnist", tmp_path / "raw")
-    assert contents(tmp_path / "raw") == contents(SHARED / "handwriting62") | contents(SHARED / "mnist")

@@ -61,10 +61,7 @@ def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
     "content, reason",
     [
         (b"", "cut short"),
-        (b"\x1f", "cut short|gzip"),
         (b"plain text, no gzip at all", "gzip"),
-        (GOOD_IMAGES[:-9], "cut short"),
-        (packed(0x803, 3, 28), "cut short"),
         (packed(0x803, 3, 28, 28, body=IMAGES.tobytes()[:-1]), "cut short"),
         (packed(0x803, 3, 28, 28, body=IMAGES.tobytes() + b"x"), "more bytes follow the 3 items"),
         (GOOD_IMAGES + b"garbage", "gzip"),

@@ -224,13 +224,6 @@ def test_everything_has_a_name_and_fits_a_small_screen(page):
         assert part in tree, tree
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
-    # Contrast of at least 4.5 to 1 in both colour schemes (WCAG 2.2, level AA).
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for ink, ground in [("ink", "ground"), ("ink", "paper"), ("soft", "ground"), ("soft", "paper"), ("soft", "wash"),
-                            ("ink", "wash"), ("accent", "ground"), ("warn", "ground")]:  # fmt: skip
-            levels = sorted([luminance(page, ink), luminance(page, ground)])
-            assert levels[1] / levels[0] >= 4.5, (scheme, ink, ground)
 
 
 @pytest.mark.skipif(not AXE, reason="needs axe-core: `pip install axe-playwright-python` brings it")
@@ -250,6 +243,9 @@ def test_axe_finds_nothing_that_hinders_people(page):
     draw(page, CAPITAL_A)
     wait_until(page, "$('best').textContent === 'A'")
     page.get_by_text("Keys", exact=True).click()
+    check()
+    page.evaluate(BRING, ["drop", ""])
+    wait_until(page, "$('said').textContent.startsWith('That is no file.')")
     check()
 
 
@@ -320,11 +316,3 @@ def test_the_page_can_be_zoomed(page):
         assert page.locator("#pad").bounding_box()["height"] < height  # it can be seen whole
         texts = "[...document.querySelectorAll('tbody th, button, main p')]"
         assert page.evaluate(f"{texts}.filter(each => each.scrollWidth > each.clientWidth + 1).length") == 0
-
-
-def luminance(page, name):
-    """Give the relative luminance of a colour of the page, plus 0.05, as WCAG defines it."""
-    text = page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--{name}')").strip().lstrip("#")
-    parts = [int(text[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05

@@ -251,7 +251,7 @@ def test_a_line_of_pixels_is_read_or_refused_in_one_sentence(size):
 
 def test_a_picture_that_unpacks_without_end_is_refused():
     info = PngImagePlugin.PngInfo()
-    info.add_text("comment", "a" * 200_000_000, zip=True)
+    info.add_text("comment", "a" * 5_000_000, zip=True)
     with pytest.raises(UserError, match="cannot be read"):
         read_character(saved(glyph(), format="png", pnginfo=info))
 

@@ -13,7 +13,7 @@ from tools import report
 @pytest.fixture
 def pull_request(tmp_path, monkeypatch):
     """A clone with a commit, and in the folder a longer training after which two classes have another F1."""
-    run(f"git clone -q --depth 1 file://'{REPOSITORY}' clone", tmp_path)
+    run(f"git clone -q '{REPOSITORY}' clone", tmp_path)
     clone = tmp_path / "clone"
     monkeypatch.chdir(clone)
     (clone / "plots/pretrain.csv").write_text("epoch,validation_accuracy\n1,0.70\n2,0.81\n")

@@ -6,7 +6,7 @@ from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from joblib import parallel_config
 
 from emnist.data.datasets import load_emnist
-from emnist.sources import join_titles, load_source, obtain
+from emnist.sources import load_source, obtain
 from emnist.utils.errors import UserError
 
 SAMPLE = {"train": 100, "test": 62, "seed": 1}
@@ -61,7 +61,3 @@ def test_nothing_is_left_if_a_source_fails(tmp_path):
     with pytest.raises(UserError, match="no should be a folder of images"):
         obtain(sources(sample=SAMPLE, folder={"emnist": str(tmp_path / "no"), "mnist": None}), tmp_path / "raw")
     assert list((tmp_path / "raw").iterdir()) == []
-
-
-def test_titles_are_joined():
-    assert join_titles(["folder", "sample"]) == "images from a folder and the rendered sample"

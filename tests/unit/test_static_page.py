@@ -108,9 +108,9 @@ READ = """async drawings => {
 
 @needs_browser
 @pytest.mark.slow
-def test_the_page_reads_1000_drawings_as_python_does(page):
+def test_the_page_reads_250_drawings_as_python_does(page):
     readers, read_by_both = [Reader(name) for name in ("handwriting", "lenet")], 0
-    for sent, found in page.evaluate(READ, pen_drawings(1000)):
+    for sent, found in page.evaluate(READ, pen_drawings(250)):
         try:
             image = read_character(base64.b64decode(sent))
         except UserError as error:
@@ -123,15 +123,7 @@ def test_the_page_reads_1000_drawings_as_python_does(page):
             assert of_page[0]["character"] == prediction.character
             assert all(abs(of_python[each["character"]] - each["probability"]) < 1e-4 for each in of_page)
         read_by_both += 1
-    assert read_by_both > 950
-
-
-@needs_browser
-def test_a_character_is_drawn_and_read(page):
-    draw(page, CAPITAL_A)
-    wait_until(page, "$('best').textContent === 'A'")
-    assert [row.split()[0] for row in page.locator("tbody tr").all_inner_texts()] == ["handwriting", "lenet"]
-    assert page.locator("#keep").is_hidden()
+    assert read_by_both > 237
 
 
 RESTRICT = """async cases => {
@@ -175,6 +167,8 @@ def test_an_alphabet_gives_the_probabilities_that_python_gives(page):
     wait_until(page, "$('best').textContent === '0'")
     page.get_by_role("combobox", name="Characters").select_option("capitals")
     wait_until(page, "$('best').textContent === 'O'")
+    assert [row.split()[0] for row in page.locator("tbody tr").all_inner_texts()] == ["handwriting", "lenet"]
+    assert page.locator("#keep").is_hidden()
 
 
 @needs_browser

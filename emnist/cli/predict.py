@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 
 from emnist.utils.errors import UserError, printable
@@ -121,8 +122,7 @@ def predict(readers, names, top, errors, alphabet):
         found = []
         for file in files[start : start + BATCH]:
             try:
-                with c_stderr_dropped():
-                    found.append((file, read_picture(file, next(iter(readers.values())))))
+                found.append((file, read_picture(file, next(iter(readers.values())))))
             except UserError as error:
                 report(error)
         if not found:
@@ -194,13 +194,30 @@ def read_picture(name, reader):
     from emnist.reading.text import shows_several
 
     shown = "standard input" if name == "-" else printable(name)
-    grey = open_grey(standard_input() if name == "-" else name, shown)
+    picture = standard_input() if name == "-" else name
+    with c_stderr_dropped():
+        grey = open_grey(picture, shown)
+    note_pages(picture, shown)
     character = read_character(grey, shown)
     if shows_several(grey):
         found = [each for line in reader.read(grey) for each in line.characters if each.probabilities[0][1] > 0.5]
         if len(found) > 1:
             print(f"{shown} shows {len(found)} characters: `emnist read {shown}` reads them", file=sys.stderr)
     return character
+
+
+def note_pages(picture, shown):
+    """Say on standard error that a TIFF, given by its path (str) or its bytes, has several pages: the first is read."""
+    from PIL import Image
+
+    pages = 1
+    with (
+        suppress(Exception),
+        Image.open(BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"]) as file,
+    ):
+        pages = file.n_frames
+    if pages > 1:
+        print(f"note: {shown} has {pages} pages, of which only the first is read: save each as a file", file=sys.stderr)
 
 
 def standard_input():

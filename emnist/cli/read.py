@@ -50,6 +50,7 @@ def read(reader, options, alphabet, errors):
             with predict.c_stderr_dropped(), collect_warnings(notes):
                 picture = predict.standard_input() if file == "-" else file
                 lines = reader.read(picture, **alphabet, fields=options.fields, boxes=options.boxes, name=name)
+            predict.note_pages(picture, name)
             for note in notes:
                 print(f"note: {note}", file=sys.stderr)
             yield {"file": file, "lines": [line.values() for line in lines]}

@@ -1,10 +1,9 @@
 """Summary of the last run."""
 
-import subprocess
 from contextlib import suppress
 
 from emnist.utils.errors import UserError
-from emnist.utils.git import git
+from emnist.utils.git import GitError, git
 
 EXAMPLE = "emnist summary"
 
@@ -33,7 +32,7 @@ Next:     dvc exp run -S model=spinalnet    another architecture
           dvc exp show                      runs side by side
           emnist predict IMAGE              predict the characters of your own pictures""")
     differs = ""
-    with suppress(OSError, subprocess.CalledProcessError):  # where git or its repository is missing
+    with suppress(OSError, GitError):  # where git or its repository is missing
         differs = git("status", "--porcelain", "dvc.lock", "metrics", "plots")
     if differs:
         print("""

@@ -1,9 +1,7 @@
 """Commits as git packs and experiments as git bundles, which travel through Dask."""
 
-import subprocess
-
 from emnist.utils.errors import UserError
-from emnist.utils.git import git, head_commit
+from emnist.utils.git import GitError, git, head_commit
 
 # What an experiment may change of its commit. Nothing in it is ever run or unpickled.
 RESULTS = ("params.yaml", "dvc.lock", "metrics/", "plots/")
@@ -81,7 +79,7 @@ def add_experiment(bundle, commit, name):
         git("unpack-objects", "-q", "--strict", stdin=pack)
         shown = git("log", "--max-count=1", "--first-parent", "-m", "--format=%P%x00", "--name-only", "-z", rev)
         parents, *changed = shown.decode().replace("\n", "").rstrip("\0").split("\0")
-    except (subprocess.CalledProcessError, ValueError):
+    except (GitError, ValueError):
         raise UserError(f"the bundle of {name} is damaged") from None
     results = tuple(project_folder() + path for path in RESULTS)
     foreign = [path for path in changed if path and not path.startswith(results)]
@@ -89,7 +87,7 @@ def add_experiment(bundle, commit, name):
         raise UserError(f"the bundle of {name} should hold results of one run, but changes {foreign or parents}")
     try:
         git("update-ref", "--no-deref", ref, rev, "0" * 40)  # fails if there is one
-    except subprocess.CalledProcessError:
+    except GitError:
         there = git("rev-parse", ref).decode().strip()
         if git("diff", "--name-only", there, rev):
             raise UserError(f"there is another experiment {name}: rename it with `dvc exp rename`") from None

@@ -123,9 +123,9 @@ def run_experiment(run):
             for line in process.stdout:
                 line = line.rstrip()
                 if line.startswith("\0lock "):
-                    lock = Lock(f"emnist {line.removeprefix(chr(0) + 'lock ')}")
-                    while wanted() and not lock.acquire(timeout=5):
-                        report("waits for another run, which does this stage")
+                    waited = Lock(f"emnist {line.removeprefix(chr(0) + 'lock ')}")
+                    while wanted() and not lock:
+                        lock = waited if waited.acquire(timeout=5) else report("waits for another run, which does this stage")
                     print(file=process.stdin, flush=True)
                 elif line == "\0unlock":
                     lock.release()

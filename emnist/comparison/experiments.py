@@ -13,7 +13,7 @@ from dvc.repo import Repo
 from dvc.repo.experiments.queue.exceptions import CannotKillTasksError
 
 from emnist.utils.errors import UserError
-from emnist.utils.git import environment_with_identity, git, head_commit, read_committed
+from emnist.utils.git import GitError, environment_with_identity, git, head_commit, read_committed
 from emnist.utils.yaml import load_yaml
 
 WORKER_SECONDS = 5  # in which the workers of DVC's queue answer
@@ -47,7 +47,7 @@ def list_experiments():
 @cache
 def committed_params(rev):
     """Return the parameters (dict) in an experiment's `params.yaml`; empty if it has none that can be read."""
-    with suppress(subprocess.CalledProcessError, ValueError, TypeError):
+    with suppress(GitError, ValueError, TypeError):
         return dict(load_yaml(read_committed(rev, "params.yaml")))
     return {}
 
@@ -96,7 +96,7 @@ def is_complete(rev, values):
         return all(
             value == reduce(dict.get, name.split("."), values) for stage in ran_with for name, value in stage.items()
         ) and all(dep["md5"] == made.get(dep["path"], dep["md5"]) for stage in stages for dep in stage["deps"])
-    except (subprocess.CalledProcessError, ValueError, LookupError, TypeError, AttributeError):
+    except (GitError, ValueError, LookupError, TypeError, AttributeError):
         return False  # dvc.lock is missing, damaged, or not of this pipeline
 
 

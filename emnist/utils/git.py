@@ -6,13 +6,22 @@ Git guesses a name and an address where none is configured, if it can. DVC does 
 import os
 import subprocess
 
+from emnist.utils.errors import UserError
+
 FALLBACK = {"name": "EMNIST pipeline", "email": "emnist@localhost"}
 ROLES = ("AUTHOR", "COMMITTER")
 
 
+class GitError(UserError):
+    """git has failed; the message is its own."""
+
+
 def git(*arguments, stdin=b""):
-    """Run git on some bytes and return what it printed (bytes); `subprocess.CalledProcessError` if it fails."""
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, input=stdin).stdout
+    """Run git on some bytes and return what it printed (bytes); `GitError` if it fails."""
+    done = subprocess.run(["git", *arguments], capture_output=True, input=stdin)
+    if done.returncode:
+        raise GitError(f"`git {' '.join(arguments)}` failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+    return done.stdout
 
 
 def read_committed(rev, path):
@@ -45,6 +54,7 @@ def environment_with_identity():
 
 def configure_identity():
     """Configure in this checkout alone what is missing of an identity, and list it."""
+    git("rev-parse", "--git-dir")  # which says what to do if git distrusts this folder, as `config` does not
     missing = missing_identity()
     for part in missing:
         git("config", "--local", f"user.{part}", FALLBACK[part])
@@ -55,5 +65,5 @@ def config(name):
     """Return a value of git's configuration, empty if it has none or git is missing."""
     try:
         return git("config", "--get", name).decode().strip()
-    except (subprocess.CalledProcessError, FileNotFoundError):
+    except (GitError, FileNotFoundError):
         return ""

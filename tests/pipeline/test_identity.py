@@ -29,6 +29,14 @@ def test_repair_keeps_the_part_of_an_identity_that_a_person_configured(pipeline,
     assert run("emnist repair", pipeline).stdout == ""  # the tests' own environment names an identity
 
 
+@pytest.mark.parametrize("command", ["repair", "compare --models lenet --seeds 42 --status"])
+def test_a_checkout_of_another_user_is_one_sentence_with_the_remedy_of_git(pipeline, unknown, command):
+    another = f"{unknown} GIT_TEST_ASSUME_DIFFERENT_OWNER=1"
+    said = run(f"{another} emnist {command}", pipeline, check=False).stdout
+    assert said.startswith("error: `git ") and said.count("\n") == 1
+    assert "detected dubious ownership" in said and "git config --global --add safe.directory" in said
+
+
 def test_repair_configures_no_repository_around_a_project_without_git(pipeline, unknown):
     around = pipeline.parent
     run(f"git init -q {around} && rm -r .git", pipeline)

@@ -1,6 +1,8 @@
 """The pipeline on other people's machines: environments, file systems and limits as they have them."""
 
+import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,3 +44,14 @@ def test_work_is_shared_or_done_alone_where_nothing_in_shm_can_be_written_and_tm
     )
     command = f"{mounts} && TMPDIR={tmp_path} exec {sys.executable} -c {shlex.quote(script)}"
     assert run(f"unshare --mount sh -c {shlex.quote(command)}", REPOSITORY).stdout.endswith("[(1, 1), (2, 2)]\n")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace: `apt-get install strace` on Debian")
+def test_dvc_works_without_locks_as_troubleshooting_says(pipeline):
+    status = (
+        f"strace -f -qq -o /dev/null -e trace=flock -e inject=flock:error=ENOLCK {sys.executable} -m dvc status check"
+    )
+    assert run(status, pipeline, check=False).stdout.startswith("ERROR: Unable to acquire lock.")
+    page = (REPOSITORY / "docs/troubleshooting.md").read_text()
+    run(re.search("`(dvc config --local core.hardlink_lock true; .*?)`", page)[1], pipeline)
+    assert run(status, pipeline).stdout == "Data and pipelines are up to date.\n"

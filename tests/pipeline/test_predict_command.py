@@ -16,7 +16,7 @@ from glyphs import glyph, on_paper
 from onnx import TensorProto, helper
 from PIL import Image
 from pipeline_helpers import REPOSITORY
-from writing import as_table, form
+from writing import as_table, form, write
 
 from emnist import Reader
 from emnist.data.classes import CHARACTERS
@@ -71,6 +71,17 @@ def test_networks_read_each_picture_of_a_folder_linked_ones_and_standard_input_a
         (name, net) for name in [*names, "-"] for net in networks
     ]
     assert all(row["character"] == "4" and 0 < float(row["probability"]) <= 1 and row["rank"] == "1" for row in rows)
+
+
+def test_pages_and_characters_that_are_not_read_are_told(tmp_path):
+    path, page = tmp_path / "pages.tiff", write(["72541"])
+    page.save(path, save_all=True, append_images=[page, page])
+    told = "has 3 pages, of which only the first is read: save each as a file"
+    for name, content in ((path, b""), ("-", path.read_bytes())):
+        said = predict("--model", "handwriting", name, input=content).stderr.decode()
+        assert told in said and " shows 5 characters: `emnist read " in said
+    read = subprocess.run([sys.executable, "-m", "emnist", "read", path], capture_output=True, text=True)
+    assert read.stdout == f"{path}: 72541\n" and f"{path} {told}" in read.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")

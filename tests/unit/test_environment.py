@@ -4,10 +4,13 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from emnist.utils import environment
+from emnist.utils.environment import cores, cpu_quota
+
+CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ def test_the_quota_of_a_control_group_is_seen(membership, files, expected, tmp_p
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(content)
     (tmp_path / "cgroup").write_text(membership)
-    assert environment.cpu_quota(tmp_path / "cgroup", tmp_path / "tree") == expected
+    assert cpu_quota(tmp_path / "cgroup", tmp_path / "tree") == expected
 
 
 @pytest.mark.parametrize(
@@ -40,9 +43,21 @@ def test_a_notebooks_backend_is_left_out_where_it_is_not_installed(backend, kept
     assert done.stdout.strip() == kept
 
 
-def test_a_quota_limits_the_cores(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
-    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
-    for quota, allowed in (math.inf, 8), (1.5, 2):
-        monkeypatch.setattr(environment, "cpu_quota", lambda: quota)
-        assert environment.cores() == allowed
+@pytest.fixture
+def group():
+    """A real control group that has half a core's time."""
+    group = CPU_GROUPS / "emnist-test"
+    try:
+        group.mkdir()
+        (group / "cpu.cfs_quota_us").write_text("50000")
+    except OSError:
+        pytest.skip("only root can make control groups, here of version 1")
+    yield group
+    group.rmdir()
+
+
+def test_a_real_quota_limits_the_cores(group):
+    count = f"{sys.executable} -c 'from emnist.utils.environment import *; print(cpu_quota(), cores())'"
+    command = f"{count}; echo $$ > {group}/cgroup.procs; {count}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{cpu_quota()} {cores()}\n0.5 1\n"

@@ -7,6 +7,7 @@ imported when it is asked for, and imports what is slow to import (PyTorch, pand
 import argparse
 import importlib
 import sys
+from pathlib import Path
 
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name
@@ -72,4 +73,7 @@ def run_command(name, arguments):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_arguments(parser)
-    command.main(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    if name in ("repair", "summary") and not Path("dvc.yaml").exists():
+        raise UserError(f"`emnist {name}` works in the folder that has dvc.yaml, but {Path.cwd()} has none: go there")
+    command.main(options)

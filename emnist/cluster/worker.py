@@ -123,9 +123,12 @@ def run_experiment(run):
             for line in process.stdout:
                 line = line.rstrip()
                 if line.startswith("\0lock "):
-                    waited = Lock(f"emnist {line.removeprefix(chr(0) + 'lock ')}")
-                    while wanted() and not lock:
-                        lock = waited if waited.acquire(timeout=5) else report("waits for another run, which does this stage")
+                    asked_for = Lock(f"emnist {line.removeprefix(chr(0) + 'lock ')}")
+                    while wanted() and lock is None:
+                        if asked_for.acquire(timeout=5):
+                            lock = asked_for
+                        else:
+                            report("waits for another run, which does this stage")
                     print(file=process.stdin, flush=True)
                 elif line == "\0unlock":
                     lock.release()

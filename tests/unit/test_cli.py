@@ -113,3 +113,15 @@ def test_the_summary_of_results_without_a_record_is_refused(recorded, lock):
     Path("dvc.lock").write_text(lock)
     with pytest.raises(UserError, match="dvc.lock should name the model that was scored"):
         summary.main(None)
+
+
+@pytest.mark.parametrize("command", ["repair", "summary"])
+def test_a_command_on_the_project_says_that_it_is_in_another_folder(monkeypatch, capsys, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["emnist", command])
+    with pytest.raises(SystemExit):
+        run_cli(main)
+    assert (
+        f"error: `emnist {command}` works in the folder that has dvc.yaml, but {tmp_path} has"
+        in capsys.readouterr().err
+    )

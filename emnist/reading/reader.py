@@ -16,6 +16,8 @@ from emnist.reading.pictures import name_of, open_grey, read_character
 from emnist.reading.text import Line, guesses, read_text
 from emnist.utils.errors import UserError
 
+ON_ITS_SIDE = "on its side: turn it by 90 degrees"
+TURNS = {1: ON_ITS_SIDE, 2: "upside down: turn it by 180 degrees", 3: ON_ITS_SIDE}  # by number of quarter turns
 Picture = str | os.PathLike | bytes | BinaryIO | Image.Image | np.ndarray
 
 
@@ -156,7 +158,7 @@ class Reader:
         Warns
         -----
         TextWarning
-            If the picture seems to be upside down, or its boxes do not lie as the fields do.
+            If the picture seems to be upside down or on its side, or its boxes do not lie as the fields do.
         """
         name = name or name_of(picture)
         image = open_grey(picture, name)
@@ -168,17 +170,21 @@ class Reader:
         images = [each.image for _, line in found for each in line]
         if not images and fields is None:
             raise UserError(f"{name} should show text, but none was found: use a picture with more contrast")
-        if images and self._is_upside_down(np.stack(images)):
-            warnings.warn(f"{name} seems to be upside down: turn it by 180 degrees", TextWarning, stacklevel=2)
+        if images and (turn := self._find_turn(np.stack(images))):
+            warnings.warn(f"{name} seems to be {turn}", TextWarning, stacklevel=2)
         return [Line(line, field, min_probability) for field, line in found]
 
-    def _is_upside_down(self, images):
-        def mean_log_confidence(images):
-            return np.log(self.network.probabilities(images).max(axis=1)).mean()
+    def _find_turn(self, images):
+        """Say how a page seems to be turned, whose characters (N, 28, 28) the network knows better turned; or None."""
 
-        if len(images) < 8 or (upright := mean_log_confidence(images)) >= np.log(0.8):
-            return False
-        return mean_log_confidence(images[:, ::-1, ::-1]) > upright + 0.15
+        def mean_log_confidence(turns):
+            turned = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2)))
+            return np.log(self.network.probabilities(turned).max(axis=1)).mean()
+
+        if len(images) < 8 or (upright := mean_log_confidence(0)) >= np.log(0.8):
+            return None
+        best, turns = max((mean_log_confidence(turns), turns) for turns in TURNS)
+        return TURNS[turns] if best > upright + 0.15 else None
 
 
 def _is_one(pictures):

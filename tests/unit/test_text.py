@@ -141,10 +141,13 @@ def test_a_page_of_dust_takes_bounded_time(reader, size):
     assert time.process_time() - start < 10  # wanted: 5 s of a core that does nothing else
 
 
-def test_a_page_upside_down_is_told(reader):
+def test_a_page_that_is_turned_is_told(reader):
     page = write(["HAMBURG 7254", "BERLIN 4567"])
     with pytest.warns(TextWarning, match="seems to be upside down: turn it by 180 degrees"):
         reader.read(page.rotate(180))
+    for angle in (90, 270):
+        with pytest.warns(TextWarning, match="seems to be on its side: turn it by 90 degrees"):
+            reader.read(page.rotate(angle, expand=True))
     with warnings.catch_warnings():
         warnings.simplefilter("error", TextWarning)
         reader.read(page)

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
-from scipy.interpolate import CubicHermiteSpline
-from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS, TITLES, from_byclass
@@ -245,6 +243,8 @@ def render_writer(seed, labels, characters=CHARACTERS):
 
 def _draw(distance, side, capital, half_width, own_aspect, aspect, slant, positions, pen, pressure, softness):
     """Draw an outline at distorted positions (2, CANVAS, CANVAS): grey levels from 0 to 1."""
+    from scipy.ndimage import map_coordinates  # imported here, since every stage loads this module
+
     # The form is stretched, then slanted, then scaled so that its longer side fits the canvas.
     stretch = np.exp(aspect / 2)
     width, height = stretch * min(np.exp(own_aspect), 1), min(np.exp(-own_aspect), 1) / stretch
@@ -292,6 +292,8 @@ def outline(character, form):
     aspect : float
         The logarithm of width to height.
     """
+    from scipy.ndimage import distance_transform_edt
+
     ink, side, capital = _rasterise_glyph(form, character) if form in FONTS else _rasterise_strokes(form)
     inside = distance_transform_edt(ink)
     distance = (inside - distance_transform_edt(~ink)) / capital
@@ -322,6 +324,8 @@ def _rasterise_glyph(file, character):
 
 
 def _rasterise_strokes(strokes):
+    from scipy.interpolate import CubicHermiteSpline
+
     curves = []
     for stroke in strokes.split("/"):
         points = np.array([[int(digit) for digit in point] for point in stroke.split()]) / 9 * CAPITAL_HEIGHT

@@ -31,7 +31,7 @@ def draw(path, character, number):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alphabet")
-    mine = checkout(folder / "checkout", model="resnet", architectures__resnet__passes=2.0)
+    mine = checkout(folder / "checkout", model="resnet", architectures__resnet__epoch_factor=2.0)
     for character in CHARACTERS:
         for number in range(1, PER_CLASS + 1):
             draw(folder / "mine" / character / f"{number}.png", character, number)

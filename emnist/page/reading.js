@@ -9,7 +9,10 @@ import networks from "./networks.js"
 
 export const about = {models: networks, drawings: null}
 
-const sessions = load()
+const sessions = load().catch(error => {
+  console.error(error)
+  throw Error("The networks cannot be loaded. Reload the page, or write it again.")
+})
 sessions.catch(() => {})  // told by the first prediction
 
 async function load() {
@@ -20,8 +23,7 @@ async function load() {
 }
 
 async function unpack(file) {
-  const {ok, body} = await fetch(file)
-  if (!ok) throw Error("The page's files are not all there. Reload it, or write it again.")
+  const {body} = await fetch(file)
   return new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer()
 }
 

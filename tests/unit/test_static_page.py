@@ -5,6 +5,7 @@ import contextlib
 import functools
 import http.server
 import io
+import shutil
 import tarfile
 
 import numpy as np
@@ -214,6 +215,20 @@ def test_a_browser_without_webassembly_is_told_in_a_sentence(written, chromium, 
     with serving(written) as url:
         page.goto(url)
         wait_until(page, "$('said').textContent.startsWith('The page needs WebAssembly, which this browser lacks')")
+    page.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("damaged", ["network1.onnx", "ort-wasm-simd-threaded.js", "runtime.bin", "reading.js"])
+def test_a_page_with_a_damaged_file_says_so_in_a_sentence(written, chromium, tmp_path, damaged):
+    folder = shutil.copytree(written, tmp_path / "page")
+    content = (folder / damaged).read_bytes()
+    (folder / damaged).write_bytes(content[: len(content) // 2])
+    page = chromium.new_page()
+    with serving(folder) as url:
+        page.goto(url)
+        draw(page, ROUND)
+        wait_until(page, "$('said').textContent.match(/^The .+\\. Reload .+, or write it again\\.$/)")
     page.close()
 
 

@@ -1,4 +1,4 @@
-"""`predict`, `page`, `serve` and `Reader` where nothing is that only POSIX has, as on Windows."""
+"""`predict`, `read`, `page`, `serve` and `Reader` where nothing is that only POSIX has, as on Windows."""
 
 import json
 import os
@@ -38,10 +38,12 @@ def windows(tmp_path):
     }
 
 
-def test_a_picture_is_predicted_and_a_page_written(windows):
+def test_a_picture_is_predicted_and_read_and_a_page_written(windows):
     command = [sys.executable, "-m", "emnist"]
     done = subprocess.run([*command, "predict", "four.png", "--json"], **windows, check=True, capture_output=True)
     assert json.loads(done.stdout)[0]["predictions"][0]["character"] == "4"
+    done = subprocess.run([*command, "read", "four.png"], **windows, check=True, capture_output=True)
+    assert done.stdout == "four.png: 4\n"
     done = subprocess.run([*command, "page", "four.png"], **windows, capture_output=True)
     assert done.stderr == "error: four.png should be a folder, but is a file: name another\n"
     code = (

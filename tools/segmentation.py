@@ -12,6 +12,7 @@ same processor.
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from PIL import Image
 from torch import nn
@@ -19,7 +20,7 @@ from torch import nn
 from benchmarks import make_parser
 from benchmarks.lines import draw_line, group_by_class, tilt
 from emnist.data.datasets import load_emnist
-from emnist.export import export_module
+from emnist.export import PRODUCER, PRODUCER_VERSION, export_module
 from emnist.reading import segmentation, text
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
@@ -64,7 +65,15 @@ def main():
     training = make_examples({c: each[~kept[c]] for c, each in images.items()}, options.lines, 0)
     network = train(SegmentationNetwork(), training, validation, options.epochs)
     proto = export_module(Probabilities(network), boundaries=(2, *segmentation.BOUNDARY))
+    describe(proto)
     write_bytes(options.out, proto.SerializeToString())
+
+
+def describe(proto):
+    """Set what the file (onnx.ModelProto) says of itself by the standard's keys."""
+    proto.producer_name, proto.producer_version = PRODUCER, PRODUCER_VERSION
+    proto.doc_string = "The probability that one character ends and another begins between two pieces of a line."
+    onnx.helper.set_model_props(proto, {"model_license": "MIT", "data": "EMNIST ByClass"})
 
 
 def make_examples(images, count, seed):

@@ -41,7 +41,9 @@ def sample_configs(space, trials, seed):
     chosen = {}  # a dict is an ordered set
     for point in Sobol(len(names), rng=seed).random(MAX_POINTS):
         chosen[tuple(space[name][int(x * len(space[name]))] for name, x in zip(names, point))] = None
-    return [dict(zip(names, config)) for config in list(chosen)[:trials]]
+        if len(chosen) == trials:
+            return [dict(zip(names, config)) for config in chosen]
+    raise MemoryError("SciPy's points are all alike, as where it ignores that memory is short")
 
 
 def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):

@@ -149,9 +149,6 @@ class Cluster:
             )
         )
 
-    def count_tasks(self):
-        return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
-
     def count_workers(self):
         return self._ask_scheduler(lambda dask_scheduler: len(dask_scheduler.workers))
 

@@ -6,6 +6,7 @@ Files are untrusted: sizes in the header are checked before memory is allocated.
 import gzip
 import io
 import math
+import os
 import struct
 import zlib
 
@@ -18,6 +19,7 @@ SIDE = 28
 UNSIGNED_BYTES = 0x0800  # the magic number of IDX is this plus the number of dimensions
 MAX_ITEMS = 2_000_000  # largest number of images in a file; EMNIST ByClass has 814,255
 BLOCK_ITEMS = 1024
+DEFLATE_RATIO = 1032  # largest factor by which decompression can enlarge a deflate stream
 
 
 def load_images(path, transposed=False):
@@ -141,6 +143,8 @@ def _load_blocks(path, kind, shape):
                 raise _format_error(path, kind, f"its images are {'x'.join(map(str, found_shape))}")
             if not 1 <= count <= MAX_ITEMS:
                 raise _format_error(path, kind, f"it declares {count:,} items, not 1 to {MAX_ITEMS:,}")
+            if count * item_size > DEFLATE_RATIO * os.path.getsize(path):
+                raise _format_error(path, kind, f"it is too small for the {count:,} items it declares")
             yield count
             for start in range(0, count, BLOCK_ITEMS):
                 items = min(BLOCK_ITEMS, count - start)

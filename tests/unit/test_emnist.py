@@ -138,6 +138,7 @@ def test_mnist_is_not_downloaded_where_its_digits_are_not_needed(official, offic
         assert contents(tmp_path / "raw") == official
         archive.obtain(options, tmp_path / "raw")
         assert contents(tmp_path / "raw") == official | official_mnist
+        assert [path for path, _ in requests].count("/gzip.zip") == 1
 
 
 def test_files_that_differ_from_the_published_mnist_are_refused(tmp_path):

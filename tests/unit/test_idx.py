@@ -69,6 +69,7 @@ def test_equal_arrays_give_equal_bytes_free_of_time_and_name(tmp_path):
         (packed(0x803, 3, 14, 56, body=IMAGES.tobytes()), "its images are 14x56"),
         (packed(0x803, 0, 28, 28), "declares 0 items"),
         (packed(0x803, 2**32 - 1, 28, 28, body=IMAGES.tobytes()), "declares 4,294,967,295 items"),
+        (packed(0x803, idx.MAX_ITEMS, 28, 28), "too small for the 2,000,000 items"),
     ],
 )
 def test_unusable_images_end_in_one_sentence(tmp_path, content, reason):

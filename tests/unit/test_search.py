@@ -1,6 +1,8 @@
 """Random search: distinct configurations, and a diverged trial only loses."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from search_helpers import small_search
@@ -25,6 +27,27 @@ def test_each_value_is_drawn_about_as_often_as_the_others():
         for name, values in SPACE.items():
             times = [sum(draw[name] == value for draw in chosen) for value in values]
             assert max(times) - min(times) <= 2, f"{name} of seed {seed}: {times}"
+
+
+SHORT_OF_MEMORY = """
+import re, resource, scipy.stats.qmc
+from emnist.search import sample_configs
+has = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (has + {more}, resource.RLIM_INFINITY))
+try:
+    sample_configs({{"learning_rate": [0.1, 0.2]}}, 2, seed=42)
+except MemoryError:
+    print("short of memory")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited as Linux does it")
+@pytest.mark.parametrize("more", [500_000, 3_000_000])
+def test_draws_end_where_scipy_ignores_that_memory_is_short(more):
+    command = [sys.executable, "-c", SHORT_OF_MEMORY.format(more=more)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "short of memory\n"
 
 
 def test_more_trials_than_combinations_are_refused():

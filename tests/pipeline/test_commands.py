@@ -111,6 +111,7 @@ CAUSES_ELSEWHERE = {
     "EMNIST cannot be downloaded": "tests/unit/test_http.py",
     "A folder that holds something else": "tests/unit/test_formats.py, tests/unit/test_checks.py",
     "No font has a character": "test_own_characters.py",
+    "The memory is full": "tests/unit/test_errors.py",
     "The disk is full": "test_crash.py",
     "A GPU that cannot be used, or whose memory is full": "test_hardware.py, test_errors.py",
     "A container, a network drive": "test_machines.py, test_errors.py, test_setup.py",

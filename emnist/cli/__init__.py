@@ -17,8 +17,8 @@ COMMANDS = {  # a module of this package: what it does
     "read": "Read the text in each picture: lines, or the fields of a form.",
     "serve": "Serve a page to draw characters on, and predictions to programs.",
     "page": "Write a page of static files that predicts in the browser, for any web server.",
-    "compare": "Run what is missing of a comparison of architectures, wait, and write the report.",
-    "report": "Write the report from the runs that are there, and run nothing.",
+    "compare": "Compare architectures: run what is missing, wait, and write the report.",
+    "report": "Write the report of a comparison from the runs that have finished.",
     "repair": "Fix what keeps DVC from running, such as a file that a kill left half written.",
     "summary": "Print the results of the last run.",
 }

@@ -17,8 +17,8 @@ def add_arguments(parser):
         "--jobs",
         type=int,
         metavar="N",
-        help="runs side by side, each with a GPU of its own if there are several; default: one a GPU, or one a core; "
-        "of a queueing system, the jobs to ask for, by default one a run",
+        help="number of runs side by side (default: one for each GPU, or for each core without a GPU); with a queueing "
+        "system, the number of its jobs (default: one for each run)",
     )
     parser.add_argument(
         "--cluster",
@@ -29,7 +29,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--checkpoints",
         metavar="FOLDER",
-        help="that all of the cluster's workers reach: there a run continues after its last epoch on another worker",
+        help="a folder that all workers of the cluster reach: a run that loses its worker continues after its last epoch",
     )
     parser.add_argument("--status", action="store_true", help="print how far each run is, and run nothing")
 

@@ -58,7 +58,7 @@ def add_alphabet(parser):
         type=float,
         default=0,
         metavar="P",
-        help="answer ? where the likeliest character has a lower probability, from 0 to 1 (default: %(default)s)",
+        help="answer ? where the most probable character has less, from 0 to 1 (default: %(default)s)",
     )
 
 

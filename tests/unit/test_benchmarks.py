@@ -1,4 +1,4 @@
-"""Short forms of benchmarks: the time to the original's accuracy, the learning curve, the shares of forms, the fuzzing."""
+"""Short forms of benchmarks: the learning curve, the shares of forms, the fuzzing."""
 
 import subprocess
 import sys
@@ -6,39 +6,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from idx_fixtures import EMNIST_NAMES, write_official
 from pipeline_helpers import REPOSITORY
 
 from benchmarks import learning_curve, sample
-from emnist.utils.errors import UserError
-
-
-def test_both_ways_train_and_the_time_of_all_epochs_is_computed_from_one(tmp_path, monkeypatch, capsys):
-    from benchmarks import time_to_accuracy  # which imports torchvision: that takes seconds
-
-    write_official(tmp_path, EMNIST_NAMES)
-    monkeypatch.chdir(REPOSITORY)
-
-    def benchmark(*options):
-        monkeypatch.setattr(sys, "argv", ["time_to_accuracy", str(tmp_path), "--threads", "1", *options])
-        time_to_accuracy.main()
-        return capsys.readouterr().out
-
-    printed = benchmark("--models", "lenet,spinalnet", "--epochs", "2")
-    assert "70 training and 70 test images" in printed
-    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
-    assert [row[:3] for row in rows] == [["lenet", "82.53", "2"], ["spinalnet", "85.92", "2"]]
-    for (*_, seconds, ours, reached, epoch, total, ratio, theirs, difference), passes in zip(rows, (180, 230)):
-        seconds, ours, epoch, total, ratio, theirs, difference = (
-            float(cell.replace(",", "")) for cell in (seconds, ours, epoch, total, ratio, theirs, difference)
-        )
-        # The cells are rounded.
-        assert total == pytest.approx(passes * epoch, abs=0.05 * passes + 1)
-        assert total == pytest.approx(ratio * seconds, abs=0.06 * ratio + seconds + 1)
-        assert difference == pytest.approx(ours - theirs, abs=0.02)
-        assert reached == "no"  # on images of noise
-    with pytest.raises(UserError, match="--models should be one of lenet, alexnet, .* but is 'ensnet'"):
-        benchmark("--models", "ensnet")  # which the original's table lacks
 
 
 def test_shares_of_forms_are_found_though_forms_look_alike():

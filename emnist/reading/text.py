@@ -32,7 +32,7 @@ SPACE = 0.28  # cap heights; a gap between words is wider than this and than twi
 # In the score of a path, a character's log-likelihood counts LIKELIHOOD times, and OFFSET is added to it first. Both were
 # chosen on lines of training images.
 LIKELIHOOD = 1.4
-OFFSET = 1.0
+OFFSET = 1.25
 # Within a word, a letter follows a digit, or a capital a small letter, less often by this factor (a logarithm).
 LOG_CLASS_CHANGE = -2.5
 
@@ -308,7 +308,8 @@ def read_line(ink, line, slope, network, alphabet):
     pieces = oversegment(ink, line, height)
     candidates, logs = list_candidates(split_probabilities(draw_boundaries(pieces, height, baseline, slope)))
     images, boxes = map(np.stack, zip(*(draw_candidate(pieces[first:end]) for first, end in candidates)))
-    probabilities = alphabet.restrict(network.probabilities(images)) + 1e-6
+    # Not restricted to the alphabet: what looks like none of its characters is probably cut in the wrong place.
+    probabilities = alphabet.gather(network.probabilities(images)) + 1e-6
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
     groups = extent_groups(alphabet.characters)

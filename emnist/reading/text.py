@@ -10,6 +10,7 @@ from emnist.reading.ink import MIN_SIDE, find_contrast, is_blob, is_light_on_dar
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.segmentation import (
     best_path,
+    doubt_narrow_gaps,
     draw_boundaries,
     draw_candidate,
     list_candidates,
@@ -306,7 +307,8 @@ def read_line(ink, line, slope, network, alphabet):
     height, baseline = measure_line(ink, line, slope)
     cap_height = height
     pieces = oversegment(ink, line, height)
-    candidates, logs = list_candidates(split_probabilities(draw_boundaries(pieces, height, baseline, slope)))
+    split = split_probabilities(draw_boundaries(pieces, height, baseline, slope))
+    candidates, logs = list_candidates(doubt_narrow_gaps(split, pieces, height))
     images, boxes = map(np.stack, zip(*(draw_candidate(pieces[first:end]) for first, end in candidates)))
     # Not restricted to the alphabet: what looks like none of its characters is probably cut in the wrong place.
     probabilities = alphabet.gather(network.probabilities(images)) + 1e-6

@@ -22,6 +22,7 @@ from emnist.reading.strokes import Regions, find_regions
 PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
 HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
+BAR = 0.3  # usual heights; a low stroke, such as the bar of a J that is broken off, is lower
 STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
 MAX_TILT = np.tan(np.radians(3.5))
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
@@ -189,7 +190,9 @@ def find_lines(regions, box_height=None):
     height = usual_height(regions)
     sizes = boxes[:, 2:] - boxes[:, :2]
     sides = sizes.max(axis=1)
-    main = (sides >= 0.4 * height) & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
+    # A low stroke that is no longer than a character is high is a part of a broken one, such as the bar of a J or a 5.
+    is_part = (sides < 0.4 * height) | (sizes[:, 1] < BAR * height) & (sides < height)
+    main = ~is_part & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
     main = np.flatnonzero(main)
     main = main[np.argsort(-sides[main], kind="stable")[:MAX_REGIONS]]
     if not len(main):
@@ -205,7 +208,7 @@ def find_lines(regions, box_height=None):
     for number, members in enumerate(np.split(order, starts[1:])):
         place[members] = number
         lines.append({int(main[m]): [] for m in members[np.argsort(middle[members], kind="stable")]})
-    small = (sides < 0.4 * height) & (sides >= 0.06 * height) & (regions.areas >= 3)
+    small = is_part & (sides >= 0.06 * height) & (regions.areas >= 3)
     for number in np.flatnonzero(small)[:MAX_REGIONS]:
         left, top, right, low = boxes[number]
         across = np.maximum(np.maximum(boxes[main, 0] - right, left - boxes[main, 2]), 0)
@@ -437,11 +440,12 @@ def find_writing(image, light_on_dark):
 def _drop_surroundings(ink):
     """Leave out blobs, frames, and what reaches in from the edge of the picture, if there is more than that.
 
-    Punch holes and thumbs are blobs; a desk reaches in from the edge.
+    Punch holes and thumbs are blobs, and so are dots, which stay; a desk reaches in from the edge.
     """
-    blob = np.array([False, *(is_blob(ink.regions, number) for number in range(1, len(ink.regions.areas)))])
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
+    blob = np.maximum(right - left, bottom - top) >= 0.4 * usual_height(ink.regions)
+    blob[blob] = [is_blob(ink.regions, number) for number in np.flatnonzero(blob)]
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
     is_large = wide & (width > STRIP * height) | tall & (height > STRIP * width)
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)

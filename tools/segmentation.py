@@ -22,6 +22,7 @@ from benchmarks.lines import draw_line, group_by_class, tilt
 from emnist.data.datasets import load_emnist
 from emnist.export import PRODUCER, PRODUCER_VERSION, export_module
 from emnist.reading import segmentation, text
+from emnist.reading.ink import find_ink, usual_height
 from emnist.utils.atomic import write_bytes
 from emnist.utils.errors import run_cli
 
@@ -100,12 +101,12 @@ def boundaries_of_line(images, rng):
     degrees = rng.uniform(-2.5, 2.5)
     levels = tilt(255 - 225 * sheet**faint, degrees, 255)
     owner = tilt(owner, degrees, 0, Image.Resampling.NEAREST)
-    found = text.find_ink(np.asarray(levels))
+    found = find_ink(np.asarray(levels))
     if not len(found.regions.areas[1:]):
         return None
-    scale = text.HEIGHT / text.usual_height(found.regions) * np.exp(rng.uniform(-0.35, 0.35))
+    scale = text.HEIGHT / usual_height(found.regions) * np.exp(rng.uniform(-0.35, 0.35))
     size = [max(1, round(scale * side)) for side in levels.size]
-    ink = text.find_ink(np.asarray(levels.resize(size, Image.Resampling.BICUBIC)))
+    ink = find_ink(np.asarray(levels.resize(size, Image.Resampling.BICUBIC)))
     owner = np.asarray(owner.resize(size, Image.Resampling.NEAREST))
     lines, slope = text.find_lines(ink.regions)
     line = max(lines, key=len, default=[])

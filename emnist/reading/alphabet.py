@@ -61,11 +61,15 @@ class Alphabet:
             if name in by_name:
                 self._counts[row, self.characters.index(by_name[name])] = 1
 
+    def gather(self, probabilities):
+        """Gather the probabilities of these characters, float (N, characters), from (N, classes)."""
+        return probabilities if self.characters == self._classes else probabilities @ self._counts
+
     def restrict(self, probabilities):
         """Compute probabilities given that it is one of these characters, float (N, characters), from (N, classes)."""
         if self.characters == self._classes:  # all of them: exactly what the network says
             return probabilities
-        among = probabilities @ self._counts + 1e-12  # so that there is a sum where all are 0
+        among = self.gather(probabilities) + 1e-12  # so that there is a sum where all are 0
         return among / among.sum(axis=1, keepdims=True)
 
     def rank(self, row):

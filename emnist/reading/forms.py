@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from emnist.reading.alphabet import Alphabet
-from emnist.reading.ink import find_contrast, is_light_on_dark, running, thicken
+from emnist.reading.ink import find_contrast, find_ink, is_light_on_dark, running, thicken, weighted_median
 from emnist.reading.strokes import find_regions, run_lengths
-from emnist.reading.text import MAX_TILT, PAGE_SIDE, find_ink, read_as_character, read_lines, weighted_median
+from emnist.reading.text import MAX_TILT, PAGE_SIDE, read_as_character, read_lines
 from emnist.utils.errors import UserError
 
 COLUMNS = ("field", "left", "top", "width", "height", "characters")

@@ -1,9 +1,11 @@
 """Finding what is written in grey levels: ink apart from paper, its light, its lines and what lies around it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 
-from emnist.reading.strokes import find_regions, largest_distance, run_lengths
+from emnist.reading.strokes import Regions, find_regions, largest_distance, run_lengths
 
 REACHES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)  # of the longer side, at which valleys and ridges are compared
 MIN_STEP = 15  # grey levels of a valley's depth
@@ -13,6 +15,7 @@ FAINT = 0.25  # of a character's darkness: lighter parts do not belong to it
 NEAR = 0.35  # of a character's longer side: how far apart its parts may be
 MIN_AREA = 0.02  # of its largest part's area: what is smaller is dust, unless it lies like the dot of an i
 MIN_SIDE = 0.008  # of the picture's longer side: what is smaller is no character
+STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
 
 
 def find_contrast(levels, light_on_dark=None):
@@ -125,6 +128,68 @@ def running(extreme, levels, size):
     return levels
 
 
+@dataclass(frozen=True)
+class Ink:
+    """What is written in a picture.
+
+    Attributes
+    ----------
+    strength : numpy.ndarray of float32, shape (height, width)
+        0 to 1, of the darkest ink near.
+    regions : emnist.reading.strokes.Regions
+    place : tuple of float
+        Left, top and scale: where it lies in the picture, and how many of its pixels one is.
+    """
+
+    strength: np.ndarray
+    regions: Regions
+    place: tuple[float, float, float] = (0, 0, 1)
+
+    def keep(self, chosen):
+        """Return the same without the regions that are not chosen, bool (regions,)."""
+        regions = self.regions
+        kept = chosen[regions.labels]
+        areas, boxes = regions.areas * chosen, np.where(chosen[:, None], regions.boxes, 0)
+        return Ink(np.where(kept, self.strength, 0), Regions(regions.labels * kept, boxes, areas), self.place)
+
+
+def _clear_rules(mask, contrast):
+    """Clear ruled lines from a mask, in place, but for what is much darker: writing that crosses them."""
+    before = mask.copy()
+    remove_lines(mask, STRIP)
+    removed = before & ~mask
+    if removed.any():
+        mask |= removed & (contrast > 1.5 * np.median(contrast[removed]))
+
+
+def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
+    """Find the `Ink` in grey levels, uint8 (height, width), which lie at a `place`.
+
+    `clear` is called with a mask and the contrast, and removes from the mask what is no writing.
+    """
+    contrast, least = find_contrast(levels, light_on_dark)
+    mask = contrast > least
+    clear(mask, contrast)
+    contrast = np.where(mask, contrast, 0).astype(np.float32)
+    rough = find_regions(mask)
+    reach = max(2, int(0.2 * usual_height(rough)))
+    strength = contrast / np.maximum(running(np.maximum, np.pad(contrast, reach), 2 * reach + 1), 1e-3)
+    return Ink(strength, find_regions(strength > 0.4), place)
+
+
+def usual_height(regions):
+    """Compute the median height of the regions, each weighted by its square, so that dust does not count."""
+    heights = (regions.boxes[:, 3] - regions.boxes[:, 1]).astype(float)
+    return weighted_median(heights, heights**2)
+
+
+def weighted_median(values, weights):
+    """Compute the median of values (N,), each of which counts by its weight (N,)."""
+    order = np.argsort(values)
+    sums = np.cumsum(weights[order])
+    return values[order[np.searchsorted(sums, sums[-1] / 2)]]
+
+
 def find_character(levels):
     """Find the ink of one character.
 
@@ -178,6 +243,11 @@ def _darkness(contrast, regions):
 def union(boxes):
     """Return the box around boxes (N, 4): left, top, right and bottom."""
     return np.append(boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0))
+
+
+def gaps_to(box, boxes):
+    """Compute how far boxes (N, 4) are from a box (4,), across and down: (2, N), 0 where they overlap."""
+    return np.maximum(np.maximum(box[:2] - boxes[:, 2:], boxes[:, :2] - box[2:]), 0).T
 
 
 def _sides(boxes):
@@ -247,11 +317,10 @@ def _find_near(parts, core):
     """Add to the parts of a character those near it; return masks of the parts and of dots, and the stem's width."""
     belongs = np.zeros(len(parts.areas), bool)
     belongs[core] = True
-    left, top, right, bottom = union(parts.boxes[core])
+    left, top, right, bottom = box = union(parts.boxes[core])
     side, area = max(right - left, bottom - top), parts.areas[core].max()
     boxes = parts.boxes
-    across = np.maximum(np.maximum(left - boxes[:, 2], boxes[:, 0] - right), 0)
-    down = np.maximum(np.maximum(top - boxes[:, 3], boxes[:, 1] - bottom), 0)
+    across, down = gaps_to(box, boxes)
     near = (np.maximum(across, down) < NEAR * side) & (parts.areas > MIN_AREA * area)
     # The dot of an i may be smaller, or farther away.
     stem = area / side  # its width

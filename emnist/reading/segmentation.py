@@ -23,6 +23,9 @@ MOST_CUTS = 6  # in a width of one height
 MOST_INK = 0.6  # that a cut crosses
 BOUNDARY = 40, 48  # rows and columns of what is drawn around a boundary: 2 and 2.4 line heights
 UNLIKELY = 0.02  # probability of a split, or of none, below which it is not considered
+NARROW = 0.4  # of the line's usual gap: at a narrower one, a character may be broken, or cut
+USUAL_GAP = 0.1  # line heights; in a line with a narrower one, characters may touch
+DOUBT = 0.5  # the most probability of a split at a narrow gap
 MAX_PIECES = 5  # of one character, between boundaries where a split is likely enough
 MAX_COMPONENTS = 120  # in a line whose components are cut; more are probably dust
 
@@ -98,6 +101,18 @@ def split_probabilities(drawn):
     if not len(drawn):
         return np.zeros(0)
     return _cuts_network().run(None, {"boundaries": drawn})[0].astype(float)
+
+
+def doubt_narrow_gaps(probabilities, pieces, height):
+    """Limit the probabilities of a split, float (pieces - 1,), to `DOUBT` at gaps much narrower than the line's others."""
+    is_split = probabilities > 0.5
+    if not is_split.any():
+        return probabilities
+    boxes = np.stack([piece.box for piece in pieces])
+    gaps = boxes[1:, 0] - boxes[:-1, 2]
+    usual = np.median(gaps[is_split])
+    is_narrow = (usual > USUAL_GAP * height) & (gaps < NARROW * usual)
+    return np.where(is_narrow, np.minimum(probabilities, DOUBT), probabilities)
 
 
 def list_candidates(probabilities):

@@ -6,22 +6,22 @@ import numpy as np
 from PIL import Image
 
 from emnist.data.convert import extent
-from emnist.reading.ink import MIN_SIDE, find_contrast, is_blob, is_light_on_dark, remove_lines, running
+from emnist.reading.ink import MIN_SIDE, STRIP, find_ink, gaps_to, is_blob, is_light_on_dark, usual_height
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.segmentation import (
     best_path,
+    doubt_narrow_gaps,
     draw_boundaries,
     draw_candidate,
     list_candidates,
     oversegment,
     split_probabilities,
 )
-from emnist.reading.strokes import Regions, find_regions
 
 PAGE_SIDE = 1700  # pixels, of the page in which text is first looked for
 HEIGHT = 48  # pixels, to which characters are enlarged or reduced
 MIN_HEIGHT = 7  # pixels of the picture; what is lower is dust
-STRIP = 0.4  # of the longer side: across a picture that is narrower, strokes are as long as ruled lines and desks
+BAR = 0.3  # usual heights; a low stroke, such as the bar of a J that is broken off, is lower
 MAX_TILT = np.tan(np.radians(3.5))
 MAX_REGIONS = 2000  # in a picture; of more, the largest are read
 # Mean probability of the three likeliest characters together, in light writing. Lines of EMNIST's training images have at
@@ -32,7 +32,7 @@ SPACE = 0.28  # cap heights; a gap between words is wider than this and than twi
 # In the score of a path, a character's log-likelihood counts LIKELIHOOD times, and OFFSET is added to it first. Both were
 # chosen on lines of training images.
 LIKELIHOOD = 1.4
-OFFSET = 1.0
+OFFSET = 1.25
 # Within a word, a letter follows a digit, or a capital a small letter, less often by this factor (a logarithm).
 LOG_CLASS_CHANGE = -2.5
 
@@ -112,68 +112,6 @@ class Line:
         return {"field": self.field, "text": self.text, "probability": self.probability, "characters": characters}
 
 
-@dataclass(frozen=True)
-class Ink:
-    """What is written in a picture.
-
-    Attributes
-    ----------
-    strength : numpy.ndarray of float32, shape (height, width)
-        0 to 1, of the darkest ink near.
-    regions : emnist.reading.strokes.Regions
-    place : tuple of float
-        Left, top and scale: where it lies in the picture, and how many of its pixels one is.
-    """
-
-    strength: np.ndarray
-    regions: Regions
-    place: tuple[float, float, float] = (0, 0, 1)
-
-    def keep(self, chosen):
-        """Return the same without the regions that are not chosen, bool (regions,)."""
-        regions = self.regions
-        kept = chosen[regions.labels]
-        areas, boxes = regions.areas * chosen, np.where(chosen[:, None], regions.boxes, 0)
-        return Ink(np.where(kept, self.strength, 0), Regions(regions.labels * kept, boxes, areas), self.place)
-
-
-def _clear_rules(mask, contrast):
-    """Clear ruled lines from a mask, in place, but for what is much darker: writing that crosses them."""
-    before = mask.copy()
-    remove_lines(mask, STRIP)
-    removed = before & ~mask
-    if removed.any():
-        mask |= removed & (contrast > 1.5 * np.median(contrast[removed]))
-
-
-def find_ink(levels, place=(0, 0, 1), light_on_dark=None, clear=_clear_rules):
-    """Find the `Ink` in grey levels, uint8 (height, width), which lie at a `place`.
-
-    `clear` is called with a mask and the contrast, and removes from the mask what is no writing.
-    """
-    contrast, least = find_contrast(levels, light_on_dark)
-    mask = contrast > least
-    clear(mask, contrast)
-    contrast = np.where(mask, contrast, 0).astype(np.float32)
-    rough = find_regions(mask)
-    reach = max(2, int(0.2 * usual_height(rough)))
-    strength = contrast / np.maximum(running(np.maximum, np.pad(contrast, reach), 2 * reach + 1), 1e-3)
-    return Ink(strength, find_regions(strength > 0.4), place)
-
-
-def usual_height(regions):
-    """Compute the median height of the regions, each weighted by its square, so that dust does not count."""
-    heights = (regions.boxes[:, 3] - regions.boxes[:, 1]).astype(float)
-    return weighted_median(heights, heights**2)
-
-
-def weighted_median(values, weights):
-    """Compute the median of values (N,), each of which counts by its weight (N,)."""
-    order = np.argsort(values)
-    sums = np.cumsum(weights[order])
-    return values[order[np.searchsorted(sums, sums[-1] / 2)]]
-
-
 def find_lines(regions, box_height=None):
     """Divide regions into lines of text.
 
@@ -188,7 +126,9 @@ def find_lines(regions, box_height=None):
     height = usual_height(regions)
     sizes = boxes[:, 2:] - boxes[:, :2]
     sides = sizes.max(axis=1)
-    main = (sides >= 0.4 * height) & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
+    # A low stroke that is no longer than a character is high is a part of a broken one, such as the bar of a J or a 5.
+    is_part = (sides < 0.4 * height) | (sizes[:, 1] < BAR * height) & (sides < height)
+    main = ~is_part & (sizes[:, 1] < 3 * height) & (regions.areas >= 6)
     main = np.flatnonzero(main)
     main = main[np.argsort(-sides[main], kind="stable")[:MAX_REGIONS]]
     if not len(main):
@@ -204,12 +144,10 @@ def find_lines(regions, box_height=None):
     for number, members in enumerate(np.split(order, starts[1:])):
         place[members] = number
         lines.append({int(main[m]): [] for m in members[np.argsort(middle[members], kind="stable")]})
-    small = (sides < 0.4 * height) & (sides >= 0.06 * height) & (regions.areas >= 3)
+    small = is_part & (sides >= 0.06 * height) & (regions.areas >= 3)
     for number in np.flatnonzero(small)[:MAX_REGIONS]:
-        left, top, right, low = boxes[number]
-        across = np.maximum(np.maximum(boxes[main, 0] - right, left - boxes[main, 2]), 0)
-        down = np.maximum(np.maximum(boxes[main, 1] - low, top - boxes[main, 3]), 0)
-        is_dot = boxes[main, 1] >= low
+        across, down = gaps_to(boxes[number], boxes[main])
+        is_dot = boxes[main, 1] >= boxes[number, 3]
         near = (across < 0.12 * height) & (down < np.where(is_dot, 0.6, 0.15) * height)
         if near.any():
             nearest = np.where(near, across + down, np.inf).argmin()
@@ -306,9 +244,11 @@ def read_line(ink, line, slope, network, alphabet):
     height, baseline = measure_line(ink, line, slope)
     cap_height = height
     pieces = oversegment(ink, line, height)
-    candidates, logs = list_candidates(split_probabilities(draw_boundaries(pieces, height, baseline, slope)))
+    split = split_probabilities(draw_boundaries(pieces, height, baseline, slope))
+    candidates, logs = list_candidates(doubt_narrow_gaps(split, pieces, height))
     images, boxes = map(np.stack, zip(*(draw_candidate(pieces[first:end]) for first, end in candidates)))
-    probabilities = alphabet.restrict(network.probabilities(images)) + 1e-6
+    # Not restricted to the alphabet: what looks like none of its characters is probably cut in the wrong place.
+    probabilities = alphabet.gather(network.probabilities(images)) + 1e-6
     shift = slope * (boxes[:, 0] + boxes[:, 2]) / 2
     tops, bottoms = boxes[:, 1] - shift, boxes[:, 3] - shift
     groups = extent_groups(alphabet.characters)
@@ -434,11 +374,12 @@ def find_writing(image, light_on_dark):
 def _drop_surroundings(ink):
     """Leave out blobs, frames, and what reaches in from the edge of the picture, if there is more than that.
 
-    Punch holes and thumbs are blobs; a desk reaches in from the edge.
+    Punch holes and thumbs are blobs, and so are dots, which stay; a desk reaches in from the edge.
     """
-    blob = np.array([False, *(is_blob(ink.regions, number) for number in range(1, len(ink.regions.areas)))])
     height, width = ink.strength.shape
     left, top, right, bottom = ink.regions.boxes.T
+    blob = np.maximum(right - left, bottom - top) >= 0.4 * usual_height(ink.regions)
+    blob[blob] = [is_blob(ink.regions, number) for number in np.flatnonzero(blob)]
     wide, tall = right - left > 0.5 * width, bottom - top > 0.5 * height
     is_large = wide & (width > STRIP * height) | tall & (height > STRIP * width)
     at_edge = (left == 0) | (top == 0) | (right == width) | (bottom == height)

@@ -35,6 +35,13 @@ def test_two_cases_are_added_up():
     np.testing.assert_allclose(among[:, alphabet.characters.index("K")], both, rtol=1e-5)
 
 
+def test_gathered_probabilities_lack_those_of_other_characters():
+    probabilities = np.array([[0.25, 0.25, 0.5], [0.0, 0.125, 0.875]])
+    assert Alphabet("01a", "1a").gather(probabilities).tolist() == [[0.25, 0.5], [0.125, 0.875]]
+    assert Alphabet("01a", "01").gather(probabilities).sum(axis=1).tolist() == [0.5, 0.125]
+    assert Alphabet("1Aa", "1a", ignore_case=True).gather(probabilities).tolist() == [[0.25, 0.75], [0.0, 1.0]]
+
+
 @pytest.mark.parametrize(
     "characters, sentence",
     [

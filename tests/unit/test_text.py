@@ -14,7 +14,9 @@ from writing import dusty, write
 from emnist import Reader
 from emnist.cli import run_command
 from emnist.reading.forms import TextWarning
-from emnist.reading.segmentation import best_path
+from emnist.reading.segmentation import Piece, best_path, doubt_narrow_gaps
+from emnist.reading.strokes import find_regions
+from emnist.reading.text import find_lines
 from emnist.utils.errors import UserError
 
 DIGITS = "0123456789"
@@ -72,9 +74,49 @@ def test_touching_digits_are_parted(reader):
     assert texts(reader.read(sheet, characters="0-9")) == ["47"]
 
 
+@pytest.mark.parametrize("column, width", [(5, 3), (6, 2), (9, 3)])
+def test_a_broken_character_in_a_line_of_clear_gaps_is_joined(reader, column, width):
+    parts = []
+    for character in "BERLIN":
+        levels = np.asarray(write([character]))
+        columns = np.flatnonzero((levels < 128).any(axis=0))
+        parts.append(np.pad(levels[:, columns[0] : columns[-1] + 1], ((0, 0), (7, 7)), constant_values=235))
+    parts[0][:, 7 + column : 7 + column + width] = 235
+    line = np.pad(np.hstack(parts), ((0, 0), (50, 50)), constant_values=235)
+    assert texts(reader.read(line, characters="A-Z")) == ["BERLIN"]
+
+
+def test_a_low_bar_belongs_to_the_character_that_it_is_broken_off():
+    mask = np.zeros((100, 220), bool)
+    for left, top in ((20, 40), (60, 36), (100, 36), (140, 36)):
+        mask[top:70, left : left + 6] = True
+    mask[32:36, 16:44] = True
+    regions = find_regions(mask)
+    (line,), _ = find_lines(regions)
+    assert [main for main, _ in line] == [5, 2, 3, 4] and regions.boxes[line[0][1]].tolist() == [[16, 32, 44, 36]]
+
+
+def test_a_gap_is_doubted_only_if_the_others_are_much_wider():
+    def doubted(*gaps):
+        lefts = np.cumsum([0, *(20 + gap for gap in gaps)])
+        pieces = [Piece(np.ones((40, 20), np.float32), np.array([left, 0, left + 20, 40])) for left in lefts]
+        return doubt_narrow_gaps(np.array([0.99] * len(gaps)), pieces, 40).tolist()
+
+    assert doubted(9, 2, 9, 10) == [0.99, 0.5, 0.99, 0.99]
+    assert doubted(9, 7, 9, 10) == doubted(1, 0, 2, 1) == 4 * [0.99]
+
+
 def test_height_and_place_in_the_line_tell_the_case(reader):
     shown = [line.text for line in reader.read(write(["Xaver Zug", "VOWS vows"]), characters="A-Za-z ")]
     assert shown == ["Xaver Zug", "VOWS vows"]
+
+
+def test_a_thick_dot_is_no_punch_hole(reader):
+    draw = ImageDraw.Draw(picture := Image.new("L", (500, 200), 235))
+    for x in (100, 160, 220, 280):
+        draw.line((x, 90, x, 140), fill=30, width=11)
+        draw.ellipse((x - 8, 58, x + 8, 74), fill=30)
+    assert texts(reader.read(picture)) == ["iiii"]
 
 
 def test_a_dot_belongs_to_its_letter_and_dust_to_none(reader):

@@ -1,6 +1,6 @@
 """The figures: what is in them, and that they look the same whatever a person set."""
 
-from itertools import combinations, starmap
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -159,26 +159,20 @@ COSTS = {  # parameters and multiply-adds an image
 }
 
 
-def of_architectures(*models):
-    """Give accuracies and costs of architectures, as `accuracy_by_cost` takes them."""
-    accuracies = {model: [86 + number, 86.5 + number] for number, model in enumerate(models)}
-    return accuracies, {model: dict(zip(("parameters", "multiply-adds an image"), COSTS[model])) for model in models}
+ARCHITECTURES = (
+    {model: [86 + number, 86.5 + number] for number, model in enumerate(COSTS)},
+    {model: dict(zip(("parameters", "multiply-adds an image"), costs)) for model, costs in COSTS.items()},
+)
+RANGES = [*((35_814, 35_814 * ratio) for ratio in (1, 1.01, 1.3, 5, 11, 90, 1e5)), (707_886, 1_463_678)]
 
 
-def two_models(factor, difference):
-    costs = {"a": {"parameters": 35_814}, "b": {"parameters": 35_814 * factor}}
+def two_models(difference):
+    """Give accuracies so many points apart, and costs of several kinds, each with another range."""
+    costs = {model: dict(enumerate(numbers)) for model, numbers in zip("ab", zip(*RANGES))}
     return {"a": [91], "b": [91 - difference]}, costs
 
 
-@pytest.mark.parametrize(
-    "accuracies, costs",
-    [
-        of_architectures("alexnet", "vggnet"),
-        of_architectures("vggnet", "resnet"),
-        of_architectures(*COSTS),
-        *starmap(two_models, [(1, 0), (1.01, 0.1), (1.3, 3), (5, 60), (11, 0), (90, 0.1), (1e5, 60)]),
-    ],
-)
+@pytest.mark.parametrize("accuracies, costs", [ARCHITECTURES, *map(two_models, [0, 0.1, 3, 60])])
 def test_labels_of_costs_and_accuracies_are_there_and_do_not_overlap(drawn, accuracies, costs):
     figure = drawn(figures.accuracy_by_cost, accuracies, costs)
     figure.draw_without_rendering()

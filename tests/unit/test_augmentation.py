@@ -1,10 +1,8 @@
 """The affine distortion is torchvision's RandomAffine; the elastic one moves pixels as far as it says."""
 
-from pathlib import Path
-
 import pytest
 import torch
-import yaml
+from pipeline_helpers import own_params
 
 from emnist.training.augmentation import AUGMENTATIONS, Affine, Elastic, affine
 
@@ -53,7 +51,7 @@ def test_elastic_distortion_moves_pixels_by_the_displacement_asked_for():
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_augmentation_repeats_with_its_seed_keeps_the_shape_and_says_what_it_does(name):
-    recipe = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["recipes"]["annealed"]
+    recipe = own_params()["recipes"]["annealed"]
     augment = AUGMENTATIONS[name](**(recipe["augmentation"][name] or {"displacement": 0.7, "sigma": 4}))
     images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     before = images.clone()

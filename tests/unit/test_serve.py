@@ -12,7 +12,6 @@ import sys
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -21,6 +20,7 @@ import requests
 import uvicorn
 from glyphs import claim
 from PIL import Image, ImageDraw
+from pipeline_helpers import REPOSITORY
 from server_helpers import drawing, encode, errors_of, processes_of, serving
 from writing import form, write
 
@@ -32,7 +32,6 @@ from emnist.serve.drawings import Drawings
 from emnist.sources.folder import Options, obtain
 from emnist.utils.errors import UserError
 
-ROOT = Path(__file__).parents[2]
 MODELS = ["lenet", "resnet"]
 PNG = encode(drawing())
 TIFF = encode(drawing(), "TIFF", compression="tiff_lzw")
@@ -129,7 +128,7 @@ def test_the_description_names_every_address_and_the_limits_and_the_docs_list_it
     described = {
         status for path in description["paths"].values() for method in path.values() for status in method["responses"]
     }
-    listed = re.findall(r"^\| (\d[\d, ]+) \|", (ROOT / "docs/serve.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"^\| (\d[\d, ]+) \|", (REPOSITORY / "docs/serve.md").read_text(), re.MULTILINE)
     listed = {status for line in listed for status in line.split(", ") if len(status) == 3}
     assert listed - {"500"} == described - {"200", "201"} | {"404", "405"}
 
@@ -416,7 +415,7 @@ def test_what_takes_too_long_is_refused_and_its_process_replaced():
 
 def test_the_server_builds_on_inner_parts_of_uvicorn_that_are_of_the_pinned_version():
     """`Connection` overrides and calls what uvicorn may change; slow clients and those above need it."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert f"uvicorn=={uvicorn.__version__.rpartition('.')[0]}.*" in extras["optional-dependencies"]["serve"]
 
 

@@ -16,10 +16,16 @@ import statistics
 import time
 
 import psutil
-from server_helpers import encode, random_drawing, serving
+from server_helpers import drawing, encode, serving
 
 from benchmarks import make_parser, numbers, print_header, print_row
 from emnist.utils.errors import run_cli
+
+
+def random_drawing(rng, side=160):
+    """Draw one to three strokes at random, by a random.Random."""
+    strokes = [[(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)) for _ in range(4)] for _ in range(rng.randint(1, 3))]
+    return drawing(strokes, side)
 
 
 class Client(asyncio.Protocol):

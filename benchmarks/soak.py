@@ -10,15 +10,19 @@ if a process was left after five seconds. SIGINT to DVC alone is not counted the
 """
 
 import itertools
+import os
 import random
+import re
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
-from kill_helpers import differences, interrupted, repeated, send_signal, stage_named, victims
+import psutil
+from kill_helpers import differences, interrupted, repeated
 from pipeline_helpers import checkout, commit, outputs, run, set_params
 
 from benchmarks import make_parser, print_header, print_row
@@ -41,6 +45,46 @@ TARGETS = ("group", "dvc", "stage", "worker")
 NAMES = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGSTOP, SIGKILL")
 SIGNALS = {name: [signal.Signals[each] for each in name.split(", ")] for name in NAMES}
 LEFT_AFTER = 5  # seconds
+
+
+def victims(pid, target):
+    """List the processes of a command that are to get a signal.
+
+    Parameters
+    ----------
+    pid : int
+        Of the command, which leads its process group.
+    target : {"group", "dvc", "stage", "worker"}
+        All of them, the command alone, the stage that it runs alone, or one worker process of that stage alone.
+
+    Returns
+    -------
+    list of int
+        Empty if there is none of this kind now.
+    """
+    try:
+        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        kinds = {"group": ".", "stage": r"-m stages\.", "worker": "popen_loky"}
+        if target == "dvc":
+            return [pid]
+        found = [each.pid for each in processes if re.search(kinds[target], " ".join(each.cmdline()))]
+        return found[:1] if target == "worker" else found
+    except psutil.Error:  # it has just ended
+        return []
+
+
+def send_signal(find, signals):
+    """Send signals (iterable of signal.Signals), one after the other, to the processes whose numbers `find` returns."""
+    for number in signals:
+        for each in find():
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
+        time.sleep(0.1 if number == signal.SIGSTOP else 0)
+
+
+def stage_named(said):
+    """Name the last stage that DVC says it runs, if any."""
+    return (re.findall(r"^Running stage '(\w+)'", said, re.M) or [None])[-1]
 
 
 def prepare(folder):

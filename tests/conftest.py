@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import forked_python
 import pytest
@@ -15,8 +16,11 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# The files whose tests share what takes seconds to make, so that one worker runs all tests of such a file.
-TOGETHER = "contributing export own_characters page pages repositories serve static_page wheel".split()
+# One worker runs all tests of these files, or of these pairs of files, which share what takes seconds to make or import.
+TOGETHER = [
+    *("contributing", "own_characters", "page", "pages", "repositories", "serve", "static_page", "wheel"),
+    *("export publish", "augmentation benchmarks"),  # share PyTorch's exporter; torchvision
+]
 
 
 def pytest_configure(config):
@@ -29,14 +33,18 @@ def pytest_configure(config):
 
 
 class Scheduling(LoadScopeScheduling):
-    """Spread the tests over the workers one by one, but those of a file that is run `TOGETHER`.
+    """Spread the tests over the workers one by one, but those that are run `TOGETHER`.
 
     The marks of pytest-xdist for this, `xdist_group`, do nothing under pytest 9.2.
     """
 
     def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        return file if file.endswith(tuple(f"test_{name}.py" for name in TOGETHER)) else nodeid
+        return run_together(nodeid) or nodeid
+
+
+def run_together(nodeid):
+    name = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
+    return next((files for files in TOGETHER if name in files.split()), None)
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -46,10 +54,15 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """First comes a test that makes the tiny pipeline, then what needs none, so that no worker waits for it.
 
-    Of both, the slow tests come first, so that nothing long is left for the end.
+    Of both, the slow tests come first and then those that are run together, so that nothing long is left for the end.
     """
     first = next(filter(needs_pipeline, items), None)
-    items.sort(key=lambda item: (item is not first, needs_pipeline(item), not item.get_closest_marker("slow")))
+
+    def place(item):
+        is_long = item.get_closest_marker("slow"), run_together(item.nodeid)
+        return item is not first, needs_pipeline(item), *(not each for each in is_long)
+
+    items.sort(key=place)
 
 
 def needs_pipeline(item):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,32 +21,6 @@ class Run(NamedTuple):
     returncode: int
     stdout: str
     seconds: float
-
-
-def victims(pid, target):
-    """List the processes of a command that are to get a signal.
-
-    Parameters
-    ----------
-    pid : int
-        Of the command, which leads its process group.
-    target : {"group", "dvc", "stage", "worker"}
-        All of them, the command alone, the stage that it runs alone, or one worker process of that stage alone.
-
-    Returns
-    -------
-    list of int
-        Empty if there is none of this kind now.
-    """
-    try:
-        processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-        kinds = {"group": ".", "stage": r"-m stages\.", "worker": "popen_loky"}
-        if target == "dvc":
-            return [pid]
-        found = [each.pid for each in processes if re.search(kinds[target], " ".join(each.cmdline()))]
-        return found[:1] if target == "worker" else found
-    except psutil.Error:  # it has just ended
-        return []
 
 
 def processes(folder, pattern=""):
@@ -67,15 +40,6 @@ def kill_queue(folder):
     """Kill the first worker of DVC's queue, and with it the run that it does."""
     worker = int((folder / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text())
     os.killpg(os.getpgid(worker), signal.SIGKILL)
-
-
-def send_signal(find, signals):
-    """Send signals (iterable of signal.Signals), one after the other, to the processes whose numbers `find` returns."""
-    for number in signals:
-        for each in find():
-            with suppress(ProcessLookupError):
-                os.kill(each, number)
-        time.sleep(0.1 if number == signal.SIGSTOP else 0)
 
 
 def interrupted(command, folder, when, number=signal.SIGKILL, whole_group=True, deliver=None, forked=False, **options):
@@ -169,11 +133,6 @@ def until_done(command, folder, when):
             repaired = interrupted("emnist repair", folder, lambda line: None)
             assert "half written" in repaired.stdout, done.stdout
             yield repaired
-
-
-def stage_named(said):
-    """Name the last stage that DVC says it runs, if any."""
-    return (re.findall(r"^Running stage '(\w+)'", said, re.M) or [None])[-1]
 
 
 def repeated(runs):

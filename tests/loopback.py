@@ -77,6 +77,8 @@ def files(contents):
 def sends(content, kind="application/octet-stream", ranges=True, cut=None, seconds_per_kib=0, length=True):
     """Answer with `content`, from where the request's Range begins; `cut` bytes in, the connection breaks."""
 
+    size = 1024 if seconds_per_kib else 2**20
+
     def answer(handler):
         asked = handler.headers["Range"] if ranges else None
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
@@ -90,8 +92,8 @@ def sends(content, kind="application/octet-stream", ranges=True, cut=None, secon
             handler.send_header("Content-Length", str(len(content) - start))
         handler.end_headers()
         try:
-            for place in range(start, len(content[:cut]), 1024):
-                handler.wfile.write(content[:cut][place : place + 1024])
+            for place in range(start, len(content[:cut]), size):
+                handler.wfile.write(content[:cut][place : place + size])
                 sleep(seconds_per_kib)
         except ConnectionError:
             pass  # the test's client was killed

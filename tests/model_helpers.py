@@ -23,6 +23,11 @@ def check_bfloat16(name):
         torch.testing.assert_close(model(images), model.classify(model.embed(images)))
 
 
+def same(first, second):
+    """Tell whether two models have the same parameters and buffers to the last bit."""
+    return all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
+
+
 @torch.inference_mode()
 def probabilities(model, metadata, images):
     """Give the probabilities (N, 62) that a network predicts for images as they are stored, by plain PyTorch."""

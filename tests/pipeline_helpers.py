@@ -1,6 +1,7 @@
 """A checkout of the project in a temporary folder, small enough to run whole in a test."""
 
 import copy
+import json
 import os
 import re
 import shlex
@@ -68,6 +69,11 @@ def link_environment(folder):
     (folder / ".venv/installed").touch()
 
 
+def own_params():
+    """Read the project's own params.yaml."""
+    return yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+
+
 def set_params(folder, **changes):
     """Set dotted keys of params.yaml."""
     path = folder / "params.yaml"
@@ -126,6 +132,11 @@ def run(command, folder, check=True):
 def commit(folder, message):
     """Commit what is tracked and has changed."""
     run(f"git commit -qam {shlex.quote(message)}", folder)
+
+
+def metrics(folder):
+    """Read all metrics of a checkout, by the names of their files."""
+    return {path.stem: json.loads(path.read_text()) for path in (folder / "metrics").iterdir()}
 
 
 def outputs(folder):

@@ -1,8 +1,7 @@
 """A search so small that several can run in a test."""
 
 import numpy as np
-import yaml
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import own_params
 
 from emnist.params import check_params
 
@@ -16,7 +15,7 @@ def small_search(trials, images=300, model="lenet", **space):
     split : tuple
         As `emnist.search.random_search` takes it: 200 images to train on, 100 to validate.
     """
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    values = own_params()
     values["sizes"]["small"] |= {"trials": trials, "trial_epochs": 1}
     values["recipes"]["baseline"]["space"] |= space
     params = check_params(values | {"model": model, "recipe": "baseline"})

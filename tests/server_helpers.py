@@ -83,12 +83,6 @@ def drawing(strokes=CAPITAL_A, side=160):
     return image
 
 
-def random_drawing(rng, side=160):
-    """Draw one to three strokes at random, by a random.Random."""
-    strokes = [[(rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9)) for _ in range(4)] for _ in range(rng.randint(1, 3))]
-    return drawing(strokes, side)
-
-
 def encode(image, kind="PNG", **options):
     """Give the bytes of an image's file."""
     file = io.BytesIO()

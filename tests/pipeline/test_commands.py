@@ -188,8 +188,6 @@ def test_the_commands_of_a_block_run_one_after_the_other(pipeline, name, lines):
 
 @pytest.mark.parametrize("title", CAUSES)
 def test_an_error_of_troubleshooting_is_what_the_command_says_and_its_fix_runs(pipeline, title):
-    if "predict" in CAUSES[title]:
-        pictures(pipeline)
     said = run_script(pipeline, CAUSES[title], check=False)
     messages = re.findall(r"```\n(.*?)```", SECTIONS[title], re.DOTALL)
     expected = [line for message in messages for line in message.splitlines() if "`make repro`" not in line]

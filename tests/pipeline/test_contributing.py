@@ -1,10 +1,9 @@
 """Each recipe of CONTRIBUTING.md, carried out to the letter in a clone: the pipeline runs, and so do the tests."""
 
-import json
 import re
 
 import pytest
-from pipeline_helpers import REPOSITORY, checkout, commit, run, set_params
+from pipeline_helpers import REPOSITORY, checkout, commit, metrics, run, set_params
 
 from emnist.models import ARCHITECTURES
 
@@ -84,6 +83,6 @@ def test_the_pipeline_runs_with_what_the_recipes_add(extended):
         **{"sizes.small.pretrain_epochs": 4, "sizes.small.finetune_epochs": 1, "transfer.epochs": 1},
     )
     run("dvc repro evaluate export transfer", extended)
-    scores = json.loads((extended / "metrics/evaluate.json").read_text())["test"]
+    scores = metrics(extended)["evaluate"]["test"]
     assert 0 <= scores["balanced_accuracy"] <= 1
-    assert json.loads((extended / "metrics/split.json").read_text())["source"] == "stripes"
+    assert metrics(extended)["split"]["source"] == "stripes"

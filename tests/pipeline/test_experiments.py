@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from glyphs import glyph
-from pipeline_helpers import outputs, run, set_params, stages_run
+from pipeline_helpers import metrics, outputs, run, set_params, stages_run
 
 from emnist.data import idx
 from emnist.data.datasets import RAW, SPLIT, load_mnist
@@ -23,10 +23,6 @@ PROBABILISTIC = {"negative_log_likelihood", "expected_calibration_error", "share
 
 def shape(value):
     return {name: shape(inner) for name, inner in value.items()} if isinstance(value, dict) else None
-
-
-def metrics(folder):
-    return {path.stem: json.loads(path.read_text()) for path in (folder / "metrics").iterdir()}
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image, ImageDraw, ImageFont
-from pipeline_helpers import REPOSITORY, checkout, commands, run, set_params, stages_run
+from pipeline_helpers import REPOSITORY, checkout, commands, metrics, run, set_params, stages_run
 from server_helpers import serving
 
 from emnist.data.fonts import font_path
@@ -43,13 +43,13 @@ def trained(tmp_path_factory):
 
 def test_the_pictures_are_trained_on_and_the_titles_say_what_was_set_aside(trained):
     mine, said, _ = trained
-    split = json.loads((mine / "metrics/split.json").read_text())
+    split = metrics(mine)["split"]
     assert split["images"]["train"] == 72 and split["source"] == "images from a folder, 20% set aside for testing"
     assert "holds no MNIST: the transfer uses scikit-learn's 1,797 digits" in said
     assert (mine / "plots/classes.csv").read_text().startswith("character,images\nа,24\n")
-    scores = json.loads((mine / "metrics/evaluate.json").read_text())["test"]
+    scores = metrics(mine)["evaluate"]["test"]
     assert "bymerge_accuracy" not in scores and scores["accuracy"] > 0.6
-    assert json.loads((mine / "metrics/export.json").read_text())["float32"]["largest_difference"] < 1e-4
+    assert metrics(mine)["export"]["float32"]["largest_difference"] < 1e-4
     assert "test accuracy, 3 characters" in run("emnist summary", mine).stdout
 
 
@@ -73,7 +73,7 @@ def test_a_new_picture_runs_the_download_again_and_an_untouched_folder_does_not(
     assert not stages_run(run("dvc repro", mine).stdout)
     draw(mine.parent / "mine/ж/31.png", "ж", 31)
     assert stages_run(run("dvc repro split", mine).stdout) == {"download", "split"}
-    assert json.loads((mine / "metrics/split.json").read_text())["images"]["train"] == 73
+    assert metrics(mine)["split"]["images"]["train"] == 73
 
 
 def test_a_change_of_the_characters_refuses_pictures_of_others(trained):

@@ -10,15 +10,11 @@ import pytest
 from dvc.repo import Repo
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, write_official
 from PIL import Image
-from pipeline_helpers import checkout, outputs, run, set_params, stages_run
+from pipeline_helpers import checkout, metrics, outputs, run, set_params, stages_run
 
 from emnist.data.classes import CHARACTERS
 from emnist.export import STANDARD
 from emnist.serve.drawings import Drawings
-
-
-def metrics(folder, name):
-    return json.loads((folder / f"metrics/{name}.json").read_text())
 
 
 def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
@@ -27,7 +23,7 @@ def test_after_a_run_from_a_clone_nothing_has_changed_in_git(finished_pipeline):
 
 
 def test_every_output_says_what_it_should(finished_pipeline):
-    scores = metrics(finished_pipeline, "evaluate")
+    scores = metrics(finished_pipeline)["evaluate"]
     for part in ("train", "test"):
         assert {"accuracy", "precision", "recall", "f1", "macro_f1", "top3_accuracy", "bymerge_accuracy"} < set(
             scores[part]
@@ -47,7 +43,7 @@ def test_every_output_says_what_it_should(finished_pipeline):
 
 
 def test_the_exported_networks_read_the_test_images_as_the_model_does(finished_pipeline):
-    scores = metrics(finished_pipeline, "export")
+    scores = metrics(finished_pipeline)["export"]
     assert scores["images"] == 100
     assert scores["float32"]["differing_predictions"] == 0 and scores["float32"]["largest_difference"] < 1e-4
     assert scores["int8"]["bytes"] < scores["float32"]["bytes"] / 2
@@ -80,7 +76,7 @@ def test_several_sources_and_folders_are_put_together(tmp_path):
         "-S download.sample.train=300 split",
         mixed,
     )
-    split = json.loads((mixed / "metrics/split.json").read_text())
+    split = metrics(mixed)["split"]
     assert split["images"]["train"] == 70 + 65 + 2 + 300
     assert split["source"] == "images from a folder and the rendered sample"
     assert set(json.loads((mixed / "data/sources.json").read_text())) == {"folder", "sample"}

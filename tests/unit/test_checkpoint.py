@@ -10,12 +10,11 @@ import pytest
 import torch
 from dvc.repo import Repo
 from dvc_data.hashfile.build import build
+from pipeline_helpers import REPOSITORY
 
 from emnist.params import load_params
 from emnist.utils import checkpoint as checkpoint_module
 from emnist.utils.checkpoint import Checkpoint, files_below, remove_stale_files, stage_key
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import yaml
 from joblib import parallel_config
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import own_params
 
 from emnist.data import idx
 from emnist.data.classes import CHARACTERS
@@ -60,7 +59,7 @@ def test_classes_that_never_occur_and_images_in_both_parts_are_told(rendered, tm
 
 
 def params(**size):
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    values = own_params()
     values["sizes"]["small"] |= size
     return check_params(values)
 

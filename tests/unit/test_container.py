@@ -5,16 +5,16 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
+from pipeline_helpers import REPOSITORY
 
 ENGINE = next(filter(None, map(shutil.which, ("podman", "docker"))), None)
 NAME = "emnist-test"
 
 
 def engine(*arguments):
-    return subprocess.run([ENGINE, *arguments], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    return subprocess.run([ENGINE, *arguments], cwd=REPOSITORY, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,17 @@ import sys
 from contextlib import suppress
 from functools import cache, reduce
 from itertools import accumulate, pairwise, product
-from pathlib import Path
 
 import pytest
 import yaml
 from dvc.repo import Repo
+from pipeline_helpers import REPOSITORY, own_params
 
 from emnist.models import ARCHITECTURES
 from emnist.params import check_params
 from emnist.training import recipe
 from emnist.utils.errors import UserError
 
-REPOSITORY = Path(__file__).parents[2]
 STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
 for _stage in STAGES.values():  # either may be the value of the parameter transfer.weights
     if "data/weights/${transfer.weights}.safetensors" in _stage["deps"]:
@@ -176,7 +175,7 @@ SEARCHED = {"learning_rate": 0.1, "batch_size": 32, "momentum": 0.9, "weight_dec
 
 @pytest.mark.parametrize("stage", ["search", "pretrain", "finetune", "transfer", "plots"])
 def test_a_stage_declares_the_parameters_that_its_recipe_is_made_of(stage):
-    values = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    values = own_params()
     usual = recipes_of(stage, check_params(values))
     for chosen in ("model", "size", "recipe", "loss"):  # are in the names of what is declared
         STAGES[stage]["params"] = [
@@ -229,7 +228,7 @@ def test_dvcs_model_registry_knows_each_model_with_its_labels_and_metrics():
         "emnist-byclass-onnx": "data/model/emnist.onnx",
         "emnist-byclass-int8": "data/model/emnist-int8.onnx",
     }
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params = own_params()
     for model in models.values():
         assert model.type == "model" and any(model.path in outputs(stage) for stage in STAGES)
         assert params["model"] in model.labels and model.meta.pop("source") == params["source"]

@@ -34,7 +34,7 @@ def test_the_parts_are_those_of_the_original():
 
 
 def test_mean_and_deviation_are_those_of_pixels_between_0_and_1():
-    images = RNG.integers(0, 256, (20_000, 28, 28), dtype=np.uint8)
+    images = np.tile(RNG.integers(0, 256, (9000, 1, 1), dtype=np.uint8), (1, 28, 28))  # each of one grey
     found = statistics(images)
     assert found["mean"] == pytest.approx((images / 255).mean(), abs=1e-6)
     assert found["std"] == pytest.approx((images / 255).std(), abs=1e-6)

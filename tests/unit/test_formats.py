@@ -142,8 +142,10 @@ def test_a_table_names_the_characters_of_folders(pictures):
     for part in ("train", "test"):
         (pictures / part / "plus").rename(pictures / part / "sign-1")
     (pictures / "classes.csv").write_text("folder,character\nsign-1,plus\n")
-    assert same(images_of(pictures, ["plus", *OWN[::2]])[:1], images_of(pictures, ["plus", *OWN[::2]])[:1])
-    assert len(images_of(pictures, OWN)[0][0]) == len(expected[0][0])
+    for (images, labels), (mine, found) in zip(expected, images_of(pictures, OWN), strict=True):
+        assert sorted(zip(labels, map(bytes, images))) == sorted(
+            zip(found, map(bytes, mine))
+        )  # in the order of folders
     (pictures / "classes.csv").write_text("sign-1,plus\n")
     assert "classes.csv should be a table in UTF-8 whose first line is folder,character" in refusal(pictures, OWN)
 
@@ -167,7 +169,6 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(pictures, c
     ],
 )
 def test_folders_that_do_not_fit_are_refused(pictures, spoil, said):
-
     spoil(pictures)
     assert re.search(said, refusal(pictures, OWN))
 

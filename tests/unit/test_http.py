@@ -146,7 +146,7 @@ def test_the_next_mirror_continues_what_one_began(path):
 
 
 def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(path, monkeypatch):
-    monkeypatch.setattr(_http, "TIMEOUT", 2)
+    monkeypatch.setattr(_http, "TIMEOUT", 1)
     monkeypatch.setattr(_http, "ATTEMPTS", 1)
     with serving(status(200)) as (closed, _):
         pass
@@ -162,7 +162,7 @@ def test_when_all_mirrors_fail_each_reason_and_the_remedy_are_in_one_sentence(pa
     for reason in (
         f"{missing}/gzip.zip answered 404 Not Found",
         f"{page}/gzip.zip sent a web page",
-        f"{slow}/gzip.zip did not answer for 2 s",
+        f"{slow}/gzip.zip did not answer for 1 s",
         f"{closed}/gzip.zip could not be reached",
         "ftp://x/gzip.zip is not a web address",
         "http:///gzip.zip is not a web address",

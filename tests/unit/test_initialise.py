@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from model_helpers import add_network
+from model_helpers import add_network, same
 from pipeline_helpers import REPOSITORY, set_params
 
 from emnist.data.classes import CHARACTERS
@@ -24,10 +24,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "networks").mkdir()
     add_network(tmp_path / "networks", "lenet")
     return tmp_path
-
-
-def same(first, second):
-    return all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
 
 
 def test_random_weights_are_those_of_the_seed_whatever_was_drawn_before(folder):

@@ -3,12 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-import yaml
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import own_params
 
 from emnist.training.losses import LOSSES
 
-OPTIONS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["losses"]
+OPTIONS = own_params()["losses"]
 LABELS = torch.arange(8)
 
 

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-import yaml
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import own_params
 
 from emnist.training.optimizers import OPTIMIZERS
 
-OPTIONS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["optimizers"]
+OPTIONS = own_params()["optimizers"]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

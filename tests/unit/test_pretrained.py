@@ -3,19 +3,17 @@
 import os
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from model_helpers import add_network, probabilities
+from pipeline_helpers import REPOSITORY
 
 from emnist.data.classes import CHARACTERS
 from emnist.models import ARCHITECTURES, PRETRAINED, build_model, load_pretrained, pretrained
 from emnist.reading.network import load_network
 from emnist.utils.errors import UserError
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 from loopback import free_port, running
+from pipeline_helpers import REPOSITORY
 from server_helpers import drawing, encode, serving
 
-DOCS = (Path(__file__).parents[2] / "docs/serve.md").read_text(encoding="utf-8")
+DOCS = (REPOSITORY / "docs/serve.md").read_text(encoding="utf-8")
 PATHS = ("/usr/sbin", "/usr/local/sbin")  # where Debian's nginx is, which a user's PATH need not have
 PASSWORD = "reader", "secret"
 BCRYPT = "$2b$04$/z4s89x6yxxKzJ9eJ5McHePYp/k1EHNg1HylCyesZ8Sx.o45pKjle"  # of few rounds, since each request pays

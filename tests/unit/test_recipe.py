@@ -4,8 +4,7 @@ import copy
 from dataclasses import replace
 
 import pytest
-import yaml
-from pipeline_helpers import REPOSITORY
+from pipeline_helpers import own_params
 
 from emnist.models import ARCHITECTURES
 from emnist.params import check_params
@@ -13,7 +12,7 @@ from emnist.training.optimizers import SGD, Adam, AdamW
 from emnist.training.recipe import finetune_recipe, pretrain_recipe, search_space, transfer_recipe, trial_recipe
 from emnist.utils.errors import UserError
 
-VALUES = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+VALUES = own_params()
 CONFIG = {"learning_rate": 0.3, "batch_size": 64, "momentum": 0.5, "weight_decay": 0.01}
 
 

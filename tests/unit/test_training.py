@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from model_helpers import same
 from torch import nn
 
 from emnist.models import ARCHITECTURES, build_model
@@ -101,10 +102,6 @@ def train(images, checkpoint=None, validation=None, report=None, quiet=True, **c
     model = CPU.to_device(build_model("lenet"))  # in the memory format in which the stages train
     options = {"seed": 1, "validation": validation, "checkpoint": checkpoint, "report": report, "quiet": quiet}
     return model, fit("test", model, replace(RECIPE, **changes), images, **options)
-
-
-def same(first, second):
-    return all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
 from glyphs import glyph, on_paper
+from pipeline_helpers import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
 # Python runs it first in each process, since it is called sitecustomize.
 HIDE = """
 import ctypes, os, signal, subprocess, sys
@@ -33,7 +32,7 @@ def windows(tmp_path):
     on_paper(glyph()).save(tmp_path / "four.png")
     return {
         "cwd": tmp_path,
-        "env": os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        "env": os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])},
         "text": True,
     }
 

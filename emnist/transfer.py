@@ -25,7 +25,7 @@ class Features(ImageBatches):
         def embed(batch):
             with self.hardware.autocast():
                 # Features keep the precision of the computation, since EnsNet has 18,000 of them an image.
-                return model.embed(batch).to(self.hardware.precision)
+                return model.forward_features(batch).to(self.hardware.precision)
 
         (self.images,) = concatenate_batches(len(images), ([embed(batch)] for batch, _ in images.eval_batches(BATCH)))
         self.labels = images.labels[images.indices]
@@ -55,4 +55,4 @@ class Head(nn.Module):
         self.model = model
 
     def forward(self, features):
-        return self.model.classify(features)
+        return self.model.forward_head(features)

@@ -9,8 +9,7 @@ from emnist.models.weights import load_weights
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name, shorten
 
-# The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
-# and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.
+# The modules of emnist.architectures. Each defines one class of the same name, an `emnist.models.layers.Architecture`.
 ARCHITECTURES = tuple(sorted(module.name for module in pkgutil.iter_modules(emnist.architectures.__path__)))
 
 PRETRAINED = tuple(pretrained_names())

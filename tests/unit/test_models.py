@@ -173,13 +173,13 @@ def test_a_model_classifies_what_it_embeds_and_a_new_head_is_all_that_learns(nam
     model = build_model(name).eval()
     if name in PUBLISHED:
         model.load_state_dict(random_weights(name))
-    logits, features = model(images), model.embed(images)
+    logits, features = model(images), model.forward_features(images)
     assert features.ndim == 2
-    torch.testing.assert_close(model.classify(features), logits)
+    torch.testing.assert_close(model.forward_head(features), logits)
 
     new = replace_head(model, num_classes=10).eval()
     new(images).sum().backward()
-    torch.testing.assert_close(new.embed(images), features)
+    torch.testing.assert_close(new.forward_features(images), features)
     assert new(images).shape == (2, 10) and torch.equal(model(images), logits)  # the model is as it was
     assert all(parameter.requires_grad for parameter in model.parameters())
     head = {key for key, parameter in new.named_parameters() if parameter.grad is not None}

@@ -39,7 +39,6 @@ from PIL import Image, ImageDraw
 from benchmarks import make_parser, print_header, print_row
 from emnist.cli.repair import is_cut_short, is_json
 from emnist.data import idx
-from emnist.data.classes import CHARACTERS
 from emnist.data.datasets import RAW, paths
 from emnist.data.files import load_array, load_json, write_array, write_json
 from emnist.models import build_model, load_model, pretrained
@@ -79,7 +78,7 @@ def parsers():
         for name in "ab":
             archive.writestr(f"gzip/{name}", name * 50)
     files = {
-        ".dvc/tmp/continue/a-b/outputs.json": b'["0", "1"]',
+        ".dvc/tmp/continue/a-b/outputs": b"0 1",
         ".dvc/tmp/rwlock": b'{"a": {"write": {"pid": 1}}}',
         "data/predictions/test.csv": b"actual,predicted,confidence\nA,a,0.5\n0,O,0.25\nz,z,1\n",
         **{str(path): b"" for path in paths(RAW, "emnist-byclass-train")},
@@ -99,7 +98,7 @@ def parsers():
     def parser(share, path, parse, make=None, sound=None):
         return Parser(share, path, sound or [Path(path).read_bytes()], parse, make)
 
-    record = ".dvc/tmp/continue/a-b/outputs.json"
+    record = ".dvc/tmp/continue/a-b/outputs"
     few_weights, locks = [Path("few-weights").read_bytes()], [lock, b"schema: '3.0'\nstages: []\n"]
     return {
         "IDX images": parser(12, "images.gz", idx.load_images, make_idx),
@@ -107,12 +106,8 @@ def parsers():
         "zip archive": parser(11, "archive.zip", lambda path: any(map(len, _read_member(path, "gzip/a"))), make_zip),
         "npy array": parser(10, "array.npy", load_array, make_npy),
         "JSON": parser(15, "value.json", load_json, make_json),
-        "CSV of predictions": parser(
-            3, "data/predictions/test.csv", lambda path: load_predictions("test", CHARACTERS), make_csv
-        ),
-        "CSV of trials": parser(
-            3, "trials.csv", lambda path: load_table(path, trial=int, validation_loss=float), make_csv
-        ),
+        "CSV of predictions": parser(3, "data/predictions/test.csv", lambda path: load_predictions("test"), make_csv),
+        "CSV of trials": parser(3, "trials.csv", lambda path: load_table(path), make_csv),
         "safetensors": parser(6, "weights", load_weights, make_safetensors, few_weights),
         "model": parser(1, "weights", load_model, make_safetensors),
         "checkpoint": parser(6, "state/state", lambda path: Checkpoint("state", ".").load(), make_checkpoint),

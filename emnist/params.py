@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from emnist.data.classes import check_dataset
-from emnist.models import ARCHITECTURES
-from emnist.models.pretrained import load_card, pretrained_names
+from emnist.models import ARCHITECTURES, PRETRAINED
+from emnist.models.pretrained import load_card
 from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS
 from emnist.training.losses import LOSSES
@@ -107,7 +107,7 @@ class Params(Section):
     source: Strings[Literal[SOURCES]]
     size: str
     recipe: str
-    pretrained: Literal[tuple(pretrained_names())] | None
+    pretrained: Literal[PRETRAINED] | None
     seed: Seed
     compute: Compute
     download: _options("Download", {name: load_source(name).Options for name in SOURCES})

@@ -6,7 +6,7 @@ from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
 from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
-from emnist.evaluation.metrics import DECIMALS, classification_metrics, compare_probabilities, per_class_table
+from emnist.evaluation.metrics import classification_metrics, compare_probabilities, per_class_table, rounded
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
 from emnist.reading.network import Network
@@ -57,8 +57,7 @@ def score(model, batches, labels, classes, part):
         "expected_calibration_error": expected_calibration_error(confidence, correct),
         "share_at_99_accuracy": share_at_accuracy(confidence, correct),
     }
-    rounded = {name: round(float(value), DECIMALS) for name, value in probabilistic.items()}
-    return classification_metrics(labels, top3, classes) | rounded, top3[:, 0]
+    return classification_metrics(labels, top3, classes) | rounded(probabilistic), top3[:, 0]
 
 
 def score_exported(compute, model, metadata, images, labels):

@@ -1,6 +1,5 @@
 """Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
-from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
 from emnist.data.files import write_csv, write_json
 from emnist.models import load_model
@@ -15,10 +14,9 @@ from stages._process import run_stage
 
 
 def main(params):
-    classes = classes_of(params.dataset)
     images, labels, pixel_stats = load_split()
     recipe = finetune_recipe(params)
-    model, _ = load_model("data/weights/pretrain.safetensors")
+    model, metadata = load_model("data/weights/pretrain.safetensors")
     hardware = setup_hardware(params.compute, model)
     log(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.as_dict()))
@@ -41,8 +39,7 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
-    save_weights("data/weights/finetune.safetensors", model, **about)
+    save_weights("data/weights/finetune.safetensors", model, **metadata | pixel_stats)
     checkpoint.mark_complete("data/weights/finetune.safetensors")
 
 

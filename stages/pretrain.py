@@ -1,6 +1,5 @@
 """Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
-from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
 from emnist.data.files import load_json, write_csv, write_json
 from emnist.models import load_model
@@ -15,11 +14,10 @@ from stages._process import run_stage
 
 
 def main(params):
-    classes = classes_of(params.dataset)
     images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
     config = load_json("data/search/best.json")
     recipe = pretrain_recipe(params, config)
-    model, _ = load_model("data/weights/initial.safetensors")
+    model, metadata = load_model("data/weights/initial.safetensors")
     hardware = setup_hardware(params.compute, model)
     log(f"pretrain: {params.model} on {len(pretrain):,} images with {config}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.as_dict()))
@@ -48,8 +46,7 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
-    save_weights("data/weights/pretrain.safetensors", model, **about)
+    save_weights("data/weights/pretrain.safetensors", model, **metadata | pixel_stats)
     checkpoint.mark_complete("data/weights/pretrain.safetensors")
 
 

@@ -60,6 +60,11 @@ def classification_metrics(labels, top3, classes=CHARACTERS):
     values = {"accuracy": np.mean(top3[:, 0] == labels), **dict(zip(("precision", "recall", "f1"), weighted))}
     bymerge = tuple(classes) == tuple(CHARACTERS)
     values |= {name: metric(labels, top3) for name, metric in METRICS.items() if bymerge or name != "bymerge_accuracy"}
+    return rounded(values)
+
+
+def rounded(values):
+    """Round numbers (dict of str to number) as the metrics' files hold them."""
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 

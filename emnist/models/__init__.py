@@ -131,13 +131,6 @@ def load_pretrained(name):
     Raises
     ------
     UserError
-        If there is no such network, or its file or card is missing or damaged, or they do not belong together.
+        If there is no such network, or its file or card is missing or damaged.
     """
-    path, card = load_card(name)
-    model, metadata = load_model(path)
-    if metadata["model"] != card["architecture"]:
-        raise UserError(
-            f"{path} holds weights of {metadata['model']}, but its card says {card['architecture']}: restore both "
-            "from git, or install the package again"
-        )
-    return model, metadata
+    return load_model(load_card(name)[0])

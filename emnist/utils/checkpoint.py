@@ -17,7 +17,6 @@ import os
 import platform
 import re
 import shutil
-import time
 from contextlib import suppress
 from functools import reduce
 from importlib.metadata import version
@@ -166,14 +165,11 @@ class Checkpoint:
             return None
 
     def mark_complete(self, *outputs):
-        """Record the checksums of the stage's outputs, by which `remove_stale_files` finds them in DVC's records.
+        """Record the checksums of the stage's outputs (path-like), by which `remove_stale_files` finds them in DVC's records.
 
-        Parameters
-        ----------
-        *outputs : path-like
-            The first one must be in DVC's cache.
+        The first one must be in DVC's cache.
         """
-        write_bytes(self.folder / "outputs.json", json.dumps([file_checksum(path) for path in outputs]).encode())
+        write_bytes(self.folder / "outputs", " ".join(map(file_checksum, outputs)).encode())
 
 
 def remove_stale_files():
@@ -187,41 +183,32 @@ def remove_stale_files():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-    dvc, folder = repo_root() / ".dvc", checkpoint_dir()
-    for leftover in folder.rglob(".*.tmp"):
-        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
-        if age > 3600:  # another run, also on another machine, may still write a younger one
-            leftover.unlink(missing_ok=True)
-    checkpoints = sorted(
-        folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
-    )
-    records, total_bytes = "", 0
-    if any((checkpoint / "outputs.json").exists() for checkpoint in checkpoints):
+    checkpoints = sorted(((*_last_use_and_size(each), each) for each in checkpoint_dir().glob("*-*")), reverse=True)
+    records, total_bytes, dvc = "", 0, repo_root() / ".dvc"
+    if any((folder / "outputs").exists() for *_, folder in checkpoints):
         for path in (dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")):
             with suppress(FileNotFoundError, IsADirectoryError):
                 records += path.read_text(encoding="utf-8")
-    for checkpoint in checkpoints:
-        total_bytes += sum(_stat_values("st_size", *checkpoint.rglob("*")))
-        if total_bytes > MAX_BYTES or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
-            shutil.rmtree(checkpoint, ignore_errors=True)
+    for _, size, folder in checkpoints:
+        total_bytes += size
+        if total_bytes > MAX_BYTES or _is_recorded(folder, records, dvc / "cache" / "files" / "md5"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_recorded(checkpoint, records, cache):
+def _is_recorded(folder, records, cache):
     """Tell whether DVC has recorded the outputs of a completed stage and has the first one in its cache."""
-    try:
-        first, *others = json.loads((checkpoint / "outputs.json").read_bytes())
-    except (OSError, ValueError, TypeError, RecursionError):
-        return False
-    if not all(isinstance(md5, str) and re.fullmatch("[0-9a-f]{32}", md5) for md5 in (first, *others)):
+    outputs = folder / "outputs"
+    checksums = outputs.read_text(errors="replace").split() if outputs.exists() else []
+    if not checksums or any(each not in records for each in checksums):
         return False
     # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.
-    return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))
+    return (cache / checksums[0][:2] / checksums[0][2:]).exists()
 
 
-def _stat_values(name, *files):
-    """Return a field of `os.stat` for each file, without those that another run has just removed."""
-    found = []
-    for file in files:
+def _last_use_and_size(folder):
+    """Return the time of the last change of a folder's files and their bytes, without those that another run removes."""
+    stats = []
+    for file in folder.rglob("*"):
         with suppress(FileNotFoundError):
-            found.append(getattr(file.stat(), name))
-    return found
+            stats.append(file.stat())
+    return max((each.st_mtime for each in stats), default=0), sum(each.st_size for each in stats)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from emnist.data.classes import TITLES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.sources._formats import find
+from emnist.sources._formats import load_folder
 from emnist.sources._http import Mirror, fetch
 from emnist.sources._parts import write_parts
 from emnist.utils.checkpoint import checkpoint_dir
@@ -74,7 +74,7 @@ def download_emnist(mirrors, raw, work, dataset="byclass"):
         archive = fetch(mirrors, work / "gzip.zip", by_hand)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
-        write_parts([find(work, dataset)[0]()], raw, EMNIST_PARTS, transposed=True)
+        write_parts([load_folder(work, dataset)[:2]], raw, EMNIST_PARTS, transposed=True)
         for path in extracted:
             path.unlink()
 
@@ -88,7 +88,7 @@ def download_mnist(mirrors, raw, work, as_characters=False, as_digits=True):
         for name, md5 in MNIST_MD5.items():
             of_file = [Mirror(url=f"{folder.rstrip('/')}/{name}", md5=md5) for folder in mirrors]
             fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5])
-        loaded = find(work, "mnist")[0]()
+        loaded = load_folder(work, "mnist")[:2]
         if as_characters:
             write_parts([loaded], raw, EMNIST_PARTS, transposed=True)
         if as_digits:

@@ -1,5 +1,6 @@
 """The official EMNIST archive and MNIST, downloaded from mirrors."""
 
+import shutil
 import zipfile
 
 from pydantic import Field
@@ -15,8 +16,6 @@ from emnist.utils.locks import exclusive_lock
 from emnist.utils.schema import Section
 
 TITLE = TITLES["byclass"]
-LARGEST_MEMBER = 2**30  # bytes; the largest member that is extracted from the official archive has a fifth of this
-
 ANOTHER_RUN = "another run that is downloading the same files"
 
 CHECKSUMS = {  # images and labels of each part, as published in torchvision.datasets.MNIST
@@ -97,30 +96,13 @@ def download_mnist(mirrors, raw, work, as_characters=False, as_digits=True):
 
 def _extract(archive, name, path):
     try:
-        with open(path, "wb") as file:
-            file.writelines(_read_member(archive, name))
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as member, open(path, "wb") as file:
+            shutil.copyfileobj(member, file)
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
-
-
-def _read_member(archive, name):
-    """Yield a member of a zip archive in chunks of bytes; raise `UserError` if the archive is damaged."""
-
-    def archive_error(reason):
-        return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml")
-
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            member = opened.getinfo(name)
-            if member.file_size > LARGEST_MEMBER:
-                raise archive_error(f"its member {name} would take {member.file_size:,} bytes")
-            with opened.open(member) as content:
-                while chunk := content.read(2**20):
-                    yield chunk
-    except UserError:
-        raise
-    except KeyError:
-        raise archive_error(f"it has no member {name}") from None
     except Exception as error:  # zipfile raises a dozen kinds of errors for damaged archives.
-        raise archive_error(f"it is damaged ({error})") from None
+        reason = f"it has no member {name}" if isinstance(error, KeyError) else f"it is damaged ({error})"
+        raise UserError(
+            f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml"
+        ) from None

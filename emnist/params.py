@@ -15,7 +15,7 @@ from emnist.training.optimizers import OPTIMIZERS
 from emnist.training.recipe import Batch, Space, search_space
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.names import nearest
-from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Share, Strings, check, load_mapping
+from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Strings, UnitInterval, check, load_mapping
 
 Auto = Literal["auto"]
 MOVED = {  # sections of earlier versions: what takes their place
@@ -59,13 +59,13 @@ class Architecture(Section):
 
 class Pretrain(Section):
     schedule: Literal[tuple(SCHEDULES)]
-    without_augmentation: Share
+    without_augmentation: UnitInterval
     patience: Count | None
 
 
 class Finetune(Section):
     schedule: Literal[tuple(SCHEDULES)]
-    without_augmentation: Share
+    without_augmentation: UnitInterval
     learning_rate: Positive
     batch_size: Batch
 

@@ -69,11 +69,19 @@ def alphabet_of(options):
     return {name: getattr(options, name) for name in ("characters", "ignore_case", "min_probability")}
 
 
+class Errors(list):
+    """Errors of pictures, of which standard error tells when they are appended."""
+
+    def append(self, error):
+        print(f"error: {error}", file=sys.stderr)
+        super().append(error)
+
+
 def main(options):
     if options.top < 1:
         raise UserError(f"--top should be at least 1, but is {options.top}")
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
-    readers, errors = load_readers(options.model), []
+    readers, errors = load_readers(options.model), Errors()
     predictions = predict(readers, options.images, options.top, errors, alphabet_of(options))
     if options.format == "text":
         write_text(predictions, several=len(readers) > 1)
@@ -104,8 +112,7 @@ def predict(readers, names, top, errors, alphabet):
         Files, folders, or ``-`` for standard input.
     top : int
         Number of guesses.
-    errors : list
-        What is reported is appended to it.
+    errors : Errors
     alphabet : dict
         Further arguments of `Reader.predict_images`.
 
@@ -116,15 +123,14 @@ def predict(readers, names, top, errors, alphabet):
     """
     import numpy as np
 
-    report = reporter(errors)
-    files = [file for name in names for file in find_files(name, report)]
+    files = [file for name in names for file in find_files(name, errors)]
     for start in range(0, len(files), BATCH):
         found = []
         for file in files[start : start + BATCH]:
             try:
                 found.append((file, read_picture(file, next(iter(readers.values())))))
             except UserError as error:
-                report(error)
+                errors.append(error)
         if not found:
             continue
         images = np.stack([image for _, image in found])
@@ -132,16 +138,6 @@ def predict(readers, names, top, errors, alphabet):
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
                 yield {"file": file, "network": network, **prediction.answer(), "predictions": prediction.guesses(top)}
-
-
-def reporter(errors):
-    """Return a function that reports a `UserError` on standard error, and appends it to `errors`."""
-
-    def report(error):
-        print(f"error: {error}", file=sys.stderr)
-        errors.append(error)
-
-    return report
 
 
 @contextmanager
@@ -157,11 +153,11 @@ def c_stderr_dropped():
         os.close(dropped)
 
 
-def find_files(name, report):
+def find_files(name, errors):
     """List the pictures in a folder and its subfolders by their suffixes; of anything else, give the name itself.
 
-    Links to folders are followed. Standard error says how many other files there are; `report` is called with a
-    `UserError` for each folder that cannot be read.
+    Links to folders are followed. Standard error says how many other files there are; a `UserError` for each
+    folder that cannot be read is appended to `errors`.
     """
     if not Path(name).is_dir():
         return [name]
@@ -179,9 +175,9 @@ def find_files(name, report):
             else:
                 others[path.suffix.lower() or "no suffix"] += 1
     for error in denied:
-        report(UserError(f"{error.filename} cannot be read ({error.strerror}): check its permissions"))
+        errors.append(UserError(f"{error.filename} cannot be read ({error.strerror}): check its permissions"))
     if not found and not denied:
-        report(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
+        errors.append(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
     elif others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
         print(printable(f"{name}: other files left out: {others.total()} ({kinds})"), file=sys.stderr)

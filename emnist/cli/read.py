@@ -26,7 +26,7 @@ def main(options):
     reader, *others = predict.load_readers(options.model).values()
     if others:
         raise UserError("--model should name one network to read with, but names several: leave out the others")
-    errors = []
+    errors = predict.Errors()
     pages = read(reader, options, alphabet, errors)
     WRITERS[options.format](pages)
     sys.exit(bool(errors))
@@ -43,8 +43,7 @@ def read(reader, options, alphabet, errors):
 
     from emnist.reading.forms import collect_warnings
 
-    report = predict.reporter(errors)
-    for file in [file for name in options.images for file in predict.find_files(name, report)]:
+    for file in [file for name in options.images for file in predict.find_files(name, errors)]:
         try:
             name, notes = "standard input" if file == "-" else printable(file), []
             with predict.c_stderr_dropped(), collect_warnings(notes):
@@ -55,7 +54,7 @@ def read(reader, options, alphabet, errors):
                 print(f"note: {note}", file=sys.stderr)
             yield {"file": file, "lines": [line.values() for line in lines]}
         except UserError as error:
-            report(error)
+            errors.append(error)
 
 
 def write_text(pages):

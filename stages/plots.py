@@ -30,10 +30,7 @@ def main(params):
         f"{title}: probability and accuracy of {len(test):,} test images",
     )
     training.training_curves(
-        "plots/curves.png",
-        load_table("plots/pretrain.csv"),
-        load_table("plots/finetune.csv"),
-        title,
+        "plots/curves.png", load_table("plots/pretrain.csv"), load_table("plots/finetune.csv"), title
     )
     trials = load_table("plots/trials.csv")
     training.search_trials("plots/search.png", trials, f"{title}: random search, {len(trials)} trials")

@@ -1,4 +1,4 @@
-"""Figure of how far a model's probabilities can be trusted."""
+"""Figure of how far a model's probabilities can be trusted: a PNG at `path`, under `title`."""
 
 from matplotlib.figure import Figure
 
@@ -12,12 +12,9 @@ def reliability_diagram(path, confidence, correct, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     confidence : numpy.ndarray of float, shape (N,)
         Probability of each prediction, 0 to 1.
     correct : numpy.ndarray of bool, shape (N,)
-    title : str
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -43,9 +43,6 @@ def load_weights(path):
     from safetensors import SafetensorError, safe_open
 
     errors = (SafetensorError, KeyError, ValueError, OSError, RuntimeError)  # mmap fails with the last
-    with (
-        explain_damage(path, "hold weights in safetensors format", *errors),
-        safe_open(path, framework="pt") as file,
-    ):
+    with explain_damage(path, "hold weights in safetensors format", *errors), safe_open(path, framework="pt") as file:
         metadata = json.loads((file.metadata() or {})["about"])
         return {name: file.get_tensor(name) for name in file.keys()}, metadata

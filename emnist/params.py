@@ -183,20 +183,9 @@ def _check_row(name, table, place, section):
 
 
 def load_params(path="params.yaml"):
-    """Load and check the parameters.
+    """Load and check the parameters (`Params`).
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    Params
-
-    Raises
-    ------
-    UserError
-        If the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
+    `UserError` if the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
     """
     return check_params(load_mapping(path), path)
 

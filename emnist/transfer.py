@@ -42,13 +42,7 @@ class Features(ImageBatches):
 
 
 class Head(nn.Module):
-    """The head of a network as a module, which `emnist.training.loop.fit` can train.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        As returned by `emnist.models.replace_head`.
-    """
+    """The head of a network, as `replace_head` returns it, as a module, which `emnist.training.loop.fit` can train."""
 
     def __init__(self, model):
         super().__init__()

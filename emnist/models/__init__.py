@@ -116,17 +116,13 @@ def load_model(path):
 
 
 def load_pretrained(name):
-    """Read a network that comes with the package, already trained.
+    """Read a network that comes with the package, already trained, as `load_model` does.
 
     Parameters
     ----------
     name : str
-        One of `PRETRAINED`; ``emnist/pretrained/NAME.md`` describes each.
-
-    Returns
-    -------
-    model, metadata
-        As from `load_model`. The parameters are float32, also if the file holds half precision.
+        One of `PRETRAINED`; ``emnist/pretrained/NAME.md`` describes each. The parameters are float32, also if the file
+        holds half precision.
 
     Raises
     ------

@@ -86,14 +86,7 @@ def initialise_(model, linear=partial(nn.init.normal_, std=0.01)):
 
 
 def set_dropout(model, rate):
-    """Set the rate of all dropout layers of a model, in place.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    rate : float or None
-        The part of the units that is left out in training; None leaves each layer's own.
-    """
+    """Set the rate (float) of all dropout layers of a model, in place; None leaves each layer's own."""
     for module in model.modules():
         if rate is not None and isinstance(module, nn.Dropout):
             module.p = rate

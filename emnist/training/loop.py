@@ -14,19 +14,7 @@ from emnist.utils.progress import log, progress
 
 
 def seed_torch(seed, *labels):
-    """Seed PyTorch's global generator.
-
-    Parameters
-    ----------
-    seed : int
-    *labels : str or int
-        What the random numbers are for; other labels give another seed.
-
-    Returns
-    -------
-    int
-        The seed derived from all arguments.
-    """
+    """Seed PyTorch's global generator by a seed (int) and what it is for (str or int); return the seed derived."""
     digest = hashlib.sha256(repr((seed, *labels)).encode()).digest()
     derived = int.from_bytes(digest[:4], "little")
     torch.manual_seed(derived)

@@ -80,14 +80,7 @@ class Recipe:
 def search_space(params):
     """Return the search space of the recipe, the architecture and the optimizer in use.
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-
-    Returns
-    -------
-    dict of str to list of number
-        The distinct values of each hyperparameter, in ascending order.
+    It is a dict of each hyperparameter to its distinct values, in ascending order.
     """
     space = {}
     for each in (params.recipes[params.recipe].space, params.architectures[params.model].space.get(params.recipe)):
@@ -105,15 +98,7 @@ def augmentations(params):
 def trial_recipe(params, config):
     """Make the recipe of one trial of the search, which trains as `pretrain_recipe` does, for fewer epochs.
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    config : dict of str to number
-        A value of each hyperparameter in `search_space`.
-
-    Returns
-    -------
-    Recipe
+    `config` holds a value of each hyperparameter in `search_space`.
     """
     return _recipe(params, "pretrain", "trial", **config)
 

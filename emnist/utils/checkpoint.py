@@ -49,7 +49,7 @@ def checkpoint_dir():
 
 
 def stage_key(stage, params, *extra):
-    """Compute the key of a stage's checkpoint, a digest of all that its result depends on.
+    """Compute the key (str) of a stage's checkpoint, a digest of all that its result depends on.
 
     Parameters
     ----------
@@ -58,10 +58,6 @@ def stage_key(stage, params, *extra):
     params : emnist.params.Params
     *extra : JSON values
         Anything else that the result depends on, such as the hardware.
-
-    Returns
-    -------
-    str
     """
     values = params.model_dump(mode="json")
     declared = load_stage(stage, values)
@@ -78,18 +74,7 @@ def stage_key(stage, params, *extra):
 
 
 def load_stage(stage, values):
-    """Read what ``dvc.yaml`` declares for a stage.
-
-    Parameters
-    ----------
-    stage : str
-    values : dict
-        The parameters, which replace ``${NAME}``.
-
-    Returns
-    -------
-    dict
-    """
+    """Read what ``dvc.yaml`` declares for a stage (dict); parameters (dict) take the place of ``${NAME}``."""
     text = re.sub(
         r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text(encoding="utf-8")
     )
@@ -125,13 +110,7 @@ class Checkpoint:
         self.path = self.folder / "state"
 
     def save(self, tensors, info):
-        """Save the state of a stage.
-
-        Parameters
-        ----------
-        tensors : dict of str to torch.Tensor
-        info : JSON value
-        """
+        """Save the state of a stage: tensors (dict of str to torch.Tensor) and a JSON value."""
         from safetensors.torch import save
 
         payload = save(
@@ -141,12 +120,9 @@ class Checkpoint:
         write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
 
     def load(self):
-        """Load the state that was saved last.
+        """Load the tensors and the value that were saved last.
 
-        Returns
-        -------
-        (dict of str to torch.Tensor, JSON value) or None
-            None if nothing was saved, or if the checkpoint is damaged, which is logged.
+        None if nothing was saved, or if the checkpoint is damaged, which is logged.
         """
         from safetensors.torch import load
 

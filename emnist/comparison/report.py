@@ -61,22 +61,11 @@ def to_markdown(table):
 
 
 def summarize(runs, costs):
-    """Name the most accurate model, those that are not significantly worse, and the cheapest of these.
+    """Name the most accurate model, those that are not significantly worse, and the cheapest of these, in sentences.
 
-    Parameters
-    ----------
-    runs, costs
-        As `table` takes them; only of models that ran with the same settings.
-
-    Returns
-    -------
-    str
-        Two or three sentences.
-
-    Notes
-    -----
-    A model is significantly worse if Welch's t-test of the runs' test accuracies says so at the 5 % level. That takes
-    at least two runs of each model.
+    `runs` and `costs` are as `table` takes them, but only of models that ran with the same settings. A model is
+    significantly worse if Welch's t-test of the runs' test accuracies says so at the 5 % level. That takes at least two
+    runs of each model.
     """
     accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
     best = max(accuracies, key=lambda model: accuracies[model].mean())
@@ -141,7 +130,7 @@ def list_pictures(accuracies, costs, curves, trials, predictions, best, classes)
 
 
 def write_report(plan, found, speed=False):
-    """Write the table, the pictures and the page of a comparison into `FOLDER`.
+    """Write the table, the pictures and the page of a comparison into `FOLDER`; return what is to be printed.
 
     Parameters
     ----------
@@ -151,11 +140,6 @@ def write_report(plan, found, speed=False):
     speed : bool
         Whether to measure images a second too. Throughput varies between machines, so it is returned and put on the
         page only.
-
-    Returns
-    -------
-    str
-        The table and the sentences, to be printed.
     """
     runs, parameters, *results = read_runs(found)
     classes = classes_of(plan.params.dataset)

@@ -48,19 +48,17 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
 
 
 def download_emnist(mirrors, raw, work, dataset="byclass"):
-    """Download EMNIST's archive and extract the four files of a data set.
+    """Download EMNIST's archive and extract the four files of a data set, one of `emnist.data.classes.DATASETS`.
 
     Parameters
     ----------
-    mirrors : sequence
-        Mirrors of the archive, as for `emnist.sources._http.fetch`.
+    mirrors : sequence of Mirror
+        Of the archive.
     raw : path-like
         Folder to which the files are written.
     work : path-like
         Folder of downloads, which an interrupted call resumes and a later call reuses. Processes that share it take
         turns.
-    dataset : str
-        One of `emnist.data.classes.DATASETS`.
 
     Raises
     ------

@@ -202,17 +202,8 @@ def writers(train, test, seed, weights=np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUN
 def render_writer(seed, labels, characters=CHARACTERS):
     """Render characters by one writer, who has one form of each character, one width and one pen.
 
-    Parameters
-    ----------
-    seed : numpy.random.SeedSequence
-        Of the writer.
-    labels : numpy.ndarray of uint8, shape (N,)
-        Indices into `characters`.
-    characters : sequence of str
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (N, 28, 28)
+    `labels` (uint8, shape (N,)) are indices into `characters`, and `seed` (numpy.random.SeedSequence) is the writer's.
+    Returned are the images, uint8 of shape (N, 28, 28).
     """
     rng = np.random.default_rng(seed)
     count, classes = len(labels), len(characters)

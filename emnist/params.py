@@ -12,7 +12,7 @@ from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS
 from emnist.training.losses import LOSSES
 from emnist.training.optimizers import OPTIMIZERS
-from emnist.training.recipe import Batch, Space, search_space
+from emnist.training.recipe import BatchSize, SearchSpace, search_space
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.names import nearest
 from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Strings, UnitInterval, check, load_mapping
@@ -53,7 +53,7 @@ class Size(Section):
 class Architecture(Section):
     epoch_factor: Positive = 1.0
     dropout: dict[str, Fraction] = {}
-    space: dict[str, Space] = {}
+    space: dict[str, SearchSpace] = {}
     compare_size: dict[str, str] = {}
 
 
@@ -67,13 +67,13 @@ class Finetune(Section):
     schedule: Literal[tuple(SCHEDULES)]
     without_augmentation: UnitInterval
     learning_rate: Positive
-    batch_size: Batch
+    batch_size: BatchSize
 
 
 class RecipeOptions(Section):
     augmentation: _options("Augmentations", AUGMENTATIONS, optional=True)
     clip_norm: Positive
-    space: Space
+    space: SearchSpace
     pretrain: Pretrain
     finetune: Finetune
 

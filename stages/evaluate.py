@@ -5,7 +5,7 @@ from pathlib import Path
 from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
 from emnist.data.files import write_csv, write_json
-from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
+from emnist.evaluation.calibration import coverage_at_accuracy, expected_calibration_error
 from emnist.evaluation.metrics import classification_metrics, compare_probabilities, per_class_table, rounded
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
@@ -55,7 +55,7 @@ def score(model, batches, labels, classes, part):
     probabilistic = {
         "negative_log_likelihood": losses.mean(dtype=float),
         "expected_calibration_error": expected_calibration_error(confidence, correct),
-        "share_at_99_accuracy": share_at_accuracy(confidence, correct),
+        "share_at_99_accuracy": coverage_at_accuracy(confidence, correct),
     }
     return classification_metrics(labels, top3, classes) | rounded(probabilistic), top3[:, 0]
 

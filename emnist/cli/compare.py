@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from emnist.cli import names
+from emnist.cli import comma_separated
 from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
@@ -38,7 +38,11 @@ def add_arguments(parser):
 def add_run_arguments(parser):
     """Add the arguments by which `compare` and `report` name the runs."""
     parser.add_argument(
-        "--models", type=names, default=list(ARCHITECTURES), metavar="A,B,...", help="default: all architectures"
+        "--models",
+        type=comma_separated,
+        default=list(ARCHITECTURES),
+        metavar="A,B,...",
+        help="default: all architectures",
     )
     parser.add_argument(
         "--seeds",

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
+from emnist.cli import comma_separated
 from emnist.utils.errors import UserError, printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
@@ -38,6 +39,7 @@ def add_pictures(parser, what):
     )
     parser.add_argument(
         "--model",
+        type=comma_separated,
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx "
         f"(default: {EXPORTED}, or the pretrained handwriting if there is none)",
@@ -90,16 +92,14 @@ def main(options):
     sys.exit(bool(errors))
 
 
-def load_readers(model):
-    """Load the networks that ``--model`` names, by name. Without it and a network of one's own, say which one reads."""
+def load_readers(models):
+    """Load networks by their names (list of str or None). Without any and a network of one's own, say which one reads."""
     from emnist.reading.reader import DEFAULT, Reader
 
-    if model is None and Path(EXPORTED).exists():
-        model = EXPORTED
-    elif model is None:
-        model = DEFAULT
+    if not models and not Path(EXPORTED).exists():
         print(f"the pretrained network {DEFAULT} reads; --model names others", file=sys.stderr)
-    return {name: Reader(name) for name in model.split(",")}
+        models = [DEFAULT]
+    return {name: Reader(name) for name in models or [EXPORTED]}
 
 
 def predict(readers, names, top, errors, alphabet):

@@ -56,7 +56,7 @@ def read_progress(address):
 
 
 def default_remote():
-    """Return the settings (dict) of the default DVC remote that may travel: no password, no key; `UserError` if none."""
+    """Return the settings (dict) of the default DVC remote that may travel, no password or key; `UserError` if none."""
     with Repo() as repo:
         name = repo.config["core"].get("remote")
         if not name:

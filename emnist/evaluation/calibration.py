@@ -43,7 +43,7 @@ def expected_calibration_error(confidence, correct):
     return np.average(np.abs(confidences - accuracies), weights=counts)
 
 
-def error_by_rejection(confidence, correct):
+def risk_coverage(confidence, correct):
     """Compute the error that is left when the least probable predictions are rejected.
 
     Parameters
@@ -64,7 +64,7 @@ def error_by_rejection(confidence, correct):
     return number[last] / len(order), errors[last]
 
 
-def share_at_accuracy(confidence, correct, accuracy=0.99):
+def coverage_at_accuracy(confidence, correct, accuracy=0.99):
     """Compute the largest share of predictions, the most probable ones, that is right in at least `accuracy` of all."""
-    kept, errors = error_by_rejection(confidence, correct)
+    kept, errors = risk_coverage(confidence, correct)
     return max(kept[errors <= 1 - accuracy], default=0.0)

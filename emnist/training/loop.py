@@ -126,11 +126,12 @@ def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, r
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_torch(seed, name, epoch))
         steps = max(len(train) // recipe.batch_size, 1)
+        start, per_step = (epoch - 1) / epochs, 1 / steps / epochs
         batches = train.train_batches(recipe.batch_size, generator, augment=recipe.is_augmented(epoch))
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 
-        def learning_rate(step, start=(epoch - 1) / epochs, per_step=1 / steps / epochs):
+        def learning_rate(step):
             return recipe.learning_rate * schedule(start + step * per_step)
 
         trained = train_epoch(model, optimizer, batches, hardware, recipe.clip_norm, learning_rate, recipe.loss)

@@ -10,17 +10,17 @@ from pydantic import Field, create_model
 from emnist.training.optimizers import OPTIMIZERS, SGD
 from emnist.utils.schema import Positive, Section, check
 
-Batch = Annotated[int, Field(ge=2, le=65536)]
+BatchSize = Annotated[int, Field(ge=2, le=65536)]
 
 
-HYPERPARAMETERS = {"learning_rate": Positive, "batch_size": Batch} | {
+HYPERPARAMETERS = {"learning_rate": Positive, "batch_size": BatchSize} | {
     name: field.rebuild_annotation()
     for optimizer in OPTIMIZERS.values()
     for name, field in optimizer.model_fields.items()
 }
 # Values from which the search draws; a hyperparameter that the optimizer lacks, or that has none, is left out.
-Space = create_model(
-    "Space",
+SearchSpace = create_model(
+    "SearchSpace",
     __base__=Section,
     **{name: (Annotated[list[kind], Field(min_length=1)] | None, None) for name, kind in HYPERPARAMETERS.items()},
 )

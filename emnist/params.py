@@ -78,7 +78,7 @@ class RecipeOptions(Section):
     finetune: Finetune
 
 
-class Optimizer(Section):
+class PhaseOptimizers(Section):
     pretrain: Literal[tuple(OPTIMIZERS)]
     finetune: Literal[tuple(OPTIMIZERS)]
 
@@ -116,7 +116,7 @@ class Params(Section):
     architectures: dict[Literal[ARCHITECTURES], Architecture]
     loss: Literal[tuple(LOSSES)]
     losses: _options("Losses", LOSSES)
-    optimizer: Optimizer
+    optimizer: PhaseOptimizers
     optimizers: _options("Optimizers", OPTIMIZERS)
     evaluate: Evaluate
     transfer: Transfer

@@ -23,12 +23,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import yaml
 from pathspec import GitIgnoreSpec
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
+from emnist.utils.yaml import load_yaml
 
 MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
 OUTPUTS = ("data", "metrics", "plots")  # the folders in which killed processes leave half-written files
@@ -78,7 +78,7 @@ def load_stage(stage, values):
     text = re.sub(
         r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text(encoding="utf-8")
     )
-    return yaml.safe_load(text)["stages"][stage]
+    return load_yaml(text)["stages"][stage]
 
 
 def _value_of(name, values):

@@ -78,7 +78,7 @@ def check_inputs(stage):
     shared folder or cache can change the bytes and keep both. `UserError` names such a file.
     """
     # A stage should handle signals before these imports, which take time.
-    from emnist.utils.checkpoint import load_stage
+    from emnist.utils.stage import load_stage
     from emnist.utils.yaml import load_yaml
 
     declared, recorded = [], {}

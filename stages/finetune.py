@@ -8,8 +8,9 @@ from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import fit
 from emnist.training.recipe import finetune_recipe
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.progress import log
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 

@@ -6,9 +6,10 @@ from emnist.data.files import write_csv, write_json
 from emnist.models import build_model
 from emnist.search import best_config, random_search
 from emnist.training.hardware import setup_hardware
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.environment import cores
 from emnist.utils.progress import log
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 

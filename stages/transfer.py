@@ -13,7 +13,8 @@ from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_torch
 from emnist.training.recipe import transfer_recipe
 from emnist.transfer import Features, Head
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 DIGITS = DATASETS["mnist"]

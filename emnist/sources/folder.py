@@ -8,10 +8,10 @@ from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS
 from emnist.sources._digits import write_digits
 from emnist.sources._formats import has_mnist, load_folder
 from emnist.sources._parts import write_parts
-from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 from emnist.utils.schema import Section, Strings
+from emnist.utils.stage import repo_root
 
 TITLE = "images from a folder"
 

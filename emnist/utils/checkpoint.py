@@ -2,10 +2,8 @@
 
 DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in temporary folders. Therefore the
 checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, or in the folder that the environment variable
-``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. A key is a digest of
-all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
-libraries, and the hardware. Runs with the same key compute the same bytes, so they can share a folder; its files are
-written atomically.
+``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. Runs with the same key
+compute the same bytes, so they can share a folder; its files are written atomically.
 
 A checkpoint is deleted once DVC has recorded the stage's result in the checkout's ``dvc.lock`` or in its run cache. The
 ``dvc.lock`` of a queued experiment does not count, since it is deleted with the temporary folder.
@@ -14,84 +12,24 @@ A checkpoint is deleted once DVC has recorded the stage's result in the checkout
 import hashlib
 import json
 import os
-import platform
-import re
 import shutil
 from contextlib import suppress
-from functools import reduce
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-from pathspec import GitIgnoreSpec
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
-from emnist.utils.yaml import load_yaml
+from emnist.utils.stage import repo_root
 
 MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
 OUTPUTS = ("data", "metrics", "plots")  # the folders in which killed processes leave half-written files
 
 
-def repo_root():
-    """Return the root of the checkout: the current folder or, in a queued experiment, the checkout that queued it."""
-    workspace = Path.cwd()
-    for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
-        if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
-            return parent.parents[2]
-    return workspace
-
-
 def checkpoint_dir():
     """Return the folder of all checkpoints."""
     return Path(os.environ.get("EMNIST_CHECKPOINTS") or repo_root() / ".dvc" / "tmp" / "continue")
-
-
-def stage_key(stage, params, *extra):
-    """Compute the key (str) of a stage's checkpoint, a digest of all that its result depends on.
-
-    Parameters
-    ----------
-    stage : str
-        Its name in ``dvc.yaml``.
-    params : emnist.params.Params
-    *extra : JSON values
-        Anything else that the result depends on, such as the hardware.
-    """
-    values = params.model_dump(mode="json")
-    declared = load_stage(stage, values)
-
-    digest = hashlib.sha256()
-    for name in declared.get("params", []):
-        digest.update(json.dumps([name, _value_of(name, values)]).encode())
-    for path in declared["deps"]:
-        for file in files_below(Path(path)):
-            digest.update(json.dumps([file.as_posix(), file_checksum(file, "sha256")]).encode())
-    versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
-    digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *extra]).encode())
-    return f"{stage}-{digest.hexdigest()[:32]}"
-
-
-def load_stage(stage, values):
-    """Read what ``dvc.yaml`` declares for a stage (dict); parameters (dict) take the place of ``${NAME}``."""
-    text = re.sub(
-        r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text(encoding="utf-8")
-    )
-    return load_yaml(text)["stages"][stage]
-
-
-def _value_of(name, values):
-    return reduce(dict.__getitem__, name.split("."), values)
-
-
-def files_below(path):
-    """List the files of a dependency (pathlib.Path) as DVC sees them: itself, or a folder's files that are not ignored."""
-    if path.is_file():
-        return [path]
-    lines = Path(".dvcignore").read_text(encoding="utf-8").splitlines() if Path(".dvcignore").exists() else []
-    ignored = GitIgnoreSpec.from_lines(lines)
-    return sorted(file for file in path.rglob("*") if file.is_file() and not ignored.match_file(file))
 
 
 class Checkpoint:
@@ -100,7 +38,7 @@ class Checkpoint:
     Parameters
     ----------
     key : str
-        As returned by `stage_key`.
+        As returned by `emnist.utils.stage.stage_key`.
     folder : path-like, optional
         Holds all checkpoints; by default `checkpoint_dir`.
     """

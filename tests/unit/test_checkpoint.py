@@ -12,7 +12,8 @@ from dvc_data.hashfile.build import build
 
 from emnist.params import load_params
 from emnist.utils import checkpoint as checkpoint_module
-from emnist.utils.checkpoint import Checkpoint, files_below, remove_stale_files, stage_key
+from emnist.utils.checkpoint import Checkpoint, remove_stale_files
+from emnist.utils.stage import files_below, stage_key
 
 REPOSITORY = Path(__file__).parents[2]
 

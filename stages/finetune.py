@@ -1,7 +1,7 @@
 """Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
 from emnist.data.datasets import load_split
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_json, write_rows
 from emnist.models import load_model
 from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
@@ -25,7 +25,7 @@ def main(params):
     def report(history):
         """Write the curves and the last epoch, so that DVC shows them during the training."""
         last = history[-1]
-        write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
+        write_rows("plots/finetune.csv", history)
         write_json(
             "metrics/finetune.json",
             {"epochs": last["epoch"], "train_loss": last["train_loss"], "train_accuracy": last["train_accuracy"]},

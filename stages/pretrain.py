@@ -1,7 +1,7 @@
 """Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
 from emnist.data.datasets import load_split
-from emnist.data.files import load_json, write_csv, write_json
+from emnist.data.files import load_json, write_json, write_rows
 from emnist.models import load_model
 from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
@@ -26,7 +26,7 @@ def main(params):
     def report(history):
         """Write the curves and the best epoch so far, so that DVC shows them during the training."""
         best = history[best_epoch(history) - 1]
-        write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
+        write_rows("plots/pretrain.csv", history)
         write_json(
             "metrics/pretrain.json",
             {

@@ -2,7 +2,7 @@
 
 from emnist.data.classes import DATASETS
 from emnist.data.datasets import load_mnist
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_json, write_rows
 from emnist.data.subsets import statistics
 from emnist.evaluation.metrics import classification_metrics
 from emnist.models import load_model, replace_head
@@ -33,7 +33,7 @@ def main(params):
     history = fit("transfer", head, transfer_recipe(params), features, seed=params.seed, checkpoint=checkpoint)
 
     save_weights("data/weights/transfer.safetensors", model, **metadata | pixel_stats | {"classes": DIGITS})
-    write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
+    write_rows("plots/transfer.csv", history)
     test_images, test_labels = load_mnist("t10k")
     test = ImageBatches(test_images, test_labels, hardware, pixel_stats)
     write_json(

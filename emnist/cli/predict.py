@@ -189,8 +189,7 @@ def read_picture(name, reader):
     from emnist.reading.pictures import open_grey, read_character
     from emnist.reading.text import shows_several
 
-    shown = "standard input" if name == "-" else printable(name)
-    picture = standard_input() if name == "-" else name
+    picture, shown = input_of(name)
     with c_stderr_dropped():
         grey = open_grey(picture, shown)
     note_pages(picture, shown)
@@ -216,11 +215,14 @@ def note_pages(picture, shown):
         print(f"note: {shown} has {pages} pages, of which only the first is read: save each as a file", file=sys.stderr)
 
 
-def standard_input():
+def input_of(name):
+    """Give a picture's path, or its bytes if the name is ``-``, for standard input; and what messages call it."""
+    if name != "-":
+        return name, printable(name)
     content = sys.stdin.buffer.read(MAX_INPUT + 1)
     if len(content) > MAX_INPUT:
         raise UserError(f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down")
-    return content
+    return content, "standard input"
 
 
 def write_text(predictions, several):

@@ -40,14 +40,12 @@ def read(reader, options, alphabet, errors):
     dict
         ``file`` and ``lines``, a list of what `emnist.reading.text.Line.values` gives.
     """
-
     from emnist.reading.forms import collect_warnings
 
     for file in [file for name in options.images for file in predict.find_files(name, errors)]:
         try:
-            name, notes = "standard input" if file == "-" else printable(file), []
+            (picture, name), notes = predict.input_of(file), []
             with predict.c_stderr_dropped(), collect_warnings(notes):
-                picture = predict.standard_input() if file == "-" else file
                 lines = reader.read(picture, **alphabet, fields=options.fields, boxes=options.boxes, name=name)
             predict.note_pages(picture, name)
             for note in notes:

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from emnist.evaluation.calibration import reliability, risk_coverage
+from emnist.evaluation.calibration import coverage_and_risk, reliability
 from emnist.figures.style import BLUE, GREY, legend, save, styled
 
 
@@ -23,8 +23,8 @@ def reliability_diagram(path, confidence, correct, title):
     left.plot(100 * confidences, 100 * accuracies, "-", color=BLUE, label="test images")
     left.scatter(100 * confidences, 100 * accuracies, s=20 + 600 * counts / counts.sum(), color=BLUE, zorder=3)
     left.set(xlabel="probability of the prediction (%); area: number of images", ylabel="accuracy (%)")
-    kept, errors = risk_coverage(confidence, correct)
-    right.plot(100 * (1 - kept), 100 * errors, color=BLUE)
+    coverage, risk = coverage_and_risk(confidence, correct)
+    right.plot(100 * (1 - coverage), 100 * risk, color=BLUE)
     right.set(
         xlabel="images rejected, the least probable first (%)", ylabel="error among the others (%)", ylim=(0, None)
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_csv, write_json, write_rows
 from emnist.evaluation.calibration import coverage_at_accuracy, expected_calibration_error
 from emnist.evaluation.metrics import classification_metrics, compare_probabilities, per_class_table, rounded
 from emnist.evaluation.tta import ShiftTTA
@@ -36,7 +36,7 @@ def main(params):
     if params.evaluate.tta:  # all other scores are without test-time augmentation
         top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), test)
         scores["test_tta"] = classification_metrics(labels, top3, classes)
-    write_csv("plots/per_class.csv", *per_class_table(labels, predicted, classes))
+    write_rows("plots/per_class.csv", per_class_table(labels, predicted, classes))
     write_json("metrics/evaluate.json", scores)
 
 

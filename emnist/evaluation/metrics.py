@@ -81,25 +81,23 @@ def per_class_table(labels, predictions, characters):
 
     Returns
     -------
-    header : list of str
-    rows : list of list
-        One row for each character, in order. ``most_confused_with`` is the character for which its images are most
-        often mistaken, empty if none is mistaken.
+    list of dict
+        One for each character, in order. ``most_confused_with`` is the character for which its images are most often
+        mistaken, empty if none is mistaken.
     """
     classes = range(len(characters))
     counts = confusion_matrix(labels, predictions, labels=classes)
     scores = precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
     np.fill_diagonal(counts, 0)
-    rows = [
-        [
-            character,
-            int(support),
-            *(round(float(score), DECIMALS) for score in (precision, recall, f1)),
-            characters[mistakes.argmax()] if mistakes.any() else "",
-        ]
+    return [
+        {
+            "character": character,
+            "support": int(support),
+            **rounded({"precision": precision, "recall": recall, "f1": f1}),
+            "most_confused_with": characters[mistakes.argmax()] if mistakes.any() else "",
+        }
         for character, precision, recall, f1, support, mistakes in zip(characters, *scores, counts)
     ]
-    return ["character", "support", "precision", "recall", "f1", "most_confused_with"], rows
 
 
 def most_confused(labels, predictions, n):

@@ -57,15 +57,16 @@ class Architecture(Section):
     compare_size: dict[str, str] = {}
 
 
-class Pretrain(Section):
+class Phase(Section):
     schedule: Literal[tuple(SCHEDULES)]
     without_augmentation: UnitInterval
+
+
+class Pretrain(Phase):
     patience: Count | None
 
 
-class Finetune(Section):
-    schedule: Literal[tuple(SCHEDULES)]
-    without_augmentation: UnitInterval
+class Finetune(Phase):
     learning_rate: Positive
     batch_size: BatchSize
 

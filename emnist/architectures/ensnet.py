@@ -18,7 +18,7 @@ class EnsNet(Architecture):
     Transactions on Information and Systems E106-D(7), arXiv:2003.08562.
     """
 
-    HEAD = ("classifier_major.", "classifiers.", "weights")
+    head_prefix = ("classifier_major.", "classifiers.", "weights")
 
     def __init__(self, num_classes=62):
         super().__init__()

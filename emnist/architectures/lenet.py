@@ -14,8 +14,6 @@ class LeNet(Architecture):
     86(11).
     """
 
-    HEAD = "classifier.8."
-
     def __init__(self, num_classes=62):
         super().__init__()
         self.features = nn.Sequential(

@@ -13,7 +13,7 @@ class ResNet(Architecture):
     He et al., 2016, "Deep residual learning for image recognition", CVPR.
     """
 
-    HEAD = "model.10."
+    head_prefix = "model.10."
 
     def __init__(self, num_classes=62):
         super().__init__()

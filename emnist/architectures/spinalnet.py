@@ -16,7 +16,7 @@ class SpinalNet(Architecture):
     Intelligence, arXiv:2007.03347.
     """
 
-    HEAD = "classifier."
+    head_prefix = "classifier."
 
     def __init__(self, num_classes=62):
         super().__init__()

@@ -68,10 +68,10 @@ def replace_head(model, num_classes):
     """
     copy = type(model)(num_classes)
     weights = model.state_dict().items()
-    features = {name: tensor for name, tensor in weights if not name.startswith(model.HEAD)}
+    features = {name: tensor for name, tensor in weights if not name.startswith(model.head_prefix)}
     copy.load_state_dict(copy.state_dict() | features)
     for name, parameter in copy.named_parameters():
-        parameter.requires_grad_(name.startswith(model.HEAD))
+        parameter.requires_grad_(name.startswith(model.head_prefix))
     return copy
 
 

@@ -12,13 +12,13 @@ kaiming_normal_ = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity=
 class Architecture(nn.Module):
     """Base class of the architectures: a network of features and a head, which alone is trained for other classes.
 
-    Those that are not `features` and a `classifier`, whose last layer is the head, define both methods themselves.
-
-    Attributes
-    ----------
-    HEAD : str or tuple of str
-        How the names of the head's parameters begin.
+    Those that are not `features` and a `classifier`, whose last layer is the head, define all but `forward` themselves.
     """
+
+    @property
+    def head_prefix(self):
+        """How the names of the head's parameters begin (str or tuple of str)."""
+        return f"classifier.{len(self.classifier) - 1}."
 
     def forward(self, images):
         return self.forward_head(self.forward_features(images))

@@ -182,7 +182,7 @@ def test_a_new_head_is_all_that_learns(name, images):
     assert new(images).shape == (2, 10) and torch.equal(model(images), logits)  # the model is as it was
     assert all(parameter.requires_grad for parameter in model.parameters())
     head = {key for key, parameter in new.named_parameters() if parameter.grad is not None}
-    assert head == {key for key in new.state_dict() if key.startswith(HEADS.get(name, new.HEAD))}
+    assert head == {key for key in new.state_dict() if key.startswith(HEADS.get(name, new.head_prefix))}
     assert head < set(new.state_dict())
 
 

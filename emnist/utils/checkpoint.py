@@ -79,7 +79,7 @@ class Checkpoint:
             return None
 
     def mark_complete(self, *outputs):
-        """Record the checksums of the stage's outputs (path-like), by which `remove_stale_files` finds them in DVC's records.
+        """Record the checksums of the stage's outputs, by which `remove_stale_files` finds them in DVC's records.
 
         The first one must be in DVC's cache.
         """
@@ -111,8 +111,10 @@ def remove_stale_files():
 
 def _is_recorded(folder, records, cache):
     """Tell whether DVC has recorded the outputs of a completed stage and has the first one in its cache."""
-    outputs = folder / "outputs"
-    checksums = outputs.read_text(errors="replace").split() if outputs.exists() else []
+    try:
+        checksums = (folder / "outputs").read_text(errors="replace").split()
+    except OSError:  # the stage has not ended, or another run has just removed the folder
+        return False
     if not checksums or any(each not in records for each in checksums):
         return False
     # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import emnist  # noqa: F401  before torch, since it sets an environment variable that torch's threads need
-from emnist.cli import Parser, names
+from emnist.cli import Parser, comma_separated
 from emnist.cli.compare import numbers  # noqa: F401  for the arguments of benchmarks
 from emnist.utils.names import check_name
 
@@ -32,9 +32,9 @@ def add_names(parser, option, choices):
     """Let a parser take some of the choices (iterable of str), with commas between them; all by default."""
 
     def parse(text):
-        for name in names(text):
+        for name in comma_separated(text):
             check_name(name, choices, option)
-        return names(text)
+        return comma_separated(text)
 
     parser.add_argument(option, type=parse, default=list(choices), help=f"of {', '.join(choices)}; all by default")
 

@@ -88,8 +88,8 @@ def refusal(command, folder):
 
 
 def changed(folder):
-    """List the stages that DVC says are not up to date, but for `look`, which it always runs."""
-    return set(re.findall(r"^(\w+):$", run("dvc status", folder).stdout, re.M)) - {"look"}
+    """List the stages that DVC says are not up to date, but for `scan`, which it always runs."""
+    return set(re.findall(r"^(\w+):$", run("dvc status", folder).stdout, re.M)) - {"scan"}
 
 
 def two_repro(folder, expected):

@@ -63,19 +63,18 @@ def to_onnx(model, metadata, **about):
         Maps ``images``, uint8 (N, 28, 28), upright, white on black, to ``probabilities``, float32 (N, classes). Its
         metadata holds ``architecture``, ``classes``, `STANDARD` and `about`. The same network gives the same bytes.
     """
-    proto = export_module(Classifier(model, metadata["mean"], metadata["std"]), images=(28, 28))
+    proto = export_module(Classifier(model, metadata["mean"], metadata["std"]), "images", (28, 28))
     classes = metadata["classes"]
     if not isinstance(classes, str):  # some are longer than a character
         classes = json.dumps(classes, ensure_ascii=False)
     return _describe(proto, {"architecture": metadata["model"], "classes": classes} | STANDARD | about)
 
 
-def export_module(module, **inputs):
+def export_module(module, name, shape):
     """Export a module that maps uint8 to ``probabilities``, by PyTorch's exporter; return an onnx.ModelProto.
 
-    `inputs` is the name of its one input, with the shape of each of N (tuple of int).
+    `name` is that of its one input, and `shape` that of each of N (tuple of int).
     """
-    ((name, shape),) = inputs.items()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about code of the exporter
         program = torch.onnx.export(

@@ -6,16 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, create_model, model_validator
 
 from emnist.data.classes import check_dataset
-from emnist.models import ARCHITECTURES
-from emnist.models.pretrained import load_card, pretrained_names
+from emnist.models import ARCHITECTURES, PRETRAINED
+from emnist.models.pretrained import load_card
 from emnist.sources import SOURCES, load_source
 from emnist.training.augmentation import AUGMENTATIONS
 from emnist.training.losses import LOSSES
 from emnist.training.optimizers import OPTIMIZERS
-from emnist.training.recipe import Batch, Space, search_space
+from emnist.training.recipe import BatchSize, SearchSpace, search_space
 from emnist.training.schedule import SCHEDULES
 from emnist.utils.names import nearest
-from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Share, Strings, check, load_mapping
+from emnist.utils.schema import Count, Fraction, Positive, Section, Seed, Strings, UnitInterval, check, load_mapping
 
 Auto = Literal["auto"]
 MOVED = {  # sections of earlier versions: what takes their place
@@ -53,32 +53,33 @@ class Size(Section):
 class Architecture(Section):
     epoch_factor: Positive = 1.0
     dropout: dict[str, Fraction] = {}
-    space: dict[str, Space] = {}
+    space: dict[str, SearchSpace] = {}
     compare_size: dict[str, str] = {}
 
 
-class Pretrain(Section):
+class Phase(Section):
     schedule: Literal[tuple(SCHEDULES)]
-    without_augmentation: Share
+    without_augmentation: UnitInterval
+
+
+class Pretrain(Phase):
     patience: Count | None
 
 
-class Finetune(Section):
-    schedule: Literal[tuple(SCHEDULES)]
-    without_augmentation: Share
+class Finetune(Phase):
     learning_rate: Positive
-    batch_size: Batch
+    batch_size: BatchSize
 
 
 class RecipeOptions(Section):
     augmentation: _options("Augmentations", AUGMENTATIONS, optional=True)
     clip_norm: Positive
-    space: Space
+    space: SearchSpace
     pretrain: Pretrain
     finetune: Finetune
 
 
-class Optimizer(Section):
+class PhaseOptimizers(Section):
     pretrain: Literal[tuple(OPTIMIZERS)]
     finetune: Literal[tuple(OPTIMIZERS)]
 
@@ -107,7 +108,7 @@ class Params(Section):
     source: Strings[Literal[SOURCES]]
     size: str
     recipe: str
-    pretrained: Literal[tuple(pretrained_names())] | None
+    pretrained: Literal[PRETRAINED] | None
     seed: Seed
     compute: Compute
     download: _options("Download", {name: load_source(name).Options for name in SOURCES})
@@ -116,7 +117,7 @@ class Params(Section):
     architectures: dict[Literal[ARCHITECTURES], Architecture]
     loss: Literal[tuple(LOSSES)]
     losses: _options("Losses", LOSSES)
-    optimizer: Optimizer
+    optimizer: PhaseOptimizers
     optimizers: _options("Optimizers", OPTIMIZERS)
     evaluate: Evaluate
     transfer: Transfer
@@ -183,20 +184,9 @@ def _check_row(name, table, place, section):
 
 
 def load_params(path="params.yaml"):
-    """Load and check the parameters.
+    """Load and check the parameters (`Params`).
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    Params
-
-    Raises
-    ------
-    UserError
-        If the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
+    `UserError` if the file is missing or is not YAML, or if a parameter is missing, unknown or invalid.
     """
     return check_params(load_mapping(path), path)
 

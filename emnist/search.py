@@ -38,12 +38,12 @@ def sample_configs(space, trials, seed):
     from scipy.stats.qmc import Sobol  # imported here, since the worker processes do not need it
 
     names = sorted(space)
-    chosen = {}  # a dict is an ordered set
-    for point in Sobol(len(names), rng=seed).random(MAX_POINTS):
-        chosen[tuple(space[name][int(x * len(space[name]))] for name, x in zip(names, point))] = None
-        if len(chosen) == trials:
-            return [dict(zip(names, config)) for config in chosen]
-    raise MemoryError("SciPy's points are all alike, as where it ignores that memory is short")
+    points = Sobol(len(names), rng=seed).random(MAX_POINTS)
+    drawn = (tuple(space[name][int(x * len(space[name]))] for name, x in zip(names, point)) for point in points)
+    distinct = list(dict.fromkeys(drawn))[:trials]
+    if len(distinct) < trials:
+        raise MemoryError("SciPy's points are all alike, as where it ignores that memory is short")
+    return [dict(zip(names, config)) for config in distinct]
 
 
 def run_trial(config, params, images, labels, pixel_stats, train_indices, validation_indices):
@@ -91,28 +91,27 @@ def random_search(params, split, workers, checkpoint=None):
         If every trial diverged.
     """
     configs = sample_configs(search_space(params), params.sizes[params.size].trials, params.seed)
+    keys = [json.dumps(config) for config in configs]  # of the losses, since another version of SciPy may draw others
     saved = checkpoint and checkpoint.load()
-    # Losses are kept by configuration, since another version of SciPy may draw others.
-    known = dict(saved[1]) if saved else {}
-    losses = {number: known[key] for number, config in enumerate(configs) if (key := json.dumps(config)) in known}
+    losses = {key: loss for key, loss in saved[1] if key in keys} if saved else {}
     if losses:
         log(f"search: continues after {len(losses)} of {len(configs)} trials")
-    missing = {number: (config, params, *split) for number, config in enumerate(configs) if number not in losses}
+    missing = {number: (config, params, *split) for number, config in enumerate(configs) if keys[number] not in losses}
     results = run_in_workers("search", run_trial, missing, workers, "lower compute.workers in params.yaml")
     for number, loss in progress(results, "search", len(missing), "trial"):
-        losses[number] = loss
+        losses[keys[number]] = loss
         log(
             f"search: trial {number + 1} of {len(configs)}  "
             + "  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in configs[number].items())
             + (f"  validation loss {loss:.4f}" if loss is not None else "  diverged")
         )
         if checkpoint:
-            checkpoint.save({}, [[json.dumps(configs[number]), loss] for number, loss in losses.items()])
+            checkpoint.save({}, list(losses.items()))
     if all(loss is None for loss in losses.values()):
         raise UserError(
             f"all {len(configs)} trials of the search diverged: add smaller learning rates to its space in params.yaml"
         )
-    return [config | {"validation_loss": losses[number]} for number, config in enumerate(configs)]
+    return [config | {"validation_loss": losses[key]} for key, config in zip(keys, configs)]
 
 
 def best_config(trials):

@@ -31,13 +31,7 @@ def prepare_process():
 
 
 def run_stage(main):
-    """Run a stage: call its ``main`` with the parameters, and exit as `emnist.utils.errors.run_cli` does.
-
-    Parameters
-    ----------
-    main : callable
-        Takes `emnist.params.Params`; its return value is ignored.
-    """
+    """Run a stage: call its ``main`` with `emnist.params.Params`, and exit as `emnist.utils.errors.run_cli` does."""
     # A stage should handle signals before these imports, which take time.
     from emnist.params import load_params
     from emnist.utils.checkpoint import remove_stale_files
@@ -84,7 +78,7 @@ def check_inputs(stage):
     shared folder or cache can change the bytes and keep both. `UserError` names such a file.
     """
     # A stage should handle signals before these imports, which take time.
-    from emnist.utils.checkpoint import load_stage
+    from emnist.utils.stage import load_stage
     from emnist.utils.yaml import load_yaml
 
     declared, recorded = [], {}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from emnist.data.classes import classes_of
 from emnist.data.datasets import load_emnist, load_split
-from emnist.data.files import write_csv, write_json
-from emnist.evaluation.calibration import expected_calibration_error, share_at_accuracy
-from emnist.evaluation.metrics import DECIMALS, classification_metrics, compare_probabilities, per_class_table
+from emnist.data.files import write_csv, write_json, write_rows
+from emnist.evaluation.calibration import coverage_at_accuracy, expected_calibration_error
+from emnist.evaluation.metrics import classification_metrics, compare_probabilities, per_class_table, rounded
 from emnist.evaluation.tta import ShiftTTA
 from emnist.models import load_model
 from emnist.reading.network import Network
@@ -36,7 +36,7 @@ def main(params):
     if params.evaluate.tta:  # all other scores are without test-time augmentation
         top3, _, _ = predict_top3(ShiftTTA(model, params.evaluate.tta, metadata), test)
         scores["test_tta"] = classification_metrics(labels, top3, classes)
-    write_csv("plots/per_class.csv", *per_class_table(labels, predicted, classes))
+    write_rows("plots/per_class.csv", per_class_table(labels, predicted, classes))
     write_json("metrics/evaluate.json", scores)
 
 
@@ -55,10 +55,9 @@ def score(model, batches, labels, classes, part):
     probabilistic = {
         "negative_log_likelihood": losses.mean(dtype=float),
         "expected_calibration_error": expected_calibration_error(confidence, correct),
-        "share_at_99_accuracy": share_at_accuracy(confidence, correct),
+        "share_at_99_accuracy": coverage_at_accuracy(confidence, correct),
     }
-    rounded = {name: round(float(value), DECIMALS) for name, value in probabilistic.items()}
-    return classification_metrics(labels, top3, classes) | rounded, top3[:, 0]
+    return classification_metrics(labels, top3, classes) | rounded(probabilistic), top3[:, 0]
 
 
 def score_exported(compute, model, metadata, images, labels):

@@ -1,24 +1,23 @@
 """Fine-tune the pre-trained model on all training images, for a fixed number of epochs."""
 
-from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_json, write_rows
 from emnist.models import load_model
 from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import fit
 from emnist.training.recipe import finetune_recipe
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.progress import log
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 
 def main(params):
-    classes = classes_of(params.dataset)
     images, labels, pixel_stats = load_split()
     recipe = finetune_recipe(params)
-    model, _ = load_model("data/weights/pretrain.safetensors")
+    model, metadata = load_model("data/weights/pretrain.safetensors")
     hardware = setup_hardware(params.compute, model)
     log(f"finetune: {params.model} on {len(labels):,} images; {hardware}")
     checkpoint = Checkpoint(stage_key("finetune", params, hardware.as_dict()))
@@ -26,7 +25,7 @@ def main(params):
     def report(history):
         """Write the curves and the last epoch, so that DVC shows them during the training."""
         last = history[-1]
-        write_csv("plots/finetune.csv", history[0], [row.values() for row in history])
+        write_rows("plots/finetune.csv", history)
         write_json(
             "metrics/finetune.json",
             {"epochs": last["epoch"], "train_loss": last["train_loss"], "train_accuracy": last["train_accuracy"]},
@@ -41,8 +40,7 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
-    save_weights("data/weights/finetune.safetensors", model, **about)
+    save_weights("data/weights/finetune.safetensors", model, **metadata | pixel_stats)
     checkpoint.mark_complete("data/weights/finetune.safetensors")
 
 

@@ -1,25 +1,24 @@
 """Pre-train on 90 % of the training images, with the hyperparameters that the search found."""
 
-from emnist.data.classes import classes_of, pack_classes
 from emnist.data.datasets import load_split
-from emnist.data.files import load_json, write_csv, write_json
+from emnist.data.files import load_json, write_json, write_rows
 from emnist.models import load_model
 from emnist.models.weights import save_weights
 from emnist.training.batches import ImageBatches
 from emnist.training.hardware import setup_hardware
 from emnist.training.loop import best_epoch, fit
 from emnist.training.recipe import pretrain_recipe
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.progress import log
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 
 def main(params):
-    classes = classes_of(params.dataset)
     images, labels, pixel_stats, pretrain, held_out = load_split("pretrain", "validation")
     config = load_json("data/search/best.json")
     recipe = pretrain_recipe(params, config)
-    model, _ = load_model("data/weights/initial.safetensors")
+    model, metadata = load_model("data/weights/initial.safetensors")
     hardware = setup_hardware(params.compute, model)
     log(f"pretrain: {params.model} on {len(pretrain):,} images with {config}; {hardware}")
     checkpoint = Checkpoint(stage_key("pretrain", params, hardware.as_dict()))
@@ -27,7 +26,7 @@ def main(params):
     def report(history):
         """Write the curves and the best epoch so far, so that DVC shows them during the training."""
         best = history[best_epoch(history) - 1]
-        write_csv("plots/pretrain.csv", history[0], [row.values() for row in history])
+        write_rows("plots/pretrain.csv", history)
         write_json(
             "metrics/pretrain.json",
             {
@@ -48,8 +47,7 @@ def main(params):
         checkpoint=checkpoint,
         report=report,
     )
-    about = {"model": params.model, "classes": pack_classes(classes), **pixel_stats}
-    save_weights("data/weights/pretrain.safetensors", model, **about)
+    save_weights("data/weights/pretrain.safetensors", model, **metadata | pixel_stats)
     checkpoint.mark_complete("data/weights/pretrain.safetensors")
 
 

@@ -2,13 +2,14 @@
 
 from emnist.data.classes import classes_of
 from emnist.data.datasets import load_split
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_json, write_rows
 from emnist.models import build_model
 from emnist.search import best_config, random_search
 from emnist.training.hardware import setup_hardware
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
 from emnist.utils.environment import cores
 from emnist.utils.progress import log
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
 
 
@@ -24,7 +25,7 @@ def main(params):
     losses = [trial["validation_loss"] for trial in trials if trial["validation_loss"] is not None]
 
     write_json("data/search/best.json", best)
-    write_csv("plots/trials.csv", ["trial", *trials[0]], [[n, *trial.values()] for n, trial in enumerate(trials, 1)])
+    write_rows("plots/trials.csv", [{"trial": number} | trial for number, trial in enumerate(trials, 1)])
     write_json(
         "metrics/search.json",
         {"validation_loss": min(losses), "trials": len(trials), "diverged": len(trials) - len(losses), "best": best},

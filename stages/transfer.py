@@ -1,7 +1,8 @@
 """Train a new head for ten digits on the frozen features of the fine-tuned or the initial model, and score it."""
 
+from emnist.data.classes import DATASETS
 from emnist.data.datasets import load_mnist
-from emnist.data.files import write_csv, write_json
+from emnist.data.files import write_json, write_rows
 from emnist.data.subsets import statistics
 from emnist.evaluation.metrics import classification_metrics
 from emnist.models import load_model, replace_head
@@ -12,8 +13,11 @@ from emnist.training.inference import predict_top3
 from emnist.training.loop import fit, seed_torch
 from emnist.training.recipe import transfer_recipe
 from emnist.transfer import Features, Head
-from emnist.utils.checkpoint import Checkpoint, stage_key
+from emnist.utils.checkpoint import Checkpoint
+from emnist.utils.stage import stage_key
 from stages._process import run_stage
+
+DIGITS = DATASETS["mnist"]
 
 
 def main(params):
@@ -28,17 +32,15 @@ def main(params):
     checkpoint = Checkpoint(stage_key("transfer", params, hardware.as_dict()))
     history = fit("transfer", head, transfer_recipe(params), features, seed=params.seed, checkpoint=checkpoint)
 
-    save_weights(
-        "data/weights/transfer.safetensors", model, model=metadata["model"], classes="0123456789", **pixel_stats
-    )
-    write_csv("plots/transfer.csv", history[0], [row.values() for row in history])
+    save_weights("data/weights/transfer.safetensors", model, **metadata | pixel_stats | {"classes": DIGITS})
+    write_rows("plots/transfer.csv", history)
     test_images, test_labels = load_mnist("t10k")
     test = ImageBatches(test_images, test_labels, hardware, pixel_stats)
     write_json(
         "metrics/transfer.json",
         {
-            "train": classification_metrics(labels, predict_top3(head, features)[0], "0123456789"),
-            "test": classification_metrics(test_labels, predict_top3(model, test)[0], "0123456789"),
+            "train": classification_metrics(labels, predict_top3(head, features)[0], DIGITS),
+            "test": classification_metrics(test_labels, predict_top3(model, test)[0], DIGITS),
         },
     )
     checkpoint.mark_complete("data/weights/transfer.safetensors")

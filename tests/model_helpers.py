@@ -11,16 +11,13 @@ from emnist.models.weights import save_weights
 
 
 def check_bfloat16(name):
-    """Train an architecture for one step in bfloat16 and channels_last, and compare its two ways to the logits."""
+    """Train an architecture for one step in bfloat16 and channels_last."""
     model = build_model(name).to(memory_format=torch.channels_last)
     images = torch.rand(2, 1, 28, 28).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
         loss = F.cross_entropy(model(images), torch.arange(2))
     loss.backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
-    model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(model(images), model.classify(model.embed(images)))
 
 
 def same(first, second):
@@ -38,13 +35,13 @@ def probabilities(model, metadata, images):
     return torch.cat(parts).numpy()
 
 
-def add_network(folder, name="small", architecture="lenet", card_architecture=None, sha256=None):
+def add_network(folder, name="small", architecture="lenet", sha256=None):
     """Write a network of random weights and its card into a folder, as the package has them."""
     torch.manual_seed(0)
     model = build_model(architecture)
     path = folder / f"{name}.safetensors"
     save_weights(path, model.half(), model=architecture, classes=CHARACTERS, mean=0.17, std=0.33)
     sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-    text = f"---\nname: {name}\narchitecture: {card_architecture or architecture}\nsha256: {sha256}\n---\n\n# {name}\n"
+    text = f"---\nname: {name}\narchitecture: {architecture}\nsha256: {sha256}\n---\n\n# {name}\n"
     (folder / f"{name}.md").write_text(text)
     return path

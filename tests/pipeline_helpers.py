@@ -148,8 +148,8 @@ def outputs(folder):
 
 
 def stages_run(output):
-    """Name the stages that DVC says it runs, but for `look`, which it always runs."""
-    return set(re.findall(r"Running stage '(\w+)'", output)) - {"look"}
+    """Name the stages that DVC says it runs, but for `scan`, which it always runs."""
+    return set(re.findall(r"Running stage '(\w+)'", output)) - {"scan"}
 
 
 def commands(block):

@@ -144,7 +144,7 @@ def publish(options):
         rows.append([name, f"{len(each[0]):,}", *cells])
     classes = [
         [character, support, *(f"{100 * float(value):.1f}" for value in values), confused]
-        for character, support, *values, confused in per_class_table(labels, top3[:, 0], CHARACTERS)[1]
+        for character, support, *values, confused in map(dict.values, per_class_table(labels, top3[:, 0], CHARACTERS))
     ]
     front_matter = {
         "name": options.name,

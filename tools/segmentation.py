@@ -65,7 +65,7 @@ def main():
     validation = make_examples({c: each[kept[c]] for c, each in images.items()}, options.lines // 20, 1)
     training = make_examples({c: each[~kept[c]] for c, each in images.items()}, options.lines, 0)
     network = train(SegmentationNetwork(), training, validation, options.epochs)
-    proto = export_module(Probabilities(network), boundaries=(2, *segmentation.BOUNDARY))
+    proto = export_module(Probabilities(network), "boundaries", (2, *segmentation.BOUNDARY))
     describe(proto)
     write_bytes(options.out, proto.SerializeToString())
 

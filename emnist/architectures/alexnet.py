@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from emnist.models.layers import Conv2d, Dropout, initialise_
+from emnist.models.layers import Architecture, Conv2d, Dropout, initialise_
 
 
-class AlexNet(nn.Module):
+class AlexNet(Architecture):
     """Five convolutions, then three linear layers; 1,849,070 parameters with 62 classes.
 
     References
@@ -13,8 +13,6 @@ class AlexNet(nn.Module):
     Krizhevsky, Sutskever and Hinton, 2012, "ImageNet classification with deep convolutional neural networks",
     NIPS.
     """
-
-    HEAD = "classifier.8."
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -42,17 +40,6 @@ class AlexNet(nn.Module):
             nn.Linear(1024, num_classes),
         )
         initialise_(self)
-
-    def forward(self, images):
-        return self.classifier(self.features(images))
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 1024), the input of the head."""
-        return self.classifier[:-1](self.features(images))
-
-    def classify(self, features):
-        """Map features (N, 1024) to logits (N, num_classes), by the head alone."""
-        return self.classifier[-1](features)
 
 
 def _conv(inputs, outputs, padding=1):

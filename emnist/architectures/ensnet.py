@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from emnist.models.layers import Dropout
+from emnist.models.layers import Architecture, Dropout
 
 
-class EnsNet(nn.Module):
+class EnsNet(Architecture):
     """Six wide convolutions and eleven weighted linear classifiers; 25,939,701 parameters with 62 classes.
 
     Each of the ten `classifiers` gets 200 of the 2,000 feature maps; `classifier_major` gets the first 200 as well.
@@ -18,7 +18,7 @@ class EnsNet(nn.Module):
     Transactions on Information and Systems E106-D(7), arXiv:2003.08562.
     """
 
-    HEAD = ("classifier_major.", "classifiers.", "weights")
+    head_prefix = ("classifier_major.", "classifiers.", "weights")
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -44,15 +44,10 @@ class EnsNet(nn.Module):
         self.classifiers = nn.ModuleList(nn.Linear(200 * 3 * 3, num_classes) for _ in range(10))
         self.weights = nn.Parameter(torch.full((11,), 1 / 11))
 
-    def forward(self, images):
-        return self.classify(self.embed(images))
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 18000), the input of the head."""
+    def forward_features(self, images):
         return self.features(images)
 
-    def classify(self, features):
-        """Map features (N, 18000) to logits (N, num_classes), by the head alone."""
+    def forward_head(self, features):
         groups = features.chunk(10, dim=1)
         votes = [self.classifier_major(groups[0])]
         votes += [classifier(group) for classifier, group in zip(self.classifiers, groups)]

@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from emnist.models.layers import Dropout, initialise_
+from emnist.models.layers import Architecture, Dropout, initialise_
 
 
-class LeNet(nn.Module):
+class LeNet(Architecture):
     """Two convolutions, then three linear layers; 35,814 parameters with 62 classes.
 
     References
@@ -13,8 +13,6 @@ class LeNet(nn.Module):
     LeCun et al., 1998, "Gradient-based learning applied to document recognition", Proceedings of the IEEE
     86(11).
     """
-
-    HEAD = "classifier.8."
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -40,14 +38,3 @@ class LeNet(nn.Module):
             nn.Linear(84, num_classes),
         )
         initialise_(self)
-
-    def forward(self, images):
-        return self.classifier(self.features(images))
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 84), the input of the head."""
-        return self.classifier[:-1](self.features(images))
-
-    def classify(self, features):
-        """Map features (N, 84) to logits (N, num_classes), by the head alone."""
-        return self.classifier[-1](features)

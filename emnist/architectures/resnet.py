@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from emnist.models.layers import initialise_, kaiming_normal_
+from emnist.models.layers import Architecture, initialise_, kaiming_normal_
 
 
-class ResNet(nn.Module):
+class ResNet(Architecture):
     """Four stages of two residual blocks, then one linear layer; 707,886 parameters with 62 classes.
 
     References
@@ -13,7 +13,7 @@ class ResNet(nn.Module):
     He et al., 2016, "Deep residual learning for image recognition", CVPR.
     """
 
-    HEAD = "model.10."
+    head_prefix = "model.10."
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -32,15 +32,10 @@ class ResNet(nn.Module):
         )
         initialise_(self, linear=kaiming_normal_)
 
-    def forward(self, images):
-        return self.model(images)
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 128), the input of the head."""
+    def forward_features(self, images):
         return self.model[:-1](images)
 
-    def classify(self, features):
-        """Map features (N, 128) to logits (N, num_classes), by the head alone."""
+    def forward_head(self, features):
         return self.model[-1](features)
 
 

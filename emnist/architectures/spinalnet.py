@@ -4,10 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from emnist.models.layers import Dropout, initialise_
+from emnist.models.layers import Architecture, Dropout, initialise_
 
 
-class SpinalNet(nn.Module):
+class SpinalNet(Architecture):
     """Two convolutions, a spine of four linear layers, one linear layer; 386,050 parameters with 62 classes.
 
     References
@@ -16,7 +16,7 @@ class SpinalNet(nn.Module):
     Intelligence, arXiv:2007.03347.
     """
 
-    HEAD = "classifier."
+    head_prefix = "classifier."
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -36,11 +36,7 @@ class SpinalNet(nn.Module):
         self.classifier = nn.Linear(4 * 50, num_classes)
         initialise_(self)
 
-    def forward(self, images):
-        return self.classify(self.embed(images))
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 200), the input of the head."""
+    def forward_features(self, images):
         upper, lower = self.features(images).chunk(2, dim=1)
         x1 = self._hidden(self.spinal_layer1, upper)
         x2 = self._hidden(self.spinal_layer2, lower, x1)
@@ -48,8 +44,7 @@ class SpinalNet(nn.Module):
         x4 = self._hidden(self.spinal_layer4, lower, x3)
         return torch.cat([x1, x2, x3, x4], dim=1)
 
-    def classify(self, features):
-        """Map features (N, 200) to logits (N, num_classes), by the head alone."""
+    def forward_head(self, features):
         return self.classifier(features)
 
     def _hidden(self, layer, *inputs):

@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from emnist.models.layers import Dropout, initialise_
+from emnist.models.layers import Architecture, Dropout, initialise_
 
 
-class VGGNet(nn.Module):
+class VGGNet(Architecture):
     """Stacked 3x3 convolutions, then three linear layers; 1,463,678 parameters with 62 classes.
 
     References
@@ -13,8 +13,6 @@ class VGGNet(nn.Module):
     Simonyan and Zisserman, 2014, "Very deep convolutional networks for large-scale image recognition",
     arXiv:1409.1556.
     """
-
-    HEAD = "classifier.8."
 
     def __init__(self, num_classes=62):
         super().__init__()
@@ -44,17 +42,6 @@ class VGGNet(nn.Module):
             nn.Linear(512, num_classes),
         )
         initialise_(self)
-
-    def forward(self, images):
-        return self.classifier(self.features(images))
-
-    def embed(self, images):
-        """Map images (N, 1, 28, 28) to features (N, 512), the input of the head."""
-        return self.classifier[:-1](self.features(images))
-
-    def classify(self, features):
-        """Map features (N, 512) to logits (N, num_classes), by the head alone."""
-        return self.classifier[-1](features)
 
 
 def _conv(inputs, outputs):

@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}: `{self.prog} --help` shows what it takes")
 
 
-def names(text):
+def comma_separated(text):
     """Split an argument at its commas."""
     return text.split(",")
 

@@ -1,8 +1,9 @@
 """Comparison of architectures: its missing runs, and its report."""
 
 import argparse
+from functools import partial
 
-from emnist.cli import names
+from emnist.cli import comma_separated
 from emnist.models import ARCHITECTURES
 from emnist.utils.errors import UserError
 
@@ -37,7 +38,11 @@ def add_arguments(parser):
 def add_run_arguments(parser):
     """Add the arguments by which `compare` and `report` name the runs."""
     parser.add_argument(
-        "--models", type=names, default=list(ARCHITECTURES), metavar="A,B,...", help="default: all architectures"
+        "--models",
+        type=comma_separated,
+        default=list(ARCHITECTURES),
+        metavar="A,B,...",
+        help="default: all architectures",
     )
     parser.add_argument(
         "--seeds",
@@ -83,21 +88,17 @@ def main(options):
     from emnist.comparison.runs import describe_runs, plan_runs, run_in_queue, run_missing
 
     plan = plan_runs(options.models, options.seeds, options.set)
+    execute = partial(run_in_queue, plan, jobs=options.jobs)
     if options.cluster:
         try:
-            from emnist.cluster import compare
+            from emnist.cluster.compare import read_progress, run_on_cluster
         except ModuleNotFoundError as error:
             raise UserError(f"--cluster needs {error.name}: run `pip install -e '.[cluster]'`") from None
+        cluster = {"address": options.cluster, "jobs": options.jobs, "checkpoints": options.checkpoints}
+        execute = partial(run_on_cluster, plan, **cluster)
     if options.status:
-        progress = compare.read_progress(options.cluster) if options.cluster else {}
-        print("\n".join(describe_runs(plan, progress)))
+        print("\n".join(describe_runs(plan, read_progress(options.cluster) if options.cluster else {})))
         return
-
-    def execute(runs):
-        if options.cluster:
-            return compare.run_on_cluster(plan, runs, options.cluster, options.jobs, options.checkpoints)
-        return run_in_queue(plan, runs, options.jobs)
-
     found = run_missing(plan, execute)
 
     from emnist.comparison.report import write_report  # brings pandas and Seaborn, which take seconds

@@ -2,7 +2,7 @@
 
 import os
 
-from emnist.cli import names
+from emnist.cli import comma_separated
 
 EXAMPLE = "emnist page my-page && python -m http.server --directory my-page"
 
@@ -13,7 +13,7 @@ def add_arguments(parser):
     parser.add_argument("folder", metavar="OUT", help="where to write it: a folder that is empty, or not there yet")
     parser.add_argument(
         "--model",
-        type=names,
+        type=comma_separated,
         default=["handwriting"],
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as data/model/emnist.onnx "

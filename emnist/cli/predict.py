@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
+from emnist.cli import comma_separated
 from emnist.utils.errors import UserError, printable
 
 EXAMPLE = "emnist predict photo.png scan.jpg"
@@ -38,6 +39,7 @@ def add_pictures(parser, what):
     )
     parser.add_argument(
         "--model",
+        type=comma_separated,
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx "
         f"(default: {EXPORTED}, or the pretrained handwriting if there is none)",
@@ -69,11 +71,19 @@ def alphabet_of(options):
     return {name: getattr(options, name) for name in ("characters", "ignore_case", "min_probability")}
 
 
+class Errors(list):
+    """Errors of pictures, of which standard error tells when they are appended."""
+
+    def append(self, error):
+        print(f"error: {error}", file=sys.stderr)
+        super().append(error)
+
+
 def main(options):
     if options.top < 1:
         raise UserError(f"--top should be at least 1, but is {options.top}")
     warnings.simplefilter("ignore")  # of Pillow, about what a file holds besides its pixels
-    readers, errors = load_readers(options.model), []
+    readers, errors = load_readers(options.model), Errors()
     predictions = predict(readers, options.images, options.top, errors, alphabet_of(options))
     if options.format == "text":
         write_text(predictions, several=len(readers) > 1)
@@ -82,16 +92,14 @@ def main(options):
     sys.exit(bool(errors))
 
 
-def load_readers(model):
-    """Load the networks that ``--model`` names, by name. Without it and a network of one's own, say which one reads."""
+def load_readers(models):
+    """Load networks by their names (list of str or None). Without any and a network of one's own, say which one reads."""
     from emnist.reading.reader import DEFAULT, Reader
 
-    if model is None and Path(EXPORTED).exists():
-        model = EXPORTED
-    elif model is None:
-        model = DEFAULT
+    if not models and not Path(EXPORTED).exists():
         print(f"the pretrained network {DEFAULT} reads; --model names others", file=sys.stderr)
-    return {name: Reader(name) for name in model.split(",")}
+        models = [DEFAULT]
+    return {name: Reader(name) for name in models or [EXPORTED]}
 
 
 def predict(readers, names, top, errors, alphabet):
@@ -104,8 +112,7 @@ def predict(readers, names, top, errors, alphabet):
         Files, folders, or ``-`` for standard input.
     top : int
         Number of guesses.
-    errors : list
-        What is reported is appended to it.
+    errors : Errors
     alphabet : dict
         Further arguments of `Reader.predict_images`.
 
@@ -116,15 +123,14 @@ def predict(readers, names, top, errors, alphabet):
     """
     import numpy as np
 
-    report = reporter(errors)
-    files = [file for name in names for file in find_files(name, report)]
+    files = [file for name in names for file in find_files(name, errors)]
     for start in range(0, len(files), BATCH):
         found = []
         for file in files[start : start + BATCH]:
             try:
                 found.append((file, read_picture(file, next(iter(readers.values())))))
             except UserError as error:
-                report(error)
+                errors.append(error)
         if not found:
             continue
         images = np.stack([image for _, image in found])
@@ -132,16 +138,6 @@ def predict(readers, names, top, errors, alphabet):
         for (file, _), *predictions in zip(found, *columns):
             for network, prediction in zip(readers, predictions):
                 yield {"file": file, "network": network, **prediction.answer(), "predictions": prediction.guesses(top)}
-
-
-def reporter(errors):
-    """Return a function that reports a `UserError` on standard error, and appends it to `errors`."""
-
-    def report(error):
-        print(f"error: {error}", file=sys.stderr)
-        errors.append(error)
-
-    return report
 
 
 @contextmanager
@@ -157,11 +153,11 @@ def c_stderr_dropped():
         os.close(dropped)
 
 
-def find_files(name, report):
+def find_files(name, errors):
     """List the pictures in a folder and its subfolders by their suffixes; of anything else, give the name itself.
 
-    Links to folders are followed. Standard error says how many other files there are; `report` is called with a
-    `UserError` for each folder that cannot be read.
+    Links to folders are followed. Standard error says how many other files there are; a `UserError` for each
+    folder that cannot be read is appended to `errors`.
     """
     if not Path(name).is_dir():
         return [name]
@@ -179,9 +175,9 @@ def find_files(name, report):
             else:
                 others[path.suffix.lower() or "no suffix"] += 1
     for error in denied:
-        report(UserError(f"{error.filename} cannot be read ({error.strerror}): check its permissions"))
+        errors.append(UserError(f"{error.filename} cannot be read ({error.strerror}): check its permissions"))
     if not found and not denied:
-        report(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
+        errors.append(UserError(f"{name} should hold pictures, but holds no file that ends in {', '.join(SUFFIXES)}"))
     elif others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(5))
         print(printable(f"{name}: other files left out: {others.total()} ({kinds})"), file=sys.stderr)
@@ -193,8 +189,7 @@ def read_picture(name, reader):
     from emnist.reading.pictures import open_grey, read_character
     from emnist.reading.text import shows_several
 
-    shown = "standard input" if name == "-" else printable(name)
-    picture = standard_input() if name == "-" else name
+    picture, shown = input_of(name)
     with c_stderr_dropped():
         grey = open_grey(picture, shown)
     note_pages(picture, shown)
@@ -220,11 +215,14 @@ def note_pages(picture, shown):
         print(f"note: {shown} has {pages} pages, of which only the first is read: save each as a file", file=sys.stderr)
 
 
-def standard_input():
+def input_of(name):
+    """Give a picture's path, or its bytes if the name is ``-``, for standard input; and what messages call it."""
+    if name != "-":
+        return name, printable(name)
     content = sys.stdin.buffer.read(MAX_INPUT + 1)
     if len(content) > MAX_INPUT:
         raise UserError(f"standard input should be a picture, but is longer than {MAX_INPUT:,} bytes: scale it down")
-    return content
+    return content, "standard input"
 
 
 def write_text(predictions, several):

@@ -26,7 +26,7 @@ def main(options):
     reader, *others = predict.load_readers(options.model).values()
     if others:
         raise UserError("--model should name one network to read with, but names several: leave out the others")
-    errors = []
+    errors = predict.Errors()
     pages = read(reader, options, alphabet, errors)
     WRITERS[options.format](pages)
     sys.exit(bool(errors))
@@ -40,22 +40,19 @@ def read(reader, options, alphabet, errors):
     dict
         ``file`` and ``lines``, a list of what `emnist.reading.text.Line.values` gives.
     """
-
     from emnist.reading.forms import collect_warnings
 
-    report = predict.reporter(errors)
-    for file in [file for name in options.images for file in predict.find_files(name, report)]:
+    for file in [file for name in options.images for file in predict.find_files(name, errors)]:
         try:
-            name, notes = "standard input" if file == "-" else printable(file), []
+            (picture, name), notes = predict.input_of(file), []
             with predict.c_stderr_dropped(), collect_warnings(notes):
-                picture = predict.standard_input() if file == "-" else file
                 lines = reader.read(picture, **alphabet, fields=options.fields, boxes=options.boxes, name=name)
             predict.note_pages(picture, name)
             for note in notes:
                 print(f"note: {note}", file=sys.stderr)
             yield {"file": file, "lines": [line.values() for line in lines]}
         except UserError as error:
-            report(error)
+            errors.append(error)
 
 
 def write_text(pages):

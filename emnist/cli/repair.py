@@ -29,10 +29,10 @@ def main(options):
     DVC makes its files again, and finds in its run cache what is already computed.
     """
     for lock in Path(".dvc/tmp").rglob("rwlock"):
-        if lasts(lambda: not is_json(lock)):
+        if persists(lambda: not is_json(lock)):
             move_aside(lock)
     lock = Path("dvc.lock")
-    if lasts(lambda: not can_read(lock)) and is_cut_short(lock):
+    if persists(lambda: not can_read(lock)) and is_cut_short(lock):
         move_aside(lock)
     remove_empty(Path(".dvc/cache/runs"))
     remove_damaged(Path(".dvc/cache/files/md5"), options.all)
@@ -55,7 +55,7 @@ def remove_empty(runs):
     DVC leaves one if it is killed between making the folder and recording a run in it.
     """
     empty = [folder for folder in runs.glob("??/*") if is_empty(folder)]
-    if lasts(lambda: any(map(is_empty, empty))):
+    if persists(lambda: any(map(is_empty, empty))):
         for folder in filter(is_empty, empty):
             folder.rmdir()
         log("DVC was killed while it recorded a run, which left an empty folder in its run cache, removed now")
@@ -85,7 +85,7 @@ def remove_damaged(cache, check_all):
         CHECKED.touch()
 
 
-def lasts(is_faulty):
+def persists(is_faulty):
     """Tell whether something is faulty, and still is a second later: a run that lives may just have been writing it."""
     if is_faulty():
         time.sleep(1)

@@ -5,10 +5,7 @@ from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 
 EXAMPLE = "emnist report --models lenet,resnet --seeds 42,43"
-
-
-def add_arguments(parser):
-    add_run_arguments(parser)
+add_arguments = add_run_arguments
 
 
 def main(options):

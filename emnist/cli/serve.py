@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from emnist.cli import names
+from emnist.cli import comma_separated
 from emnist.cli.predict import EXPORTED
 from emnist.utils.errors import UserError
 
@@ -15,7 +15,7 @@ def add_arguments(parser):
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="default: %(default)s; 0: any that is free")
     parser.add_argument(
         "--model",
-        type=names,
+        type=comma_separated,
         metavar="A,B,...",
         help="pretrained networks, such as resnet, or exported ones, such as mine.onnx; the first predicts unless a "
         f"request names others (default: {EXPORTED}, if it is there, and all pretrained ones of the same characters)",

@@ -45,7 +45,8 @@ def scored_params():
     from emnist.utils.schema import load_mapping
 
     try:
-        params = load_mapping("dvc.lock")["stages"]["pretrain"]["params"]["params.yaml"]
-        return {name: params[name] for name in ("model", "dataset")}
+        stages = load_mapping("dvc.lock")["stages"]
+        used = {"model": "pretrain", "dataset": "evaluate"}  # by which stage
+        return {name: stages[stage]["params"]["params.yaml"][name] for name, stage in used.items()}
     except (KeyError, TypeError):
         raise UserError("dvc.lock should name the model that was scored, but does not: run `dvc repro`") from None

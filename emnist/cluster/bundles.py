@@ -10,10 +10,7 @@ RESULTS = ("params.yaml", "dvc.lock", "metrics/", "plots/")
 def commit_to_run():
     """Return the hash (str) of the checkout's commit.
 
-    Raises
-    ------
-    UserError
-        If tracked files of this folder have changes that are not committed, other than a comparison's report.
+    `UserError` if tracked files of this folder have changes that are not committed, other than a comparison's report.
     """
     report = ":!plots/comparison"
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", report).decode().splitlines()
@@ -48,25 +45,11 @@ def pack_experiment(commit, name):
 
 
 def add_experiment(bundle, commit, name):
-    """Add the experiment of a bundle to the checkout.
+    """Add the experiment of a bundle (bytes), as `pack_experiment` returned it, to the checkout; return its hash (str).
 
-    Parameters
-    ----------
-    bundle : bytes
-        As returned by `pack_experiment`.
-    commit, name : str
-        The commit that it starts from, and its name.
-
-    Returns
-    -------
-    str
-        The hash of the experiment.
-
-    Raises
-    ------
-    UserError
-        If git finds the bundle damaged, if it holds anything but results of this one experiment, or if there is another
-        experiment of this name. The checkout is then as it was.
+    `commit` is the one that it starts from, and `name` its own. `UserError` if git finds the bundle damaged, if it
+    holds anything but results of this one experiment, or if there is another experiment of this name. The checkout is
+    then as it was.
     """
     ref = experiment_ref(commit, name)
     head, _, pack = bytes(bundle).partition(b"\n\n")

@@ -13,7 +13,9 @@ from emnist.utils.git import head_commit
 
 
 def run_on_cluster(plan, unfinished, address, jobs=None, checkpoints=None):
-    """Run experiments on a cluster.
+    """Run experiments on a cluster; yield what `emnist.comparison.runs.run_missing` takes.
+
+    `UserError` if anything is missing, no worker can be used, or the scheduler ends.
 
     Parameters
     ----------
@@ -22,20 +24,8 @@ def run_on_cluster(plan, unfinished, address, jobs=None, checkpoints=None):
         The model and seed of each run.
     address : str
         As `emnist.cluster.connection.connect` takes it.
-    jobs : int, optional
-        Jobs to ask a queueing system for; by default one for each run.
-    checkpoints : str, optional
-        A folder that all workers reach, in which a run continues after its last epoch on another worker.
-
-    Yields
-    ------
-    tuple
-        As `emnist.comparison.runs.run_missing` takes it.
-
-    Raises
-    ------
-    UserError
-        If anything is missing, no worker can be used, or the scheduler ends.
+    jobs, checkpoints
+        As for `emnist.cluster.coordinator.run_all`.
     """
     found, problems = [], []
     with ExitStack() as stack:
@@ -66,13 +56,7 @@ def read_progress(address):
 
 
 def default_remote():
-    """Return the settings (dict) of the checkout's default remote that may travel: no password, no key.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Return the settings (dict) of the default DVC remote that may travel, no password or key; `UserError` if none."""
     with Repo() as repo:
         name = repo.config["core"].get("remote")
         if not name:

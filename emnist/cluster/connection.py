@@ -24,21 +24,14 @@ QUEUES = ("htcondor", "lsf", "moab", "oar", "pbs", "sge", "slurm")
 def connect(address):
     """Connect to a cluster, and disconnect at the end; a queueing system's jobs end with it.
 
-    Parameters
-    ----------
-    address : str
-        Of a scheduler, or its scheduler file, or one of `QUEUES`.
+    `address` is that of a scheduler, or its scheduler file, or one of `QUEUES`. `UserError` if there is no scheduler,
+    or the queue or TLS is not configured.
 
     Yields
     ------
     client : distributed.Client
     cluster : dask_jobqueue.JobQueueCluster or None
         None if its workers are started by others.
-
-    Raises
-    ------
-    UserError
-        If there is no scheduler, or the queue or TLS is not configured.
     """
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost connection is told in one sentence

@@ -51,6 +51,8 @@ def progress_topic(commit):
 def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
     """Run experiments on the workers of a cluster, one on each at a time.
 
+    `UserError` if no worker can be used, or the scheduler ends.
+
     Parameters
     ----------
     client : distributed.Client
@@ -67,15 +69,8 @@ def run_all(client, runs, remote, checkpoints=None, cluster=None, jobs=None):
     Yields
     ------
     run : Run
-    rev : str or None
-        The experiment, which is now in this checkout.
-    error : str or None
-        Why there is none.
-
-    Raises
-    ------
-    UserError
-        If no worker can be used, or the scheduler ends.
+    rev, error : str or None
+        The experiment, which is now in this checkout, or why there is none.
     """
     coordinator = Coordinator(client, runs, remote, checkpoints)
     workers, jobs = coordinator.workers, jobs or len(coordinator.waiting)
@@ -174,13 +169,7 @@ class Coordinator:
             self.submit(run, address)
 
     def collect(self, future):
-        """Fetch what a run gave; it waits again if that is lost.
-
-        Returns
-        -------
-        run, rev, error
-            As `run_all` yields them, without `rev` and `error` if the run waits again.
-        """
+        """Fetch what a run gave, as `run_all` yields it; if that is lost, both are None, and the run waits again."""
         run = self.running.pop(future, None)
         rev = error = lost = None
         if run is None:  # it was taken back just before it ended
@@ -216,13 +205,7 @@ class Coordinator:
 
 
 class Workers:
-    """The workers of a cluster that may be used, because their environment is this one's.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    commit : str
-        Which each worker gets before it is used.
+    """The workers of a cluster that may be used, because their environment is this one's, once they have the commit.
 
     Attributes
     ----------

@@ -53,18 +53,9 @@ def committed_params(rev):
 
 
 def match_experiments(wanted):
-    """Find the experiment of each run.
+    """Find the experiment of each run, as `list_experiments` gives it; of several the one whose state counts for most.
 
-    Parameters
-    ----------
-    wanted : dict of hashable to dict
-        The parameters of each run, as `params.yaml` holds them.
-
-    Returns
-    -------
-    dict of hashable to dict
-        What `list_experiments` gives, of the runs that have an experiment. Of several the one whose state counts for
-        most.
+    `wanted` has the parameters of each run, as `params.yaml` holds them, by any key, which is also the result's.
     """
     found = {}
     for experiment in sorted(list_experiments(), key=lambda each: STATES.index(each["state"])):
@@ -101,14 +92,9 @@ def is_complete(rev, values):
 
 
 def read_results(experiment):
-    """Read what an experiment wrote.
+    """Read what an experiment wrote: its metrics (dict) by the name of their file, and three tables (pandas.DataFrame).
 
-    Returns
-    -------
-    metrics : dict
-        By the name of their file.
-    curve, trials, predictions : pandas.DataFrame
-        ``plots/pretrain.csv``, ``plots/trials.csv`` and ``data/predictions/test.csv``.
+    These are ``plots/pretrain.csv``, ``plots/trials.csv`` and ``data/predictions/test.csv``.
     """
     import pandas as pd
 
@@ -133,14 +119,9 @@ def describe_accuracy(rev):
 
 
 def fail_dead_runs():
-    """Let DVC's queue take runs for failed that it believes to be running, but that no process does.
+    """Let DVC's queue take for failed what it believes to be running, but no process does; return how many runs.
 
     If a run is killed while its folder is made or removed, `dvc exp show` fails for as long as it counts as running.
-
-    Returns
-    -------
-    int
-        The number of such runs.
     """
     with Repo() as repo:
         queue = repo.experiments.celery_queue

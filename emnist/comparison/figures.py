@@ -1,4 +1,4 @@
-"""Figures that compare several models."""
+"""Figures that compare several models: each function writes a PNG to `path`, under `title`."""
 
 from itertools import cycle
 
@@ -22,7 +22,6 @@ def accuracy_by_cost(path, accuracies, costs, title):
         The test accuracies of each model's runs, in percent.
     costs : dict of str to dict of str to float
         What each model costs: what is counted, and how much.
-    title : str
     """
     names, colours = list(next(iter(costs.values()))), sns.color_palette("colorblind").as_hex()
     figure = Figure(figsize=(6 * len(names), 5.4), layout="constrained")
@@ -69,7 +68,6 @@ def curves_of_models(path, curves, title):
     ----------
     curves : pandas.DataFrame
         The epochs of all runs: ``model``, ``epoch``, ``validation_loss`` in nats and ``validation_accuracy`` (0 to 1).
-    title : str
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     panels = [
@@ -99,7 +97,6 @@ def confusions_of_models(path, predictions, characters, title):
     predictions : dict of str to (labels, predictions)
         Of each model, arrays of int.
     characters : str
-    title : str
     """
     rows = -(-len(predictions) // 3)
     figure = Figure(figsize=(15, 5 * rows + 0.6), layout="constrained")
@@ -132,7 +129,6 @@ def confusion_difference(path, first, second, characters, names, title):
         Arrays of int.
     characters : str
     names : (str, str)
-    title : str
     """
     difference = row_percent(*second, characters) - row_percent(*first, characters)
     rounded = np.rint(difference).astype(int)
@@ -161,7 +157,6 @@ def searches_of_models(path, trials, title):
     ----------
     trials : pandas.DataFrame
         Those of all runs, as `search_trials` takes them, with ``model``.
-    title : str
 
     Notes
     -----

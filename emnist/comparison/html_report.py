@@ -12,15 +12,12 @@ def write_html_report(path, title, sentences, table, pictures, settings):
 
     Parameters
     ----------
-    path : path-like
-    title : str
-    sentences : list of str
-    table : pandas.DataFrame
-        Of str, a column a model.
+    path, title, sentences
+        Where to write it, its heading, and a paragraph each.
+    table, settings : pandas.DataFrame
+        The scores as text, a column a model, and the parameters, a column a run.
     pictures : dict of path-like to str
         PNG files, and what each shows.
-    settings : pandas.DataFrame
-        The parameters, a column a run.
     """
     values = settings.map(str)
     alike = values.nunique(axis=1) == 1

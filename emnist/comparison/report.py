@@ -10,6 +10,7 @@ from emnist.comparison.experiments import read_results
 from emnist.comparison.html_report import write_html_report
 from emnist.data.classes import classes_of
 from emnist.evaluation.cost import count_parameters, images_per_second, multiply_adds
+from emnist.evaluation.metrics import METRICS, WEIGHTED
 from emnist.models import build_model
 from emnist.sources import join_titles
 from emnist.training.hardware import setup_hardware
@@ -17,19 +18,15 @@ from emnist.training.recipe import augmentations
 from emnist.utils.atomic import write_bytes
 
 FOLDER = Path("plots/comparison")
-SCORES = {  # a row of the table: the column of a run
-    "training accuracy": "train.accuracy",
-    "training precision": "train.precision",
-    "training recall": "train.recall",
-    "training F1": "train.f1",
-    "test accuracy": "test.accuracy",
-    "test precision": "test.precision",
-    "test recall": "test.recall",
-    "test F1": "test.f1",
-    "test macro F1": "test.macro_f1",
-    "test, first three guesses": "test.top3_accuracy",
-    "test, ByMerge's 47 classes": "test.bymerge_accuracy",
-    "transfer, test accuracy": "transfer.accuracy",
+SCORES = [  # of a run, in the order of the table's rows
+    *(f"train.{name}" for name in WEIGHTED),
+    *(f"test.{name}" for name in (*WEIGHTED, *METRICS)),
+    "transfer.accuracy",
+]
+ROWS = {  # whose names are not those of the scores
+    "test.top3_accuracy": "test, first three guesses",
+    "test.bymerge_accuracy": "test, ByMerge's 47 classes",
+    "transfer.accuracy": "transfer, test accuracy",
 }
 ALPHA = 0.05  # the level of significance
 
@@ -40,7 +37,7 @@ def table(runs, costs):
     Parameters
     ----------
     runs : pandas.DataFrame
-        A row a run: ``model``, ``seed``, and the columns of `SCORES` as fractions of 1.
+        A row a run: ``model``, ``seed``, and `SCORES` as fractions of 1.
     costs : dict of str to dict of str to int or float
         What each model costs, by its name: what is counted or measured, and how much.
 
@@ -51,9 +48,7 @@ def table(runs, costs):
     """
     columns = {}
     for model, group in runs.groupby("model", sort=False):
-        columns[model] = {
-            f"{name} (%)": _mean(100 * group[column]) for name, column in SCORES.items() if column in group
-        }
+        columns[model] = {f"{_row(score)} (%)": _mean(100 * group[score]) for score in SCORES if score in group}
         columns[model] |= {name: f"{cost:,.0f}" for name, cost in costs[model].items()}
         columns[model]["runs"] = str(len(group))
     return pd.DataFrame(columns)
@@ -66,22 +61,11 @@ def to_markdown(table):
 
 
 def summarize(runs, costs):
-    """Name the most accurate model, those that are not significantly worse, and the cheapest of these.
+    """Name the most accurate model, those that are not significantly worse, and the cheapest of these, in sentences.
 
-    Parameters
-    ----------
-    runs, costs
-        As `table` takes them; only of models that ran with the same settings.
-
-    Returns
-    -------
-    str
-        Two or three sentences.
-
-    Notes
-    -----
-    A model is significantly worse if Welch's t-test of the runs' test accuracies says so at the 5 % level. That takes
-    at least two runs of each model.
+    `runs` and `costs` are as `table` takes them, but only of models that ran with the same settings. A model is
+    significantly worse if Welch's t-test of the runs' test accuracies says so at the 5 % level. That takes at least two
+    runs of each model.
     """
     accuracies = {model: 100 * group["test.accuracy"] for model, group in runs.groupby("model", sort=False)}
     best = max(accuracies, key=lambda model: accuracies[model].mean())
@@ -146,7 +130,7 @@ def list_pictures(accuracies, costs, curves, trials, predictions, best, classes)
 
 
 def write_report(plan, found, speed=False):
-    """Write the table, the pictures and the page of a comparison into `FOLDER`.
+    """Write the table, the pictures and the page of a comparison into `FOLDER`; return what is to be printed.
 
     Parameters
     ----------
@@ -156,11 +140,6 @@ def write_report(plan, found, speed=False):
     speed : bool
         Whether to measure images a second too. Throughput varies between machines, so it is returned and put on the
         page only.
-
-    Returns
-    -------
-    str
-        The table and the sentences, to be printed.
     """
     runs, parameters, *results = read_runs(found)
     classes = classes_of(plan.params.dataset)
@@ -196,6 +175,11 @@ def write_report(plan, found, speed=False):
         f"commit the rest of {FOLDER}."
     )
     return "\n".join(["", to_markdown(shown), *sentences, where])
+
+
+def _row(score):
+    named = score.replace("train.", "training ").replace("test.", "test ").replace("f1", "F1").replace("_", " ")
+    return ROWS.get(score, named)
 
 
 def _title(accuracies, source):

@@ -52,7 +52,7 @@ class Plan(NamedTuple):
 
 
 def plan_runs(models, seeds, settings):
-    """Plan one run for each model and seed.
+    """Plan one run for each model and seed; return a `Plan`, or raise `UserError` if a parameter is refused.
 
     Parameters
     ----------
@@ -61,15 +61,6 @@ def plan_runs(models, seeds, settings):
     settings : list of (str or None, str)
         ``name=value`` of each parameter to set, with the model that it is for, None for all. Without a GPU, the small
         size of an architecture may be another: `compare_size` in params.yaml.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    UserError
-        If a parameter is unknown or its value is refused.
     """
     common = [setting for model, setting in settings if not model]
     params = check_params(with_settings(common))
@@ -108,24 +99,19 @@ def with_settings(settings):
 
 
 def run_missing(plan, execute):
-    """Run what is missing of a comparison, and wait until all has ended.
+    """Run what is missing of a comparison, and wait until all has ended; `UserError` if a run fails.
 
     Parameters
     ----------
     plan : Plan
     execute : callable
-        Gets the model and seed of each run that is not finished. Yields, for each that has ended, these two, the name of
-        its experiment, the experiment's hash, and None or why it failed.
+        Gets the model and seed of each run that is not finished. Yields, for each that has ended, these two, the name
+        of its experiment, the experiment's hash, and None or why it failed.
 
     Returns
     -------
     dict of (str, int) to dict
         The experiment of each run, by model and seed.
-
-    Raises
-    ------
-    UserError
-        If a run fails.
     """
     found, failed = finished_experiments(plan.values), {}
     unfinished = [key for key in plan.values if key not in found]
@@ -145,7 +131,9 @@ def run_missing(plan, execute):
 
 
 def run_in_queue(plan, unfinished, jobs=None):
-    """Run experiments in DVC's queue, those that are not in it yet or failed.
+    """Run experiments in DVC's queue, those that are not in it yet or failed; yield what `run_missing` takes.
+
+    `UserError` if this is a shallow clone, or DVC refuses a run.
 
     Parameters
     ----------
@@ -154,16 +142,6 @@ def run_in_queue(plan, unfinished, jobs=None):
     jobs : int, optional
         Runs side by side; by default one on each core, or one on each GPU. Each has a GPU of its own while there are
         enough.
-
-    Yields
-    ------
-    tuple
-        As `run_missing` takes it.
-
-    Raises
-    ------
-    UserError
-        If this is a shallow clone, or DVC refuses a run.
     """
     if git("rev-parse", "--is-shallow-repository") == b"true\n":
         raise UserError(
@@ -244,17 +222,9 @@ def name_runs(runs):
 
 
 def describe_runs(plan, progress):
-    """Say of each run of a comparison how far it is, a line each.
+    """Say of each run of a `Plan` how far it is (list of str).
 
-    Parameters
-    ----------
-    plan : Plan
-    progress : dict of str to str
-        What a cluster's runs printed last, by their settings, each line one.
-
-    Returns
-    -------
-    list of str
+    `progress` is what a cluster's runs printed last, by their settings, each line one (dict of str to str).
     """
     found, lines = match_experiments(plan.values), []
     for key, settings in plan.settings.items():

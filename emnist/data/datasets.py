@@ -58,23 +58,9 @@ def load_emnist(part, count=None, seed=0, folder=RAW, classes=len(CHARACTERS)):
 
 
 def load_mnist(part, folder=RAW):
-    """Load the digits of the stage `transfer`: MNIST or, in the rendered sample, images in its format.
+    """Load the digits of the stage `transfer`, as `load_emnist` loads characters: MNIST, or images in its format.
 
-    Parameters
-    ----------
-    part : {"train", "t10k"}
-    folder : path-like
-        Holds the files in MNIST's official layout.
-
-    Returns
-    -------
-    images : numpy.ndarray of uint8, shape (N, 28, 28)
-    labels : numpy.ndarray of uint8, shape (N,)
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged.
+    `part` is ``"train"`` or ``"t10k"``.
     """
     return idx.load_pair(*paths(folder, part), classes=10)
 

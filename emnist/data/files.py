@@ -30,6 +30,11 @@ def write_csv(path, header, rows):
     write_bytes(path, text.getvalue().encode())
 
 
+def write_rows(path, rows):
+    """Write rows (list of dict, all of the same keys) as comma-separated values below their keys."""
+    write_csv(path, rows[0], [row.values() for row in rows])
+
+
 def write_array(path, array):
     """Write a NumPy array of any shape and numeric dtype as ``.npy``."""
     array = np.ascontiguousarray(array)

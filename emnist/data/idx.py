@@ -52,24 +52,7 @@ def load_images(path, transposed=False):
 
 
 def load_labels(path, classes):
-    """Load a file of labels.
-
-    Parameters
-    ----------
-    path : path-like
-        Gzipped IDX file of labels.
-    classes : int
-        The number of classes; labels are 0 to ``classes - 1``.
-
-    Returns
-    -------
-    ndarray of uint8, shape (N,)
-
-    Raises
-    ------
-    UserError
-        If the file is missing, damaged, or holds anything but such labels.
-    """
+    """Load a file of labels from 0 to ``classes - 1``: ndarray of uint8, shape (N,). It raises as `load_images`."""
     _, *blocks = _load_blocks(path, "labels", ())
     labels = np.concatenate(blocks)
     if labels.max() >= classes:
@@ -78,26 +61,7 @@ def load_labels(path, classes):
 
 
 def load_pair(images_path, labels_path, classes, transposed=False):
-    """Load images and their labels, and check that their numbers agree.
-
-    Parameters
-    ----------
-    images_path, labels_path : path-like
-    classes : int
-        As for `load_labels`.
-    transposed : bool
-        As for `load_images`.
-
-    Returns
-    -------
-    images : ndarray of uint8, shape (N, 28, 28)
-    labels : ndarray of uint8, shape (N,)
-
-    Raises
-    ------
-    UserError
-        If a file is missing or damaged, or the numbers differ.
-    """
+    """Load images and their labels, as `load_images` and `load_labels` do; `UserError` also if their numbers differ."""
     labels = load_labels(labels_path, classes)
     images = load_images(images_path, transposed)
     if len(images) != len(labels):

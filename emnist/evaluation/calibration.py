@@ -43,7 +43,7 @@ def expected_calibration_error(confidence, correct):
     return np.average(np.abs(confidences - accuracies), weights=counts)
 
 
-def error_by_rejection(confidence, correct):
+def coverage_and_risk(confidence, correct):
     """Compute the error that is left when the least probable predictions are rejected.
 
     Parameters
@@ -53,7 +53,7 @@ def error_by_rejection(confidence, correct):
 
     Returns
     -------
-    kept, errors : numpy.ndarray of float, shape (T,)
+    coverage, risk : numpy.ndarray of float, shape (T,)
         For each threshold that tells predictions apart: the share of predictions that are at least so probable, in
         ascending order, and the share of these that is wrong.
     """
@@ -64,7 +64,7 @@ def error_by_rejection(confidence, correct):
     return number[last] / len(order), errors[last]
 
 
-def share_at_accuracy(confidence, correct, accuracy=0.99):
+def coverage_at_accuracy(confidence, correct, accuracy=0.99):
     """Compute the largest share of predictions, the most probable ones, that is right in at least `accuracy` of all."""
-    kept, errors = error_by_rejection(confidence, correct)
-    return max(kept[errors <= 1 - accuracy], default=0.0)
+    coverage, risk = coverage_and_risk(confidence, correct)
+    return max(coverage[risk <= 1 - accuracy], default=0.0)

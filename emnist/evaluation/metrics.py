@@ -6,6 +6,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 from emnist.data.classes import BYMERGE, CHARACTERS
 
 DECIMALS = 6  # enough to resolve one of EMNIST's 814,255 images
+WEIGHTED = ("accuracy", "precision", "recall", "f1")  # means over the classes, weighted by their images
 
 
 def macro_f1(labels, top3):
@@ -20,7 +21,7 @@ def bymerge_accuracy(labels, top3):
     return np.mean(BYMERGE[top3[:, 0]] == BYMERGE[labels])
 
 
-# By their names in the metrics' files, after accuracy and the weighted means. Each is called with the true classes, (N,)
+# By their names in the metrics' files, after `WEIGHTED`. Each is called with the true classes, (N,)
 # array of int, and the three most probable classes of each image, (N, 3), the most probable first. It returns a number
 # from 0 to 1.
 METRICS = {metric.__name__: metric for metric in (macro_f1, top3_accuracy, bymerge_accuracy)}
@@ -56,10 +57,15 @@ def classification_metrics(labels, top3, classes=CHARACTERS):
     >>> metrics["accuracy"], metrics["top3_accuracy"]
     (0.5, 1.0)
     """
-    weighted = precision_recall_fscore_support(labels, top3[:, 0], average="weighted", zero_division=0)
-    values = {"accuracy": np.mean(top3[:, 0] == labels), **dict(zip(("precision", "recall", "f1"), weighted))}
+    weighted = precision_recall_fscore_support(labels, top3[:, 0], average="weighted", zero_division=0)[:3]
+    values = dict(zip(WEIGHTED, (np.mean(top3[:, 0] == labels), *weighted)))
     bymerge = tuple(classes) == tuple(CHARACTERS)
     values |= {name: metric(labels, top3) for name, metric in METRICS.items() if bymerge or name != "bymerge_accuracy"}
+    return rounded(values)
+
+
+def rounded(values):
+    """Round numbers (dict of str to number) as the metrics' files hold them."""
     return {name: round(float(value), DECIMALS) for name, value in values.items()}
 
 
@@ -75,25 +81,23 @@ def per_class_table(labels, predictions, characters):
 
     Returns
     -------
-    header : list of str
-    rows : list of list
-        One row for each character, in order. ``most_confused_with`` is the character for which its images are most
-        often mistaken, empty if none is mistaken.
+    list of dict
+        One for each character, in order. ``most_confused_with`` is the character for which its images are most often
+        mistaken, empty if none is mistaken.
     """
     classes = range(len(characters))
     counts = confusion_matrix(labels, predictions, labels=classes)
     scores = precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
     np.fill_diagonal(counts, 0)
-    rows = [
-        [
-            character,
-            int(support),
-            *(round(float(score), DECIMALS) for score in (precision, recall, f1)),
-            characters[mistakes.argmax()] if mistakes.any() else "",
-        ]
+    return [
+        {
+            "character": character,
+            "support": int(support),
+            **rounded({"precision": precision, "recall": recall, "f1": f1}),
+            "most_confused_with": characters[mistakes.argmax()] if mistakes.any() else "",
+        }
         for character, precision, recall, f1, support, mistakes in zip(characters, *scores, counts)
     ]
-    return ["character", "support", "precision", "recall", "f1", "most_confused_with"], rows
 
 
 def most_confused(labels, predictions, n):

@@ -1,8 +1,8 @@
-"""Figure of how far a model's probabilities can be trusted."""
+"""Figure of how far a model's probabilities can be trusted: a PNG at `path`, under `title`."""
 
 from matplotlib.figure import Figure
 
-from emnist.evaluation.calibration import error_by_rejection, reliability
+from emnist.evaluation.calibration import coverage_and_risk, reliability
 from emnist.figures.style import BLUE, GREY, legend, save, styled
 
 
@@ -12,12 +12,9 @@ def reliability_diagram(path, confidence, correct, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     confidence : numpy.ndarray of float, shape (N,)
         Probability of each prediction, 0 to 1.
     correct : numpy.ndarray of bool, shape (N,)
-    title : str
     """
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -26,8 +23,8 @@ def reliability_diagram(path, confidence, correct, title):
     left.plot(100 * confidences, 100 * accuracies, "-", color=BLUE, label="test images")
     left.scatter(100 * confidences, 100 * accuracies, s=20 + 600 * counts / counts.sum(), color=BLUE, zorder=3)
     left.set(xlabel="probability of the prediction (%); area: number of images", ylabel="accuracy (%)")
-    kept, errors = error_by_rejection(confidence, correct)
-    right.plot(100 * (1 - kept), 100 * errors, color=BLUE)
+    coverage, risk = coverage_and_risk(confidence, correct)
+    right.plot(100 * (1 - coverage), 100 * risk, color=BLUE)
     right.set(
         xlabel="images rejected, the least probable first (%)", ylabel="error among the others (%)", ylim=(0, None)
     )

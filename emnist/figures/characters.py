@@ -1,4 +1,4 @@
-"""Figures of predictions and of augmented images."""
+"""Figures of predictions and of augmented images: each function writes a PNG to `path`, under `title`."""
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -12,15 +12,12 @@ def prediction_grid(path, images, actual, predicted, confidence, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     images : (N, 28, 28) array of float
         Stroke intensity, 0 to 1.
     actual, predicted : sequences of N characters
         True and predicted characters.
     confidence : sequence of N floats
         The probability of the predicted character, 0 to 1.
-    title : str
     """
     columns = 8
     rows = -(-len(images) // columns)
@@ -42,13 +39,10 @@ def augmentation_grid(path, images, characters, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     images : (rows, columns, 28, 28) array of float
         Stroke intensity, 0 to 1; the first column holds the originals.
     characters : sequence of str
         The character of each row.
-    title : str
     """
     rows, columns = images.shape[:2]
     figure, ax = _sheet(columns + 0.5, rows + 0.9)

@@ -1,4 +1,4 @@
-"""Confusion matrices and the most confused pairs."""
+"""Confusion matrices and the most confused pairs: each function with a `path` writes a PNG there, under `title`."""
 
 import numpy as np
 import seaborn as sns
@@ -18,13 +18,10 @@ def confusion_heat_map(path, labels, predictions, characters, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     labels, predictions : (N,) array of int
         True and predicted classes.
     characters : sequence of str
         The character of each class.
-    title : str
     """
     counts = confusion_matrix(labels, predictions, labels=range(len(characters)))
     figure, ax = heat_map(

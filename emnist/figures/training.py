@@ -1,4 +1,4 @@
-"""Figures of training curves and of the random search."""
+"""Figures of training curves and of the random search: each function writes a PNG to `path`, under `title`."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,12 +13,9 @@ def training_curves(path, pretrain, finetune, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     pretrain, finetune : mappings of str to sequences of float
         ``train_loss`` in nats and ``train_accuracy`` (0 to 1) of each epoch; for pre-training also
         ``validation_loss`` and ``validation_accuracy``.
-    title : str
     """
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     end = len(pretrain["train_loss"])
@@ -49,11 +46,8 @@ def search_trials(path, trials, title):
 
     Parameters
     ----------
-    path : path-like
-        The PNG to write.
     trials : pandas.DataFrame
         Columns ``trial``, the hyperparameters, and ``validation_loss`` in nats, NaN where the trial diverged.
-    title : str
     """
     names = [name for name in trials.columns if name not in ("trial", "validation_loss")]
     names = [name for name in names if trials[name].nunique() > 1] or names

@@ -9,8 +9,7 @@ from emnist.models.weights import load_weights
 from emnist.utils.errors import UserError
 from emnist.utils.names import check_name, shorten
 
-# The modules of emnist.architectures. Each defines one class of the same name, with the methods `embed` and `classify`
-# and `HEAD`, the prefix (or a tuple of prefixes) of the names of the head's parameters.
+# The modules of emnist.architectures. Each defines one class of the same name, an `emnist.models.layers.Architecture`.
 ARCHITECTURES = tuple(sorted(module.name for module in pkgutil.iter_modules(emnist.architectures.__path__)))
 
 PRETRAINED = tuple(pretrained_names())
@@ -69,10 +68,10 @@ def replace_head(model, num_classes):
     """
     copy = type(model)(num_classes)
     weights = model.state_dict().items()
-    features = {name: tensor for name, tensor in weights if not name.startswith(model.HEAD)}
+    features = {name: tensor for name, tensor in weights if not name.startswith(model.head_prefix)}
     copy.load_state_dict(copy.state_dict() | features)
     for name, parameter in copy.named_parameters():
-        parameter.requires_grad_(name.startswith(model.HEAD))
+        parameter.requires_grad_(name.startswith(model.head_prefix))
     return copy
 
 
@@ -117,28 +116,17 @@ def load_model(path):
 
 
 def load_pretrained(name):
-    """Read a network that comes with the package, already trained.
+    """Read a network that comes with the package, already trained, as `load_model` does.
 
     Parameters
     ----------
     name : str
-        One of `PRETRAINED`; ``emnist/pretrained/NAME.md`` describes each.
-
-    Returns
-    -------
-    model, metadata
-        As from `load_model`. The parameters are float32, also if the file holds half precision.
+        One of `PRETRAINED`; ``emnist/pretrained/NAME.md`` describes each. The parameters are float32, also if the file
+        holds half precision.
 
     Raises
     ------
     UserError
-        If there is no such network, or its file or card is missing or damaged, or they do not belong together.
+        If there is no such network, or its file or card is missing or damaged.
     """
-    path, card = load_card(name)
-    model, metadata = load_model(path)
-    if metadata["model"] != card["architecture"]:
-        raise UserError(
-            f"{path} holds weights of {metadata['model']}, but its card says {card['architecture']}: restore both "
-            "from git, or install the package again"
-        )
-    return model, metadata
+    return load_model(load_card(name)[0])

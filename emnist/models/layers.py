@@ -1,4 +1,4 @@
-"""Layers of PyTorch in a faster form, their initialisation, and their rate of dropout."""
+"""What architectures are made of: their base class, layers, their initialisation, and their rate of dropout."""
 
 from functools import partial
 
@@ -7,6 +7,29 @@ import torch.nn.functional as F
 from torch import nn
 
 kaiming_normal_ = partial(nn.init.kaiming_normal_, mode="fan_out", nonlinearity="relu")
+
+
+class Architecture(nn.Module):
+    """Base class of the architectures: a network of features and a head, which alone is trained for other classes.
+
+    Those that are not `features` and a `classifier`, whose last layer is the head, define all but `forward` themselves.
+    """
+
+    @property
+    def head_prefix(self):
+        """How the names of the head's parameters begin (str or tuple of str)."""
+        return f"classifier.{len(self.classifier) - 1}."
+
+    def forward(self, images):
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images):
+        """Map images (N, 1, 28, 28) to features (N, F), the input of the head."""
+        return self.classifier[:-1](self.features(images))
+
+    def forward_head(self, features):
+        """Map features (N, F) to logits (N, num_classes)."""
+        return self.classifier[-1](features)
 
 
 class Dropout(nn.Dropout):
@@ -63,14 +86,7 @@ def initialise_(model, linear=partial(nn.init.normal_, std=0.01)):
 
 
 def set_dropout(model, rate):
-    """Set the rate of all dropout layers of a model, in place.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    rate : float or None
-        The part of the units that is left out in training; None leaves each layer's own.
-    """
+    """Set the rate (float) of all dropout layers of a model, in place; None leaves each layer's own."""
     for module in model.modules():
         if rate is not None and isinstance(module, nn.Dropout):
             module.p = rate

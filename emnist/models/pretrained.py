@@ -16,25 +16,10 @@ def pretrained_names():
 
 
 def load_card(name):
-    """Read what is known of a pretrained network.
+    """Give the path of a pretrained network's weights, and what is known of it.
 
-    Parameters
-    ----------
-    name : str
-        One of `pretrained_names`.
-
-    Returns
-    -------
-    path : pathlib.Path
-        The file of weights.
-    card : dict
-        The front matter of the card: ``name``, ``architecture``, ``sha256`` of the weights, ``parameters``, ``scores``
-        and others.
-
-    Raises
-    ------
-    UserError
-        If there is no such network, its card is missing or damaged, or the card belongs to other weights.
+    That is the front matter of its card, a dict: ``name``, ``architecture``, ``sha256`` of the weights, ``parameters``,
+    ``scores`` and others. `UserError` if there is no such network, or its card is missing, damaged or of other weights.
     """
     from emnist.utils.yaml import load_yaml  # imported here, since the command's help needs none
 

@@ -7,15 +7,7 @@ from emnist.utils.errors import explain_damage
 
 
 def save_weights(path, model, /, **metadata):
-    """Write a model's ``state_dict`` as safetensors.
-
-    Parameters
-    ----------
-    path : path-like
-    model : torch.nn.Module
-    **metadata
-        JSON values saved with the weights, such as the architecture and the pixel statistics.
-    """
+    """Write a model's ``state_dict`` as safetensors, with JSON values, such as the names of its classes."""
     from safetensors.torch import save  # it imports torch, slowly, and not every user of this package needs it
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -24,28 +16,13 @@ def save_weights(path, model, /, **metadata):
 
 
 def load_weights(path):
-    """Read weights written by `save_weights`.
+    """Read what `save_weights` wrote: the ``state_dict`` and the metadata (dict).
 
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    state_dict : dict of str to torch.Tensor
-    metadata : dict
-
-    Raises
-    ------
-    UserError
-        If the file is missing, damaged, or lacks the metadata.
+    `UserError` if the file is missing, damaged, or lacks the metadata.
     """
     from safetensors import SafetensorError, safe_open
 
     errors = (SafetensorError, KeyError, ValueError, OSError, RuntimeError)  # mmap fails with the last
-    with (
-        explain_damage(path, "hold weights in safetensors format", *errors),
-        safe_open(path, framework="pt") as file,
-    ):
+    with explain_damage(path, "hold weights in safetensors format", *errors), safe_open(path, framework="pt") as file:
         metadata = json.loads((file.metadata() or {})["about"])
         return {name: file.get_tensor(name) for name in file.keys()}, metadata

@@ -19,22 +19,7 @@ SOURCES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) 
 
 
 def load_source(name):
-    """Import the module of a source.
-
-    Parameters
-    ----------
-    name : str
-        One of `SOURCES`.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    UserError
-        If there is no such source.
-    """
+    """Import the module of a source (str); `UserError` if it is none of `SOURCES`."""
     check_name(name, SOURCES, "the source")
     return importlib.import_module(f"emnist.sources.{name}")
 

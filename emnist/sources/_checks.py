@@ -13,8 +13,8 @@ from emnist.data.datasets import load_emnist
 from emnist.utils.errors import UserError
 
 NETWORK = Path(emnist.__file__).parent / "pretrained/lenet.onnx"
-LOOKED_AT = 500  # images whose orientation is judged
-CLEARLY = 0.3  # nats an image
+JUDGED_IMAGES = 500  # by which the orientation is judged
+CLEAR_DIFFERENCE = 0.3  # of the log-likelihood, in nats an image
 
 
 def check_images(raw, dataset):
@@ -56,7 +56,7 @@ def check_images(raw, dataset):
 
 def is_transposed(images, labels, dataset):
     """Tell whether a pretrained network finds the labels likelier when images (N, 28, 28) are transposed."""
-    chosen = np.linspace(0, len(labels) - 1, min(LOOKED_AT, len(labels))).astype(int)
+    chosen = np.linspace(0, len(labels) - 1, min(JUDGED_IMAGES, len(labels))).astype(int)
     session = onnxruntime.InferenceSession(NETWORK.read_bytes(), providers=["CPUExecutionProvider"])
     of_class = from_byclass(dataset)[:, None] == labels[chosen]  # (62, N)
 
@@ -64,4 +64,4 @@ def is_transposed(images, labels, dataset):
         (probabilities,) = session.run(None, {"images": np.ascontiguousarray(some)})
         return np.mean(np.log((probabilities.T * of_class).sum(axis=0) + 1e-4))
 
-    return likelihood(images[chosen].swapaxes(1, 2)) > likelihood(images[chosen]) + CLEARLY
+    return likelihood(images[chosen].swapaxes(1, 2)) > likelihood(images[chosen]) + CLEAR_DIFFERENCE

@@ -28,8 +28,8 @@ PICTURES_AT_ONCE = 64  # by one process
 MADE_FROM_BYCLASS = ("bymerge", "letters", "digits")  # Balanced is a random choice that nobody can make again
 
 
-def find(folder, dataset, upright=False):
-    """Find the files of a data set in a folder.
+def load_folder(folder, dataset, upright=False):
+    """Find the files of a data set in a folder, and load them.
 
     Parameters
     ----------
@@ -41,8 +41,7 @@ def find(folder, dataset, upright=False):
 
     Returns
     -------
-    load : callable
-        Returns the training `Part` and the test `Part`.
+    train, test : Part
     note : str
         What a title should say beside the folder, or "".
 
@@ -62,10 +61,8 @@ def find(folder, dataset, upright=False):
             note = f"{TITLES[dataset]} made of ByClass" if name == "byclass" != dataset else ""
             if note:
                 log(f"{folder}: {note}, by the mapping of Cohen et al. (2017); it is not the official selection")
-            return lambda: [_load(pair, lookup, transposed) for pair in pairs], note
-    if found := _find_pictures(folder, dataset):
-        return found
-    raise UserError(_nothing_found(folder, dataset))
+            return *(_load(pair, lookup, transposed) for pair in pairs), note
+    return _load_pictures(folder, dataset)
 
 
 def has_mnist(folder):
@@ -218,8 +215,8 @@ def _load_csv(path, transposed):
     return images[:start], labels[:start]
 
 
-def _find_pictures(folder, dataset):
-    """Find pictures in a folder a class, below ``train`` and ``test`` or without these; return what `find` does."""
+def _load_pictures(folder, dataset):
+    """Load pictures from a folder a class, below ``train`` and ``test`` or without these, as `load_folder` does."""
     train, test = folder / "train", folder / "test"
     if test.is_dir() and not train.is_dir():
         raise UserError(f"{folder} holds a folder test, but no folder train: put the pictures to train with there")
@@ -227,19 +224,15 @@ def _find_pictures(folder, dataset):
     names = _load_classes(folder) if (folder / CLASSES_FILE).is_file() else {}
     listed = [_list_pictures(part, dataset, names) for part in (train, test) if part.is_dir()]
     if not any(listed):
-        return None
-
-    def load():
-        parts = [_read_pictures(part) for part in listed]
-        if len(parts) == 2:
-            return parts
-        labels, images, *_ = parts[0]
-        chosen = np.zeros(len(labels), bool)
-        chosen[stratified(labels, max(round(TEST_SHARE * len(labels)), 1), np.random.default_rng(0))] = True
-        log(f"{folder}: no folder test, so {chosen.sum():,} of {len(labels):,} pictures are set aside for testing")
-        return [Part(labels[part], images[part]) for part in (~chosen, chosen)]
-
-    return load, "" if len(listed) == 2 else f"{TEST_SHARE:.0%} set aside for testing"
+        raise UserError(_nothing_found(folder, dataset))
+    parts = [_read_pictures(part) for part in listed]
+    if len(parts) == 2:
+        return *parts, ""
+    labels, images, *_ = parts[0]
+    chosen = np.zeros(len(labels), bool)
+    chosen[stratified(labels, max(round(TEST_SHARE * len(labels)), 1), np.random.default_rng(0))] = True
+    log(f"{folder}: no folder test, so {chosen.sum():,} of {len(labels):,} pictures are set aside for testing")
+    return *(Part(labels[part], images[part]) for part in (~chosen, chosen)), f"{TEST_SHARE:.0%} set aside for testing"
 
 
 def _list_pictures(folder, dataset, names):

@@ -1,12 +1,13 @@
 """The official EMNIST archive and MNIST, downloaded from mirrors."""
 
+import shutil
 import zipfile
 
 from pydantic import Field
 
 from emnist.data.classes import TITLES
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS, paths
-from emnist.sources._formats import find
+from emnist.sources._formats import load_folder
 from emnist.sources._http import Mirror, fetch
 from emnist.sources._parts import write_parts
 from emnist.utils.checkpoint import checkpoint_dir
@@ -15,8 +16,6 @@ from emnist.utils.locks import exclusive_lock
 from emnist.utils.schema import Section
 
 TITLE = TITLES["byclass"]
-LARGEST_MEMBER = 2**30  # bytes; the largest member that is extracted from the official archive has a fifth of this
-
 ANOTHER_RUN = "another run that is downloading the same files"
 
 CHECKSUMS = {  # images and labels of each part, as published in torchvision.datasets.MNIST
@@ -49,19 +48,17 @@ def obtain(options, raw, dataset="byclass", with_digits=True):
 
 
 def download_emnist(mirrors, raw, work, dataset="byclass"):
-    """Download EMNIST's archive and extract the four files of a data set.
+    """Download EMNIST's archive and extract the four files of a data set, one of `emnist.data.classes.DATASETS`.
 
     Parameters
     ----------
-    mirrors : sequence
-        Mirrors of the archive, as for `emnist.sources._http.fetch`.
+    mirrors : sequence of Mirror
+        Of the archive.
     raw : path-like
         Folder to which the files are written.
     work : path-like
         Folder of downloads, which an interrupted call resumes and a later call reuses. Processes that share it take
         turns.
-    dataset : str
-        One of `emnist.data.classes.DATASETS`.
 
     Raises
     ------
@@ -74,7 +71,7 @@ def download_emnist(mirrors, raw, work, dataset="byclass"):
         archive = fetch(mirrors, work / "gzip.zip", by_hand)
         for path in extracted:
             _extract(archive, f"gzip/{path.name}", path)
-        write_parts([find(work, dataset)[0]()], raw, EMNIST_PARTS, transposed=True)
+        write_parts([load_folder(work, dataset)[:2]], raw, EMNIST_PARTS, transposed=True)
         for path in extracted:
             path.unlink()
 
@@ -88,7 +85,7 @@ def download_mnist(mirrors, raw, work, as_characters=False, as_digits=True):
         for name, md5 in MNIST_MD5.items():
             of_file = [Mirror(url=f"{folder.rstrip('/')}/{name}", md5=md5) for folder in mirrors]
             fetch(of_file, work / name, ["the four emnist-byclass-*.gz files", *MNIST_MD5])
-        loaded = find(work, "mnist")[0]()
+        loaded = load_folder(work, "mnist")[:2]
         if as_characters:
             write_parts([loaded], raw, EMNIST_PARTS, transposed=True)
         if as_digits:
@@ -97,30 +94,13 @@ def download_mnist(mirrors, raw, work, as_characters=False, as_digits=True):
 
 def _extract(archive, name, path):
     try:
-        with open(path, "wb") as file:
-            file.writelines(_read_member(archive, name))
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as member, open(path, "wb") as file:
+            shutil.copyfileobj(member, file)
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
-
-
-def _read_member(archive, name):
-    """Yield a member of a zip archive in chunks of bytes; raise `UserError` if the archive is damaged."""
-
-    def archive_error(reason):
-        return UserError(f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml")
-
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            member = opened.getinfo(name)
-            if member.file_size > LARGEST_MEMBER:
-                raise archive_error(f"its member {name} would take {member.file_size:,} bytes")
-            with opened.open(member) as content:
-                while chunk := content.read(2**20):
-                    yield chunk
-    except UserError:
-        raise
-    except KeyError:
-        raise archive_error(f"it has no member {name}") from None
     except Exception as error:  # zipfile raises a dozen kinds of errors for damaged archives.
-        raise archive_error(f"it is damaged ({error})") from None
+        reason = f"it has no member {name}" if isinstance(error, KeyError) else f"it is damaged ({error})"
+        raise UserError(
+            f"{archive} should be EMNIST's archive, but {reason}: set another mirror in params.yaml"
+        ) from None

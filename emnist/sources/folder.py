@@ -6,12 +6,12 @@ from pydantic import model_validator
 
 from emnist.data.datasets import EMNIST_PARTS, MNIST_PARTS
 from emnist.sources._digits import write_digits
-from emnist.sources._formats import find, has_mnist
+from emnist.sources._formats import has_mnist, load_folder
 from emnist.sources._parts import write_parts
-from emnist.utils.checkpoint import repo_root
 from emnist.utils.errors import UserError
 from emnist.utils.progress import log
 from emnist.utils.schema import Section, Strings
+from emnist.utils.stage import repo_root
 
 TITLE = "images from a folder"
 
@@ -63,13 +63,12 @@ def _absolute(folder):
 def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
     """Write the four files of characters and, if there is a folder `mnist`, the four of MNIST to the folder `raw`.
 
-    The folders `emnist` are in any form that `emnist.sources._formats.find` finds; their images are written to one file,
+    The folders `emnist` are in any form that `emnist.sources._formats.load_folder` finds; their images are written to one file,
     in the order given. Returned is a list of what titles should say of them. If a file is missing or damaged, `UserError`
     says so, and nothing is written.
     """
-    found = [find(Path(folder), dataset, upright) for folder in emnist]
-    digits = [find(Path(mnist), "mnist")] if mnist else []
-    loaded, loaded_digits = ([load() for load, _ in each] for each in (found, digits))
-    write_parts(loaded, raw, EMNIST_PARTS, transposed=True)
-    write_parts(loaded_digits, raw, MNIST_PARTS, transposed=False)
-    return list(dict.fromkeys(note for _, note in found if note))
+    characters = [load_folder(Path(folder), dataset, upright) for folder in emnist]
+    digits = [load_folder(Path(mnist), "mnist")] if mnist else []
+    for loaded, names, transposed in ((characters, EMNIST_PARTS, True), (digits, MNIST_PARTS, False)):
+        write_parts([parts for *parts, _ in loaded], raw, names, transposed)
+    return list(dict.fromkeys(note for *_, note in characters if note))

@@ -6,6 +6,7 @@ It replaces EMNIST where EMNIST cannot be downloaded; results on it are not resu
 import csv
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
@@ -202,17 +203,8 @@ def writers(train, test, seed, weights=np.maximum(BYCLASS_COUNTS, MIN_CLASS_COUN
 def render_writer(seed, labels, characters=CHARACTERS):
     """Render characters by one writer, who has one form of each character, one width and one pen.
 
-    Parameters
-    ----------
-    seed : numpy.random.SeedSequence
-        Of the writer.
-    labels : numpy.ndarray of uint8, shape (N,)
-        Indices into `characters`.
-    characters : sequence of str
-
-    Returns
-    -------
-    numpy.ndarray of uint8, shape (N, 28, 28)
+    `labels` (uint8, shape (N,)) are indices into `characters`, and `seed` (numpy.random.SeedSequence) is the writer's.
+    Returned are the images, uint8 of shape (N, 28, 28).
     """
     rng = np.random.default_rng(seed)
     count, classes = len(labels), len(characters)
@@ -235,29 +227,29 @@ def render_writer(seed, labels, characters=CHARACTERS):
         form = outline(character, form)
         aspect = aspects[k]
         if characters[label] in ASPECTS and characters[label] not in OWN_ASPECT:
-            aspect += ASPECTS[characters[label]] - ASPECT_BY_SLANT - form[-1]
-        ink = _draw(*form, aspect, slants[k], positions[k], pens[k], pressure[k], softness)
+            aspect += ASPECTS[characters[label]] - ASPECT_BY_SLANT - form.aspect
+        ink = _draw(form, aspect, slants[k], positions[k], pens[k], pressure[k], softness)
         images[k] = np.minimum(CONTRAST * centre(ink), 255)
     return images
 
 
-def _draw(distance, side, capital, half_width, own_aspect, aspect, slant, positions, pen, pressure, softness):
+def _draw(form, aspect, slant, positions, pen, pressure, softness):
     """Draw an outline at distorted positions (2, CANVAS, CANVAS): grey levels from 0 to 1."""
     from scipy.ndimage import map_coordinates  # imported here, since every stage loads this module
 
     # The form is stretched, then slanted, then scaled so that its longer side fits the canvas.
     stretch = np.exp(aspect / 2)
-    width, height = stretch * min(np.exp(own_aspect), 1), min(np.exp(-own_aspect), 1) / stretch
+    width, height = stretch * min(np.exp(form.aspect), 1), min(np.exp(-form.aspect), 1) / stretch
     scale = max(width + abs(slant) * height, height)
     y, x = positions * scale
     x, y = (x + slant * y) / stretch, y * stretch
-    middle = (len(distance) - 1) / 2
-    sampled = map_coordinates(distance, middle + side / 2 * np.stack([y, x]), order=1, mode="nearest")
+    middle = (len(form.distance) - 1) / 2
+    sampled = map_coordinates(form.distance, middle + form.side / 2 * np.stack([y, x]), order=1, mode="nearest")
     # A font's own stroke is not thinned so far that it would break.
-    relative = capital / side / scale
+    relative = form.capital / form.side / scale
     wider = relative**SIZE_EXPONENT
-    pen, softness = max(pen * wider, 0.6 * half_width * relative), softness * wider
-    return np.clip(((sampled - half_width) * relative + pen * pressure) / softness + 0.5, 0, 1)
+    pen, softness = max(pen * wider, 0.6 * form.half_width * relative), softness * wider
+    return np.clip(((sampled - form.half_width) * relative + pen * pressure) / softness + 0.5, 0, 1)
 
 
 PIXELS = CANVAS_SCALE * (2 * np.arange(CANVAS) + 1 - CANVAS) / CANVAS
@@ -270,28 +262,19 @@ def _interpolate(knots):
     return weights @ knots @ weights.T
 
 
+class Outline(NamedTuple):
+    """The outline of a form, by the distance to it, and the form's measures."""
+
+    distance: np.ndarray  # float32, (2 * side, 2 * side): positive inside the ink, in heights of a capital
+    side: int  # the form's longer side, in pixels
+    capital: float  # the height of a capital, in pixels
+    half_width: float  # half the stroke's width, in heights of a capital
+    aspect: float  # the logarithm of width to height
+
+
 @functools.cache
 def outline(character, form):
-    """Compute the signed distance to the outline of a form.
-
-    Parameters
-    ----------
-    character, form : str
-        As in `load_forms`.
-
-    Returns
-    -------
-    distance : numpy.ndarray of float32, shape (2 * side, 2 * side)
-        Distance to the outline, positive inside the ink, in heights of a capital.
-    side : int
-        The form's longer side, in pixels.
-    capital : float
-        The height of a capital, in pixels.
-    half_width : float
-        Half the stroke's width, in heights of a capital.
-    aspect : float
-        The logarithm of width to height.
-    """
+    """Compute the outline of a form of a character, both as in `load_forms`."""
     from scipy.ndimage import distance_transform_edt
 
     ink, side, capital = _rasterise_glyph(form, character) if form in FONTS else _rasterise_strokes(form)
@@ -300,7 +283,7 @@ def outline(character, form):
     # Across a stroke of constant width, the mean distance to its edge is a quarter of the width.
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     aspect = np.log((np.ptp(columns) + 1) / (np.ptp(rows) + 1))
-    return distance.astype(np.float32), side, capital, 2 * inside[ink].mean() / capital, aspect
+    return Outline(distance.astype(np.float32), side, capital, 2 * inside[ink].mean() / capital, aspect)
 
 
 @functools.cache

@@ -82,11 +82,7 @@ def setup_hardware(compute, model, threads=None):
     if compute.precision == "auto":
         is_wide = any(m.out_channels >= 32 for m in model.modules() if isinstance(m, torch.nn.Conv2d))
         use_bfloat16 = is_wide and _has_fast_bfloat16(device)
-    return Hardware(
-        torch.device(device),
-        torch.bfloat16 if use_bfloat16 else torch.float32,
-        threads,
-    )
+    return Hardware(torch.device(device), torch.bfloat16 if use_bfloat16 else torch.float32, threads)
 
 
 def _find_fault_of_gpu():

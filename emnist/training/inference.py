@@ -37,17 +37,7 @@ def predict_top3(model, images):
 
 @torch.inference_mode()
 def predict_probabilities(model, images):
-    """Compute the probability of each class.
-
-    Parameters
-    ----------
-    model, images
-        As for `predict_top3`.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (N, classes)
-    """
+    """Compute the probability of each class, numpy.ndarray of float32 (N, classes). Parameters as `predict_top3`."""
     (whole,) = concatenate_batches(len(images), ([logits.softmax(dim=1)] for logits, _ in _logits(model, images)))
     return whole.cpu().numpy()
 
@@ -89,17 +79,9 @@ def concatenate_batches(count, batches):
 
 
 def validate(model, images):
-    """Score a model on validation images.
+    """Score a model on validation images (`ImageBatches`).
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-    images : emnist.training.batches.ImageBatches
-
-    Returns
-    -------
-    dict of str to float
-        ``validation_loss`` (mean cross-entropy, in nats) and ``validation_accuracy`` (0 to 1).
+    Returned are ``validation_loss`` (mean cross-entropy, in nats) and ``validation_accuracy`` (0 to 1).
     """
     classes, _, losses = predict_top3(model, images)
     labels = images.labels[images.indices].cpu().numpy()

@@ -14,19 +14,7 @@ from emnist.utils.progress import log, progress
 
 
 def seed_torch(seed, *labels):
-    """Seed PyTorch's global generator.
-
-    Parameters
-    ----------
-    seed : int
-    *labels : str or int
-        What the random numbers are for; other labels give another seed.
-
-    Returns
-    -------
-    int
-        The seed derived from all arguments.
-    """
+    """Seed PyTorch's global generator by a seed (int) and what it is for (str or int); return the seed derived."""
     digest = hashlib.sha256(repr((seed, *labels)).encode()).digest()
     derived = int.from_bytes(digest[:4], "little")
     torch.manual_seed(derived)
@@ -138,11 +126,12 @@ def fit(name, model, recipe, train, *, seed, validation=None, checkpoint=None, r
         epoch = len(history) + 1
         generator = torch.Generator(hardware.device).manual_seed(seed_torch(seed, name, epoch))
         steps = max(len(train) // recipe.batch_size, 1)
+        start, per_step = (epoch - 1) / epochs, 1 / steps / epochs
         batches = train.train_batches(recipe.batch_size, generator, augment=recipe.is_augmented(epoch))
         if not quiet:
             batches = progress(batches, f"{name} epoch {epoch}", steps, "batch")
 
-        def learning_rate(step, start=(epoch - 1) / epochs, per_step=1 / steps / epochs):
+        def learning_rate(step):
             return recipe.learning_rate * schedule(start + step * per_step)
 
         trained = train_epoch(model, optimizer, batches, hardware, recipe.clip_norm, learning_rate, recipe.loss)

@@ -10,17 +10,17 @@ from emnist.utils.schema import Fraction, Section
 class Optimizer(Section):
     """Options of one of PyTorch's optimizers, named as its own arguments."""
 
-    of: ClassVar[type]
+    optimizer: ClassVar[type]
 
     def __call__(self, parameters, learning_rate):
         """Make the torch.optim.Optimizer of a network's parameters."""
-        return self.of(parameters, lr=learning_rate, fused=True, **dict(self))
+        return self.optimizer(parameters, lr=learning_rate, fused=True, **dict(self))
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum."""
 
-    of = torch.optim.SGD
+    optimizer = torch.optim.SGD
     momentum: Fraction
     weight_decay: Fraction
 
@@ -28,14 +28,14 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2014, arXiv:1412.6980); its weight decay is added to the gradient."""
 
-    of = torch.optim.Adam
+    optimizer = torch.optim.Adam
     weight_decay: Fraction
 
 
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2017, arXiv:1711.05101)."""
 
-    of = torch.optim.AdamW
+    optimizer = torch.optim.AdamW
     weight_decay: Fraction
 
 

@@ -10,17 +10,17 @@ from pydantic import Field, create_model
 from emnist.training.optimizers import OPTIMIZERS, SGD
 from emnist.utils.schema import Positive, Section, check
 
-Batch = Annotated[int, Field(ge=2, le=65536)]
+BatchSize = Annotated[int, Field(ge=2, le=65536)]
 
 
-HYPERPARAMETERS = {"learning_rate": Positive, "batch_size": Batch} | {
+HYPERPARAMETERS = {"learning_rate": Positive, "batch_size": BatchSize} | {
     name: field.rebuild_annotation()
     for optimizer in OPTIMIZERS.values()
     for name, field in optimizer.model_fields.items()
 }
 # Values from which the search draws; a hyperparameter that the optimizer lacks, or that has none, is left out.
-Space = create_model(
-    "Space",
+SearchSpace = create_model(
+    "SearchSpace",
     __base__=Section,
     **{name: (Annotated[list[kind], Field(min_length=1)] | None, None) for name, kind in HYPERPARAMETERS.items()},
 )
@@ -80,14 +80,7 @@ class Recipe:
 def search_space(params):
     """Return the search space of the recipe, the architecture and the optimizer in use.
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-
-    Returns
-    -------
-    dict of str to list of number
-        The distinct values of each hyperparameter, in ascending order.
+    It is a dict of each hyperparameter to its distinct values, in ascending order.
     """
     space = {}
     for each in (params.recipes[params.recipe].space, params.architectures[params.model].space.get(params.recipe)):
@@ -105,15 +98,7 @@ def augmentations(params):
 def trial_recipe(params, config):
     """Make the recipe of one trial of the search, which trains as `pretrain_recipe` does, for fewer epochs.
 
-    Parameters
-    ----------
-    params : emnist.params.Params
-    config : dict of str to number
-        A value of each hyperparameter in `search_space`.
-
-    Returns
-    -------
-    Recipe
+    `config` holds a value of each hyperparameter in `search_space`.
     """
     return _recipe(params, "pretrain", "trial", **config)
 

@@ -8,13 +8,9 @@ from pathlib import Path
 
 
 def write_bytes(path, *chunks):
-    """Write a file atomically: a reader sees the old file or the whole new one.
+    """Write bytes to a file atomically: a reader sees the old file or the whole new one.
 
-    Parameters
-    ----------
-    path : path-like
-        Its folder is created if it is missing.
-    *chunks : bytes-like
+    Its folder is created if it is missing.
     """
     path, temporary = Path(path), None
     try:

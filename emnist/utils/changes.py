@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from emnist.utils.atomic import write_bytes
-from emnist.utils.checkpoint import repo_root
 from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import progress
+from emnist.utils.stage import repo_root
 
 KNOWN = ".dvc/tmp/folders.json"  # of each file its size and times, and its checksum
 

@@ -2,10 +2,8 @@
 
 DVC deletes a stage's outputs before it runs the stage, and runs queued experiments in temporary folders. Therefore the
 checkpoints are in ``.dvc/tmp/continue`` of the checkout itself, or in the folder that the environment variable
-``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. A key is a digest of
-all that the stage's result depends on: the files and parameters that ``dvc.yaml`` declares for it, the versions of the
-libraries, and the hardware. Runs with the same key compute the same bytes, so they can share a folder; its files are
-written atomically.
+``EMNIST_CHECKPOINTS`` names, which several machines may share. There is one folder for each key. Runs with the same key
+compute the same bytes, so they can share a folder; its files are written atomically.
 
 A checkpoint is deleted once DVC has recorded the stage's result in the checkout's ``dvc.lock`` or in its run cache. The
 ``dvc.lock`` of a queued experiment does not count, since it is deleted with the temporary folder.
@@ -14,100 +12,24 @@ A checkpoint is deleted once DVC has recorded the stage's result in the checkout
 import hashlib
 import json
 import os
-import platform
-import re
 import shutil
-import time
 from contextlib import suppress
-from functools import reduce
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import yaml
-from pathspec import GitIgnoreSpec
 
 from emnist.utils.atomic import write_bytes
 from emnist.utils.checksum import file_checksum
 from emnist.utils.progress import log
+from emnist.utils.stage import repo_root
 
 MAX_BYTES = 4 * 2**30  # of all checkpoints together; the least recently used are deleted first
 OUTPUTS = ("data", "metrics", "plots")  # the folders in which killed processes leave half-written files
 
 
-def repo_root():
-    """Return the root of the checkout: the current folder or, in a queued experiment, the checkout that queued it."""
-    workspace = Path.cwd()
-    for parent in workspace.parents:  # <checkout>/.dvc/tmp/exps/.../<workspace>
-        if parent.name == "exps" and parent.parts[-3:-1] == (".dvc", "tmp"):
-            return parent.parents[2]
-    return workspace
-
-
 def checkpoint_dir():
     """Return the folder of all checkpoints."""
     return Path(os.environ.get("EMNIST_CHECKPOINTS") or repo_root() / ".dvc" / "tmp" / "continue")
-
-
-def stage_key(stage, params, *extra):
-    """Compute the key of a stage's checkpoint, a digest of all that its result depends on.
-
-    Parameters
-    ----------
-    stage : str
-        Its name in ``dvc.yaml``.
-    params : emnist.params.Params
-    *extra : JSON values
-        Anything else that the result depends on, such as the hardware.
-
-    Returns
-    -------
-    str
-    """
-    values = params.model_dump(mode="json")
-    declared = load_stage(stage, values)
-
-    digest = hashlib.sha256()
-    for name in declared.get("params", []):
-        digest.update(json.dumps([name, _value_of(name, values)]).encode())
-    for path in declared["deps"]:
-        for file in files_below(Path(path)):
-            digest.update(json.dumps([file.as_posix(), file_checksum(file, "sha256")]).encode())
-    versions = {name: version(name) for name in ("numpy", "scikit-learn", "torch")}
-    digest.update(json.dumps([platform.machine(), platform.python_version(), versions, *extra]).encode())
-    return f"{stage}-{digest.hexdigest()[:32]}"
-
-
-def load_stage(stage, values):
-    """Read what ``dvc.yaml`` declares for a stage.
-
-    Parameters
-    ----------
-    stage : str
-    values : dict
-        The parameters, which replace ``${NAME}``.
-
-    Returns
-    -------
-    dict
-    """
-    text = re.sub(
-        r"\$\{([\w.]+)\}", lambda match: str(_value_of(match[1], values)), Path("dvc.yaml").read_text(encoding="utf-8")
-    )
-    return yaml.safe_load(text)["stages"][stage]
-
-
-def _value_of(name, values):
-    return reduce(dict.__getitem__, name.split("."), values)
-
-
-def files_below(path):
-    """List the files of a dependency (pathlib.Path) as DVC sees them: itself, or a folder's files that are not ignored."""
-    if path.is_file():
-        return [path]
-    lines = Path(".dvcignore").read_text(encoding="utf-8").splitlines() if Path(".dvcignore").exists() else []
-    ignored = GitIgnoreSpec.from_lines(lines)
-    return sorted(file for file in path.rglob("*") if file.is_file() and not ignored.match_file(file))
 
 
 class Checkpoint:
@@ -116,7 +38,7 @@ class Checkpoint:
     Parameters
     ----------
     key : str
-        As returned by `stage_key`.
+        As returned by `emnist.utils.stage.stage_key`.
     folder : path-like, optional
         Holds all checkpoints; by default `checkpoint_dir`.
     """
@@ -126,13 +48,7 @@ class Checkpoint:
         self.path = self.folder / "state"
 
     def save(self, tensors, info):
-        """Save the state of a stage.
-
-        Parameters
-        ----------
-        tensors : dict of str to torch.Tensor
-        info : JSON value
-        """
+        """Save the state of a stage: tensors (dict of str to torch.Tensor) and a JSON value."""
         from safetensors.torch import save
 
         payload = save(
@@ -142,12 +58,9 @@ class Checkpoint:
         write_bytes(self.path, hashlib.sha256(payload).digest(), payload)
 
     def load(self):
-        """Load the state that was saved last.
+        """Load the tensors and the value that were saved last.
 
-        Returns
-        -------
-        (dict of str to torch.Tensor, JSON value) or None
-            None if nothing was saved, or if the checkpoint is damaged, which is logged.
+        None if nothing was saved, or if the checkpoint is damaged, which is logged.
         """
         from safetensors.torch import load
 
@@ -168,12 +81,9 @@ class Checkpoint:
     def mark_complete(self, *outputs):
         """Record the checksums of the stage's outputs, by which `remove_stale_files` finds them in DVC's records.
 
-        Parameters
-        ----------
-        *outputs : path-like
-            The first one must be in DVC's cache.
+        The first one must be in DVC's cache.
         """
-        write_bytes(self.folder / "outputs.json", json.dumps([file_checksum(path) for path in outputs]).encode())
+        write_bytes(self.folder / "outputs", " ".join(map(file_checksum, outputs)).encode())
 
 
 def remove_stale_files():
@@ -187,41 +97,34 @@ def remove_stale_files():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-    dvc, folder = repo_root() / ".dvc", checkpoint_dir()
-    for leftover in folder.rglob(".*.tmp"):
-        age = time.time() - max(_stat_values("st_mtime", leftover), default=0)
-        if age > 3600:  # another run, also on another machine, may still write a younger one
-            leftover.unlink(missing_ok=True)
-    checkpoints = sorted(
-        folder.glob("*-*"), key=lambda each: max(_stat_values("st_mtime", *each.rglob("*")), default=0), reverse=True
-    )
-    records, total_bytes = "", 0
-    if any((checkpoint / "outputs.json").exists() for checkpoint in checkpoints):
+    checkpoints = sorted(((*_last_use_and_size(each), each) for each in checkpoint_dir().glob("*-*")), reverse=True)
+    records, total_bytes, dvc = "", 0, repo_root() / ".dvc"
+    if any((folder / "outputs").exists() for *_, folder in checkpoints):
         for path in (dvc.parent / "dvc.lock", *(dvc / "cache" / "runs").rglob("*")):
             with suppress(FileNotFoundError, IsADirectoryError):
                 records += path.read_text(encoding="utf-8")
-    for checkpoint in checkpoints:
-        total_bytes += sum(_stat_values("st_size", *checkpoint.rglob("*")))
-        if total_bytes > MAX_BYTES or _is_recorded(checkpoint, records, dvc / "cache" / "files" / "md5"):
-            shutil.rmtree(checkpoint, ignore_errors=True)
+    for _, size, folder in checkpoints:
+        total_bytes += size
+        if total_bytes > MAX_BYTES or _is_recorded(folder, records, dvc / "cache" / "files" / "md5"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_recorded(checkpoint, records, cache):
+def _is_recorded(folder, records, cache):
     """Tell whether DVC has recorded the outputs of a completed stage and has the first one in its cache."""
     try:
-        first, *others = json.loads((checkpoint / "outputs.json").read_bytes())
-    except (OSError, ValueError, TypeError, RecursionError):
+        checksums = (folder / "outputs").read_text(errors="replace").split()
+    except OSError:  # the stage has not ended, or another run has just removed the folder
         return False
-    if not all(isinstance(md5, str) and re.fullmatch("[0-9a-f]{32}", md5) for md5 in (first, *others)):
+    if not checksums or any(each not in records for each in checksums):
         return False
     # The dvc.lock of a clone may list the result although the clone lacks it, so the cache is checked, too.
-    return (cache / first[:2] / first[2:]).exists() and all(md5 in records for md5 in (first, *others))
+    return (cache / checksums[0][:2] / checksums[0][2:]).exists()
 
 
-def _stat_values(name, *files):
-    """Return a field of `os.stat` for each file, without those that another run has just removed."""
-    found = []
-    for file in files:
+def _last_use_and_size(folder):
+    """Return the time of the last change of a folder's files and their bytes, without those that another run removes."""
+    stats = []
+    for file in folder.rglob("*"):
         with suppress(FileNotFoundError):
-            found.append(getattr(file.stat(), name))
-    return found
+            stats.append(file.stat())
+    return max((each.st_mtime for each in stats), default=0), sum(each.st_size for each in stats)

@@ -72,13 +72,9 @@ def set_environment():
 
 
 def end_with_parent(number, parent=None):
-    """Have the system send this process a signal when the one that started it ends, on Linux.
+    """Have the system send this process a signal (signal.Signals) when the one that started it ends, on Linux.
 
-    Parameters
-    ----------
-    number : signal.Signals
-    parent : int, optional
-        The process that started it; if that has ended already, the signal is sent now.
+    If the process `parent` (int) is given, and has ended already, the signal is sent now.
     """
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1

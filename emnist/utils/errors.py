@@ -39,13 +39,7 @@ def printable(text):
 def explain_damage(path, content, *errors):
     """Raise `UserError` in a ``with`` statement that loads a file which `dvc repro` makes.
 
-    Parameters
-    ----------
-    path : path-like
-    content : str
-        What the file should hold or be.
-    *errors : type
-        What loading raises if the file is damaged.
+    `content` says what the file should hold or be, and `errors` are what loading raises if it is damaged.
     """
     try:
         yield
@@ -59,13 +53,6 @@ def explain_damage(path, content, *errors):
 def run_cli(main):
     """Run a command's ``main``; on a `UserError` or a signal, exit with one line instead of a traceback.
 
-    Parameters
-    ----------
-    main : callable
-        Takes no arguments; its return value is ignored.
-
-    Notes
-    -----
     Exit codes: 0 for success, 1 for a `UserError` or where the system refuses something, such as room on the disk, 130
     for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, as from a terminal that is closed.
     """

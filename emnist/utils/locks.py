@@ -11,21 +11,10 @@ from emnist.utils.progress import log
 
 @contextmanager
 def exclusive_lock(folder, other):
-    """Hold an exclusive lock on a folder, once no other process does; a process's lock ends with it.
+    """Hold an exclusive lock on a folder (path-like), once no other process does; a process's lock ends with it.
 
+    The folder is created if it is missing, and given as a `Path`. `other` says in the log what holds the lock.
     Where the file system has no locks, as some of NFS, a warning takes the lock's place.
-
-    Parameters
-    ----------
-    folder : path-like
-        Is created if it is missing.
-    other : str
-        What holds the lock meanwhile, for the log.
-
-    Yields
-    ------
-    pathlib.Path
-        `folder`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,14 +10,9 @@ _REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 3, 80, 80
 
 
 def check_name(name, choices, place):
-    """Raise `UserError`, with the nearest choice, if a name is not among the choices.
+    """Raise `UserError`, with the nearest choice, if a name (str) is not among the choices (iterable of str).
 
-    Parameters
-    ----------
-    name : str
-    choices : iterable of str
-    place : str
-        Where the name comes from, for the error, such as a parameter.
+    `place` says in the error where the name comes from, such as a parameter.
     """
     if name not in (choices := list(choices)):
         raise UserError(

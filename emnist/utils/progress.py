@@ -10,19 +10,7 @@ tqdm.monitor_interval = 0  # a bar that is late needs no thread that updates it
 def progress(iterable, description, total=None, unit="it"):
     """Show a progress bar while iterating, if standard error is a terminal.
 
-    Parameters
-    ----------
-    iterable : iterable
-    description : str
-        Shown before the bar.
-    total : int, optional
-        Number of items, if `iterable` has no length.
-    unit : str
-        Name of an item.
-
-    Returns
-    -------
-    iterable
+    `total` is the number of items, if the iterable has no length, and `unit` the name of one.
     """
     return tqdm(iterable, description, total, unit=unit, leave=False, disable=None, mininterval=0.5)
 

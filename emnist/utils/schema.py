@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+UnitInterval = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=0, lt=90, allow_inf_nan=False)]
 
 
@@ -42,21 +42,7 @@ Strings = Annotated[list[Item], Field(min_length=1), _as_list, AfterValidator(_c
 
 
 def load_mapping(path="params.yaml"):
-    """Load a mapping from YAML without checking what it holds.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    UserError
-        If the file is missing or is not a mapping in YAML.
-    """
+    """Load a mapping (dict) from YAML, whatever it holds; `UserError` if the file is missing or holds none."""
     try:
         values = load_yaml(Path(path).read_bytes())
     except FileNotFoundError:
@@ -71,23 +57,9 @@ def load_mapping(path="params.yaml"):
 
 
 def check(schema, values, path):
-    """Check values against a schema.
+    """Make an instance of a schema, a subclass of `Section`, from values (dict) that were loaded from the file `path`.
 
-    Parameters
-    ----------
-    schema : subclass of Section
-    values : dict
-    path : path-like
-        The file that errors name.
-
-    Returns
-    -------
-    instance of `schema`
-
-    Raises
-    ------
-    UserError
-        If a value is missing, unknown or invalid.
+    `UserError` says which of them are missing, unknown or invalid.
     """
     try:
         return schema.model_validate(values)

@@ -353,7 +353,7 @@ def test_a_comparison_that_is_interrupted_continues_and_gives_the_bytes_of_a_run
 
     said = run(f"emnist compare {options}", pipeline).stdout
     assert re.findall(r"lenet-42-2 on w\d: stage '(\w+)'", said) == [
-        "look",
+        "scan",
         "evaluate",
     ]  # the commit has the others' results
     assert "| test accuracy (%) |" in said

@@ -46,7 +46,7 @@ def test_what_a_power_cut_left_in_the_cache_of_dvc_is_made_again(pipeline):
     damage("data/sources.json", b"")
     damage("data/folders.json", bytes(10))
     assert "2 damaged files" in run("emnist repair", pipeline).stdout
-    run("dvc repro look", pipeline)
+    run("dvc repro scan", pipeline)
     assert outputs(pipeline) == expected
     damage("data/sources.json", b"")
     checked = pipeline / ".dvc/tmp/cache-checked"

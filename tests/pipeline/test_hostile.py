@@ -96,8 +96,6 @@ HOSTILE = [
     ("evaluate", WEIGHTS, pickled_weights, "damaged"),
     ("transfer", WEIGHTS, replaced(b"lenet", b"vggnt"), "should say which model"),
     ("finetune", "data/weights/pretrain.safetensors", replaced(b"lenet", b"lenat"), "should say which model"),
-    ("plots", "data/predictions/test.csv", replaced(b"predicted", b"guessed"), "should be a table"),
-    ("plots", "data/predictions/train.csv", replaced(b"\n0,", b"\nzero,"), "should name characters"),
     ("plots", "plots/pretrain.csv", lambda content: content + b"1,2,3,4,5,6,7,8,9,9\n", "should be a table"),
     ("evaluate", WEIGHTS, metadata(b"[" * 9999), "damaged"),
     (

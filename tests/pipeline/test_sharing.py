@@ -78,7 +78,7 @@ def test_another_machine_gets_all_results_and_experiments_and_runs_no_stage(pipe
         assert install == "make .venv/installed"  # the tests' own environment takes its place
         private = [line for line in lines(naming) if "--local" in line]
         said = run("\n".join(["set -e", *private, *receive]), tmp_path / "home/origin").stdout
-    assert "Running stage 'look'" in said and not stages_run(said)
+    assert "Running stage 'scan'" in said and not stages_run(said)
     assert outputs(tmp_path / "home/origin") == made
     run("dvc exp apply other", tmp_path / "home/origin")
     assert (tmp_path / "home/origin/data/predictions/test.csv").read_text() == "an experiment's own\n"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from emnist.evaluation.calibration import (
-    error_by_rejection,
+    coverage_and_risk,
+    coverage_at_accuracy,
     expected_calibration_error,
     reliability,
-    share_at_accuracy,
 )
 
 CONFIDENCE = np.array([0.95, 0.95, 0.61, 0.62, 0.3])
@@ -23,10 +23,10 @@ def test_groups_of_five_predictions_worked_by_hand():
 
 
 def test_equally_probable_predictions_are_rejected_together():
-    kept, errors = error_by_rejection(CONFIDENCE, CORRECT)
+    kept, errors = coverage_and_risk(CONFIDENCE, CORRECT)
     assert kept == pytest.approx([0.4, 0.6, 0.8, 1]) and errors == pytest.approx([1 / 2, 1 / 3, 1 / 4, 2 / 5])
-    assert share_at_accuracy(CONFIDENCE, CORRECT, 0.75) == 0.8
-    assert share_at_accuracy(CONFIDENCE, CORRECT, 0.99) == 0
+    assert coverage_at_accuracy(CONFIDENCE, CORRECT, 0.75) == 0.8
+    assert coverage_at_accuracy(CONFIDENCE, CORRECT, 0.99) == 0
 
 
 def test_a_probability_of_one_belongs_to_the_last_group():

@@ -7,7 +7,7 @@ import pytest
 
 from emnist.utils import changes
 from emnist.utils.changes import fingerprint
-from stages import look
+from stages import scan
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_a_file_is_read_again_only_if_it_was_touched(folder, monkeypatch):
     assert read[3:] == ["1.png"]
 
 
-def test_the_stage_looks_at_the_folders_of_the_sources(folder, tmp_path):
+def test_the_stage_scans_the_folders_of_the_sources(folder, tmp_path):
     (tmp_path / "data").mkdir()
     for sources, count in ({"sample": {}}, 0), ({"folder": {"emnist": ["own", "no"], "mnist": "own"}}, 3):
         (tmp_path / "data/sources.json").write_text(json.dumps(sources))
-        look.main()
+        scan.main()
         assert len(found := json.loads((tmp_path / "data/folders.json").read_text())) == count
     assert found[0] == found[2] != found[1]

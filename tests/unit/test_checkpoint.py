@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,8 @@ from pipeline_helpers import REPOSITORY
 
 from emnist.params import load_params
 from emnist.utils import checkpoint as checkpoint_module
-from emnist.utils.checkpoint import Checkpoint, files_below, remove_stale_files, stage_key
+from emnist.utils.checkpoint import Checkpoint, remove_stale_files
+from emnist.utils.stage import files_below, stage_key
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def finished(tmp_path, monkeypatch):
 
 def record(folder, path="dvc.lock", names=("weights", "curve"), cached=True, outputs=None):
     if outputs:
-        (folder / ".dvc/tmp/continue/pretrain-key/outputs.json").write_bytes(outputs)
+        (folder / ".dvc/tmp/continue/pretrain-key/outputs").write_bytes(outputs)
     digests = [hashlib.md5(name.encode()).hexdigest() for name in names]
     files = {path: "".join(f"- md5: {digest}\n" for digest in digests)}
     if cached:
@@ -143,17 +143,6 @@ def test_what_dvc_has_recorded_is_removed(finished, path):
     record(folder, path)
     remove_stale_files()
     assert not checkpoint.folder.exists()
-
-
-def test_what_a_kill_left_half_written_goes_once_no_run_can_be_writing_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("EMNIST_CHECKPOINTS", str(tmp_path))
-    for name, age in [("old", 4000), ("young", 0)]:
-        leftover = tmp_path / "stage-key" / f".state.{name}.tmp"
-        leftover.parent.mkdir(exist_ok=True)
-        leftover.touch()
-        os.utime(leftover, (time.time() - age,) * 2)
-    remove_stale_files()
-    assert [path.name for path in leftover.parent.iterdir()] == [".state.young.tmp"]
 
 
 def test_the_folder_of_a_killed_download_goes_and_that_of_a_running_one_stays(tmp_path, monkeypatch):

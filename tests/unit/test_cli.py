@@ -94,7 +94,10 @@ def recorded(tmp_path, monkeypatch):
     split = {"images": {"train": 400}, "source": "rendered sample"}
     for name, values in [("split", split), ("evaluate", {"test": scores}), ("transfer", {"test": scores})]:
         write_json(f"metrics/{name}.json", values)
-    Path("dvc.lock").write_text("stages: {pretrain: {params: {params.yaml: {model: spinalnet, dataset: digits}}}}\n")
+    Path("dvc.lock").write_text(
+        "stages: {pretrain: {params: {params.yaml: {model: spinalnet}}}, "
+        "evaluate: {params: {params.yaml: {dataset: digits}}}}\n"
+    )
     shutil.copy(REPOSITORY / "params.yaml", ".")
 
 

@@ -20,7 +20,7 @@ COSTS = {
 
 def runs(**accuracies):
     rows = [
-        {"model": model, "seed": seed, **dict.fromkeys(report.SCORES.values(), 0.5), "test.accuracy": accuracy}
+        {"model": model, "seed": seed, **dict.fromkeys(report.SCORES, 0.5), "test.accuracy": accuracy}
         for model, found in accuracies.items()
         for seed, accuracy in enumerate(found)
     ]

@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from idx_fixtures import EMNIST_NAMES, MNIST_NAMES, contents, write_official
 from loopback import files, sends, serving
 
@@ -76,12 +74,6 @@ def test_a_missing_member_is_named(official, tmp_path):
     check_refused(zipped(members), f"it has no member gzip/{EMNIST_NAMES[2]}", tmp_path)
 
 
-def test_a_bomb_is_refused_before_it_is_decompressed(official, tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "LARGEST_MEMBER", 10**6)
-    bomb = official | {EMNIST_NAMES[0]: bytes(10**6 + 1)}
-    check_refused(zipped(as_published(bomb), zipfile.ZIP_DEFLATED), "would take 1,000,001 bytes", tmp_path)
-
-
 def test_a_damaged_archive_is_refused(official, tmp_path):
     check_refused(b"PK\3\4 and nothing more", "damaged", tmp_path)
     content = zipped(as_published(official)).replace(official[EMNIST_NAMES[3]][-30:], bytes(30))
@@ -99,21 +91,6 @@ def check_refused(content, reason, tmp_path):
         download(content, tmp_path)
     assert not (tmp_path / "raw").exists()
     assert not list(tmp_path.rglob("*escape*")) and not list(tmp_path.rglob("*link*"))
-
-
-@given(seed=st.integers(0, 2**32))
-@settings(max_examples=200)
-def test_a_mutated_archive_gives_a_user_error_or_the_right_content(tmp_path_factory, seed):
-    chance = random.Random(seed)
-    content = bytearray(zipped([("gzip/a", b"a" * 50), ("gzip/b", b"b" * 50)], zipfile.ZIP_DEFLATED))
-    for _ in range(chance.randint(1, 4)):
-        content[chance.randrange(len(content))] = chance.randrange(256)
-    path = tmp_path_factory.getbasetemp() / "mutated.zip"
-    path.write_bytes(content[: chance.choice([None, chance.randrange(len(content))])])
-    try:
-        assert b"".join(archive._read_member(path, "gzip/a")) == b"a" * 50
-    except UserError:
-        pass
 
 
 def test_mnist_comes_from_the_first_mirror_that_has_it(official_mnist, tmp_path):

@@ -52,4 +52,4 @@ def test_a_pretrained_network_keeps_its_features_for_other_characters(folder):
     (model, metadata), expected = load_model(WEIGHTS), load_model(folder / "networks/lenet.safetensors")[0].state_dict()
     assert metadata["classes"] == ["а", "plus"] and metadata["mean"] == 0.17
     differing = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, expected[name])}
-    assert differing and all(name.startswith(model.HEAD) for name in differing)
+    assert differing and all(name.startswith(model.head_prefix) for name in differing)

@@ -70,21 +70,21 @@ def test_ensnet_which_has_no_onnx_file_is_eleven_weighted_votes_on_its_maps(imag
 def test_spinalnet_drops_units_of_each_layer_of_its_spine(images):
     model = build_model("spinalnet").train()
     set_dropout(model, 1.0)
-    assert not model.embed(images).any()
+    assert not model.forward_features(images).any()
 
 
 @each_architecture
 def test_a_model_classifies_what_it_embeds_and_a_new_head_is_all_that_learns(name, images):
     model = build_model(name).eval()
-    logits, features = model(images), model.embed(images).detach()
+    logits, features = model(images), model.forward_features(images).detach()
     assert features.ndim == 2
-    torch.testing.assert_close(model.classify(features), logits)
-    model.classify(features).sum().backward()
+    torch.testing.assert_close(model.forward_head(features), logits)
+    model.forward_head(features).sum().backward()
     head = {key for key, parameter in model.named_parameters() if parameter.grad is not None}
 
     new = replace_head(model, num_classes=10).eval()
     (classes := new(images)).sum().backward()
-    torch.testing.assert_close(new.embed(images), features)
+    torch.testing.assert_close(new.forward_features(images), features)
     assert classes.shape == (2, 10) and torch.equal(model(images), logits)  # the model is as it was
     assert all(parameter.requires_grad for parameter in model.parameters())
     learning = {key for key, parameter in new.named_parameters() if parameter.grad is not None}

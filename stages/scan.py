@@ -1,4 +1,4 @@
-"""Look whether files in the folders of `source: folder` have changed, each time that DVC runs the pipeline."""
+"""Scan the folders of `source: folder` for changed files, each time that DVC runs the pipeline."""
 
 from emnist.data.files import load_json, write_json
 from emnist.utils.changes import fingerprint

@@ -332,12 +332,13 @@ def _ink_of_cell(page, cell):
     place = left - margin * scale, top - margin * scale, scale
     levels = page.cut(*place, width + 2 * margin, height + 2 * margin)
 
-    def clear(mask, _):
-        for across, length in ((mask, height), (mask.T, width)):
+    def clear(mask, contrast):
+        for across, darkness, length in ((mask, contrast, height), (mask.T, contrast.T, width)):
             for at in (margin, margin + length):
-                band = across[at - edge : at + edge, margin - edge : edge - margin]
-                for part in np.array_split(band, -(-band.shape[1] // (2 * FIELD_HEIGHT)), axis=1):
-                    _clear_line(part)
+                band = slice(at - edge, at + edge), slice(margin - edge, edge - margin)
+                parts = -(-across[band].shape[1] // (2 * FIELD_HEIGHT))
+                for each in zip(*(np.array_split(levels[band], parts, axis=1) for levels in (across, darkness))):
+                    _clear_line(*each)
 
     ink = find_ink(levels, place, page.light_on_dark, clear)
     regions = ink.regions
@@ -350,18 +351,22 @@ def _ink_of_cell(page, cell):
     )
     keep = (inside >= 0.5 * regions.areas) & (deep >= 0.3 * regions.areas)
     keep[0] = False
-    tall = (regions.boxes[:, 2:] - regions.boxes[:, :2]).max(axis=1)
-    if not (keep & (tall >= 0.2 * FIELD_HEIGHT)).any():
+    sizes = regions.boxes[:, 2:] - regions.boxes[:, :2]
+    is_tick = keep & (sizes < (0.08 * FIELD_HEIGHT, 0.4 * FIELD_HEIGHT)).all(axis=1)
+    is_tick &= regions.boxes[:, 3] > margin + height - edge // 2
+    if is_tick.sum() > 1:  # they part the lower line into places for one character each
+        keep &= ~is_tick
+    if not (keep & (sizes.max(axis=1) >= 0.2 * FIELD_HEIGHT)).any():
         return None
     return ink.keep(keep)
 
 
-def _clear_line(band):
+def _clear_line(band, contrast):
     """Clear a line along the rows of a mask, in place; strokes that touch or cross it are kept."""
     if thicken(band).mean(axis=1).max() < 0.6:
         return
-    shares = band.mean(axis=1)
-    row = int(np.median(np.flatnonzero(shares > 0.8 * shares.max())))
+    row = np.convolve(band.mean(axis=1), [1, 2, 3, 2, 1], "same").argmax()
+    band &= contrast > 0.25 * np.median(contrast[row, band[row]])  # not the line's rim
     columns = np.ascontiguousarray(band.T)
     starts, ends = find_runs(columns)
     lengths, tops = ends - starts, starts % (len(band) + 2)

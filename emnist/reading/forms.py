@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from emnist.reading.alphabet import Alphabet
-from emnist.reading.ink import find_contrast, find_ink, is_light_on_dark, running, thicken, weighted_median
-from emnist.reading.strokes import find_regions, run_lengths
+from emnist.reading.ink import find_contrast, find_ink, is_light_on_dark, running, thicken, union, weighted_median
+from emnist.reading.strokes import find_regions, find_runs, run_lengths
 from emnist.reading.text import MAX_TILT, PAGE_SIDE, read_as_character, read_lines
 from emnist.utils.errors import UserError
 
@@ -52,8 +52,8 @@ class Field:
     characters: str | None = None
 
 
-def load_fields(path, size):
-    """Load a table of fields: CSV with the columns `COLUMNS`, of a picture of `size`, its width and height."""
+def load_fields(path):
+    """Load a table of fields: CSV with the columns `COLUMNS`."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             text = file.read()
@@ -75,10 +75,10 @@ def load_fields(path, size):
             raise UserError(
                 f"{form} with numbers of pixels, but has others in the field {row['field']}: write numbers"
             ) from None
-        if not (0 <= left and 0 <= top and 4 <= width <= size[0] - left + 1 and 4 <= height <= size[1] - top + 1):
+        if not (0 <= left < np.inf and 0 <= top < np.inf and 4 <= width < np.inf and 4 <= height < np.inf):
             raise UserError(
-                f"{path} should have fields within the picture, which has {size[0]}x{size[1]} pixels, but the field "
-                f"{row['field']} is not: give left, top, width and height in pixels of this picture"
+                f"{path} should have fields within the picture, of 4 pixels or more, but the field {row['field']} has "
+                f"other numbers: give left, top, width and height in pixels of the picture"
             )
         if row["field"] in fields:
             raise UserError(f"{path} should name each field once, but names {row['field']} twice: rename one")
@@ -141,21 +141,32 @@ def find_page(image):
     factor = max(1, -(-max(image.size) // PAGE_SIDE))
     small = image.reduce(factor)
     dark = bool(is_light_on_dark(np.asarray(small)))
-    mask = _page_mask(small, dark)
-    least = max(12, max(mask.shape) // 40)
+    dark_ink, ink = _page_masks(small, dark)
+    least = max(12, max(ink.shape) // 40)
     gap = least // 4
-    angle = float(np.degrees(np.arctan(_slope_of_lines(_long_runs(thicken(mask), least, gap), least))))
+    angle = float(np.degrees(np.arctan(_slope_of_lines(_long_runs(thicken(ink), least, gap), least))))
     if abs(angle) > 0.1:
         small = small.rotate(angle, Image.Resampling.BILINEAR, fillcolor=int(np.median(np.asarray(small)[::4, ::4])))
-        mask = _page_mask(small, dark)
+        dark_ink, ink = _page_masks(small, dark)
     else:
         angle = 0.0
+    boxes = _add_boxes(_find_boxes(dark_ink, least, gap), _find_boxes(ink, least, gap))
+    return Page(image, angle, factor * boxes, dark)
+
+
+def _find_boxes(mask, least, gap):
+    """Find the boxes of a mask that contain no others: float (N, 4)."""
     boxes = _boxes_of(mask, least, least, gap)
     if len(boxes):  # again, with sides longer than most strokes, which else part the boxes that they stand in
         height = np.median(boxes[:, 3] - boxes[:, 1])
-        surer = _boxes_of(mask, least, max(least, int(0.9 * height)), gap)
-        boxes = np.concatenate([surer, boxes[~_contain(surer, boxes).any(axis=0)]])
-    return Page(image, angle, factor * boxes[_contain(boxes, boxes).sum(axis=1) == 1], dark)
+        boxes = _add_boxes(_boxes_of(mask, least, max(least, int(0.9 * height)), gap), boxes)
+    return boxes
+
+
+def _add_boxes(surer, others):
+    """Add boxes that have their middles in none of those that are surer; keep what contains no other."""
+    boxes = np.concatenate([surer, others[~_contain(surer, others).any(axis=0)]])
+    return boxes[_contain(boxes, boxes).sum(axis=1) == 1]
 
 
 def _boxes_of(mask, width, height, gap):
@@ -178,9 +189,10 @@ def _contain(outer, inner):
     return (outer[:, None, :2] < middle).all(axis=2) & (middle < outer[:, None, 2:]).all(axis=2)
 
 
-def _page_mask(image, light_on_dark):
+def _page_masks(image, light_on_dark):
+    """Find what has at least a quarter, and a tenth, of the contrast of the darkest ink."""
     contrast, least = find_contrast(np.asarray(image), light_on_dark)
-    return contrast > np.maximum(least, 0.25 * np.quantile(contrast, 0.99))
+    return [contrast > np.maximum(least, part * np.quantile(contrast, 0.99)) for part in (0.25, 0.1)]
 
 
 def _long_runs(mask, least, gap):
@@ -233,14 +245,33 @@ def fields_of_boxes(boxes):
 
 
 def register(fields, boxes):
-    """Move fields to the boxes of a page that is shifted or turned against them.
+    """Move fields to the boxes of a page that is shifted, turned or scaled against them.
 
     Returns
     -------
     list of Field
         Or None if the boxes do not tell.
     """
+    combs = [union(field.cells) for field in fields_of_boxes(boxes) if len(field.cells) > 1]
+    places = np.vstack([boxes, *combs])
     wanted = np.array([field.cells[0] for field in fields])
+    moved = _move(wanted, places)
+    if moved is None and len(places):
+        moved = _move(_scale_between(wanted, places) * wanted, places)
+    return None if moved is None else [replace(field, cells=box[None]) for field, box in zip(fields, moved)]
+
+
+def _scale_between(wanted, boxes):
+    """Find the factor by which most boxes are larger than wanted ones, in width and height alike."""
+    ratios = np.log((boxes[:, 2:] - boxes[:, :2]) / (wanted[:, 2:] - wanted[:, :2])[:, None])
+    alike = np.abs(ratios[..., 0] - ratios[..., 1]) < 0.1
+    counts, edges = np.histogram(ratios.mean(axis=2)[alike], np.arange(-2, 2, 0.02))
+    best = np.convolve(counts, [1, 1, 1], "same").argmax()
+    return np.exp(edges[best : best + 2].mean())
+
+
+def _move(wanted, boxes):
+    """Move the wanted boxes, float (N, 4), to boxes of a page; None if these do not tell."""
     sizes, found = wanted[:, 2:] - wanted[:, :2], boxes[:, 2:] - boxes[:, :2]
     tolerances = 0.08 * sizes + 0.15 * sizes.min(axis=1, keepdims=True)
     first, second = np.nonzero((np.abs(sizes[:, None] - found) < tolerances[:, None]).all(axis=2))
@@ -256,7 +287,7 @@ def register(fields, boxes):
         counts = near.sum(axis=1) - 1e-4 * np.hypot(*shifts.T) / tolerance - 1e-3 * abs(angle)
         if counts.max() > best:
             best, chosen = counts.max(), near[counts.argmax()]
-    if chosen.sum() < max(1, 0.4 * len(fields)):
+    if chosen.sum() < max(1, 0.4 * len(wanted)):
         return None
     first, second = first[chosen], second[chosen]
     moves, middle = places[second] - centres[first], centres[first].mean(axis=0)
@@ -265,7 +296,16 @@ def register(fields, boxes):
     centres = centres + moves.mean(axis=0) + (centres - middle) @ turn
     moved = np.hstack([centres - sizes / 2, centres + sizes / 2])
     moved[first] = boxes[second]
-    return [replace(field, cells=box[None]) for field, box in zip(fields, moved)]
+    return moved
+
+
+def divide(field, boxes):
+    """Divide a field into the boxes that fill it side by side, if there are such."""
+    (place,) = field.cells
+    sizes = (boxes[:, 2:] - boxes[:, :2]) / (place[2:] - place[:2])
+    inner = _contain(place[None], boxes)[0] & (sizes[:, 0] < 0.7) & (sizes[:, 1] > 0.6)
+    cells = boxes[inner]
+    return replace(field, cells=cells[cells[:, 0].argsort()]) if sizes[inner, 0].sum() > 0.8 else field
 
 
 def read_field(page, field, network, alphabet):
@@ -292,11 +332,13 @@ def _ink_of_cell(page, cell):
     place = left - margin * scale, top - margin * scale, scale
     levels = page.cut(*place, width + 2 * margin, height + 2 * margin)
 
-    def clear(mask, _):
-        for across, length in ((mask, height), (mask.T, width)):
+    def clear(mask, contrast):
+        for across, darkness, length in ((mask, contrast, height), (mask.T, contrast.T, width)):
             for at in (margin, margin + length):
-                for start in range(margin - edge, across.shape[1] - margin + edge, 2 * FIELD_HEIGHT):
-                    _clear_line(across[at - edge : at + edge, start : start + 2 * FIELD_HEIGHT])
+                band = slice(at - edge, at + edge), slice(margin - edge, edge - margin)
+                parts = -(-across[band].shape[1] // (2 * FIELD_HEIGHT))
+                for each in zip(*(np.array_split(levels[band], parts, axis=1) for levels in (across, darkness))):
+                    _clear_line(*each)
 
     ink = find_ink(levels, place, page.light_on_dark, clear)
     regions = ink.regions
@@ -309,26 +351,40 @@ def _ink_of_cell(page, cell):
     )
     keep = (inside >= 0.5 * regions.areas) & (deep >= 0.3 * regions.areas)
     keep[0] = False
-    tall = (regions.boxes[:, 2:] - regions.boxes[:, :2]).max(axis=1)
-    if not (keep & (tall >= 0.2 * FIELD_HEIGHT)).any():
+    sizes = regions.boxes[:, 2:] - regions.boxes[:, :2]
+    is_tick = keep & (sizes < (0.08 * FIELD_HEIGHT, 0.4 * FIELD_HEIGHT)).all(axis=1)
+    is_tick &= regions.boxes[:, 3] > margin + height - edge // 2
+    if is_tick.sum() > 1:  # they part the lower line into places for one character each
+        keep &= ~is_tick
+    if not (keep & (sizes.max(axis=1) >= 0.2 * FIELD_HEIGHT)).any():
         return None
     return ink.keep(keep)
 
 
-def _clear_line(band):
-    """Clear a line along the rows of a mask, in place; what crosses it is kept."""
-    shares = band.mean(axis=1)
-    if shares.max() < 0.6:
+def _clear_line(band, contrast):
+    """Clear a line along the rows of a mask, in place; strokes that touch or cross it are kept."""
+    if thicken(band).mean(axis=1).max() < 0.6:
         return
-    first = last = int(shares.argmax())
-    while first > 0 and shares[first - 1] > 0.3:
-        first -= 1
-    while last < len(shares) - 1 and shares[last + 1] > 0.3:
-        last += 1
-    thick = last + 1 - first
-    above, below = band[max(0, first - 2)], band[min(len(band) - 1, last + 2)]
-    above, below = (np.convolve(side, np.ones(2 * thick + 1))[thick:-thick] > 0 for side in (above, below))
-    band[first : last + 1] &= above & below
+    row = np.convolve(band.mean(axis=1), [1, 2, 3, 2, 1], "same").argmax()
+    band &= contrast > 0.25 * np.median(contrast[row, band[row]])  # not the line's rim
+    columns = np.ascontiguousarray(band.T)
+    starts, ends = find_runs(columns)
+    lengths, tops = ends - starts, starts % (len(band) + 2)
+    apart = np.maximum(tops - row, row - (tops + lengths - 1))
+    thickness = np.quantile(lengths[apart <= 0], 0.4)  # since strokes touch less than half of the line
+    is_line = (apart <= thickness / 2) & (lengths <= 1.4 * thickness + 1)
+    columns[columns] = np.repeat(~is_line, lengths)
+    band[:] = columns.T
+
+
+def _check_within(fields, size, slack, path):
+    """Raise a `UserError` if a field reaches beyond a picture of `size` by more than `slack` pixels."""
+    for field in fields:
+        if (field.cells[:, 2:] > np.array(size) + slack).any():
+            raise UserError(
+                f"{path} should have fields within the picture, which has {size[0]}x{size[1]} pixels, but the field "
+                f"{field.name} is not: give left, top, width and height in pixels of this picture"
+            )
 
 
 def read_form(image, network, alphabet, name, fields=None, ignore_case=False):
@@ -354,8 +410,9 @@ def read_form(image, network, alphabet, name, fields=None, ignore_case=False):
             raise UserError(f"{name} should show boxes, but none was found: leave out --boxes, or give --fields")
         found = fields_of_boxes(page.boxes)
     else:
-        described = load_fields(fields, image.size)
+        described = load_fields(fields)
         found = register(described, page.boxes)
+        _check_within(found or described, image.size, 0.05 * max(image.size) if found else 1, fields)
         if not found:
             if len(page.boxes) >= max(2, len(described)):
                 sentence = (
@@ -363,6 +420,7 @@ def read_form(image, network, alphabet, name, fields=None, ignore_case=False):
                 )
                 warnings.warn(sentence, TextWarning, stacklevel=3)
             found, page = described, replace(page, angle=0.0)
+        found = [divide(field, page.boxes) for field in found]
     alphabets = [
         Alphabet(network.classes, field.characters, ignore_case) if field.characters else alphabet for field in found
     ]

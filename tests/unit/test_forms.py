@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from writing import PAPER, as_table, form
 
 from emnist import Reader
@@ -71,6 +71,43 @@ def test_lines_of_a_box_go_and_what_crosses_them_stays(reader, table):
         pixels[top + height - 8 : top + height - 5, left : left + width] = 40
     through = [(left, top - 30, width, height + 24) for left, top, width, height in lowered]
     assert texts(reader.read(pixels, fields=table(as_table(through)))) == TEXTS
+
+
+def test_digits_that_cross_the_right_line_of_a_short_box_are_read(reader, table):
+    texts_of_two = ["25", "70", "38", "64"]
+    image, fields = form(texts_of_two, width=86)
+    assert texts(reader.read(image, fields=table(as_table(fields)))) == texts_of_two
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.3])
+def test_a_scan_may_have_another_resolution_than_the_table(reader, table, scale):
+    image = form(TEXTS)[0]
+    scaled = image.resize([round(scale * side) for side in image.size], Image.Resampling.BICUBIC)
+    assert texts(reader.read(moved(scaled, 1, 10, 5), fields=table())) == TEXTS
+
+
+def test_a_field_of_the_table_may_be_a_comb(reader, table):
+    image, fields = form(TEXTS, comb="40729")
+    comb = 60, image.height - 150, 5 * 70, 90
+    assert texts(reader.read(moved(image, 1), fields=table(as_table([*fields, comb])))) == [*TEXTS, "40729"]
+
+
+def test_ticks_on_the_lower_line_are_no_characters(reader, table):
+    image, fields = form(TEXTS, width=280)
+    for left, top, width, height in fields:
+        for part in range(1, 4):
+            at = left + part * width // 4
+            ImageDraw.Draw(image).line((at, top + height - 18, at, top + height), fill=40, width=3)
+    assert texts(reader.read(image, fields=table(as_table(fields)))) == TEXTS
+
+
+@pytest.mark.parametrize("level, width", [(40, 1), (210, 3)])
+def test_boxes_with_thin_or_pale_lines_are_found(level, width):
+    image, fields = form(TEXTS, line=0)
+    for left, top, across, down in fields:
+        ImageDraw.Draw(image).rectangle((left, top, left + across, top + down), outline=level, width=width)
+    noise = np.random.default_rng(0).normal(0, 3, image.size[::-1])
+    assert len(find_page(Image.fromarray((image + noise).clip(0, 255).astype(np.uint8))).boxes) == 4
 
 
 def test_a_field_without_boxes_is_read_where_the_table_has_it(reader, table):

@@ -74,7 +74,7 @@ def _smooth(levels):
     return (sums[:, :-2] + 2 * sums[:, 1:-1] + sums[:, 2:]) / 16
 
 
-def is_light_on_dark(levels, least_share=0.12):
+def is_light_on_dark(levels, least_share=0.2):
     """Tell whether the picture has more ridges than valleys.
 
     Both are weighed at the least width at which one of them has `least_share` of the weight at the best width. Strokes

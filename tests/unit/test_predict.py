@@ -15,7 +15,7 @@ from scipy import ndimage
 
 import emnist
 from emnist.data.convert import convert
-from emnist.reading.ink import find_character
+from emnist.reading.ink import find_character, is_light_on_dark
 from emnist.reading.pictures import read_character
 from emnist.reading.reader import Prediction
 from emnist.reading.strokes import find_regions, largest_distance, run_lengths
@@ -348,3 +348,10 @@ def test_regions_runs_and_distances_are_those_of_scipy(mask):
 @pytest.mark.parametrize("density", [0.2, 0.4, 0.6])
 def test_regions_of_a_large_picture_are_those_of_scipy(density):
     check_regions(np.random.default_rng(0).random((512, 512)) < density)
+
+
+def test_strokes_that_are_wider_than_the_gaps_between_them_are_ink_all_the_same():
+    eight = Image.new("L", (280, 280), 255)
+    for box in ((70, 20, 210, 140), (60, 120, 220, 260)):
+        ImageDraw.Draw(eight).ellipse(box, outline=0, width=50)
+    assert not is_light_on_dark(np.asarray(eight)) and is_light_on_dark(255 - np.asarray(eight))

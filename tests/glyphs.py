@@ -17,3 +17,10 @@ def glyph(width=300, height=400, stroke=28):
 
 def on_paper(image, paper=235, ink=30):
     return Image.fromarray((paper + (ink - paper) * (np.asarray(image) / 255)).astype(np.uint8))
+
+
+def on_a_wooden_table(levels):
+    """Put a sheet, grey levels, on a table whose grain is longer than what is written, and paler."""
+    table = np.pad(levels, 90, constant_values=0)
+    grain = np.random.default_rng(0).normal(140, 30, len(table) // 3 + 1)
+    return np.where(np.pad(np.ones(levels.shape), 90) > 0, table, np.repeat(grain, 3)[: len(table), None])

@@ -26,3 +26,10 @@ def claim(png, width, height):
     """Have the bytes of a PNG say that it is so large."""
     header = b"IHDR" + struct.pack(">II", width, height) + png[24:29]
     return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
+
+
+def on_a_wooden_table(levels):
+    """Put a sheet, grey levels, on a table whose grain is longer than what is written, and paler."""
+    table = np.pad(levels, 90, constant_values=0)
+    grain = np.random.default_rng(0).normal(140, 30, len(table) // 3 + 1)
+    return np.where(np.pad(np.ones(levels.shape), 90) > 0, table, np.repeat(grain, 3)[: len(table), None])

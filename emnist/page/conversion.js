@@ -122,8 +122,10 @@ function findMain(labels, regions) {
   const able = regions.filter(region => longer(region) >= least && region.area >= 6
     && (Math.min(width, height) <= 200 || shorter(region) > 1))
   const longest = list => Math.max(...list.map(longer)), inside = able.filter(isInside)
-  const onlyInside = inside.length > 0 && longest(inside) > .3 * longest(able)
-  const weight = region => onlyInside && !isInside(region) ? 0 : longer(region) * region.darkness
+  const full = region => longer(region) * region.darkness ** 2, heaviest = list => Math.max(...list.map(full))
+  const onlyInside = inside.length > 0
+    && (longest(inside) > .3 * longest(able) || heaviest(inside) === heaviest(able))
+  const weight = region => onlyInside && !isInside(region) ? 0 : full(region)
   const others = new Set(able.filter(region => !weight(region)).map(region => region.number))
   const weighty = able.filter(weight).sort((a, b) => weight(b) - weight(a))
   for (const main of weighty) {

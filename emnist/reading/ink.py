@@ -261,11 +261,11 @@ def _find_main(darkness, regions):
     able = (sides >= max(3, MIN_SIDE * max(height, width))) & (regions.areas >= 6)
     if min(height, width) > 200:
         able &= (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 1  # not what is left of a line
-    weight = np.where(able, sides * darkness, 0)
+    weight = np.where(able, sides * darkness**2, 0)
     at_edge = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
     inside = able & ~at_edge
-    if inside.any() and sides[inside].max() > 0.3 * sides[able].max():
-        weight[at_edge] = 0
+    if inside.any() and (sides[inside].max() > 0.3 * sides[able].max() or weight[inside].max() == weight.max()):
+        weight[at_edge] = 0  # a table around the sheet may be longer, but is paler
     is_other = able & (weight == 0)
     for main in np.argsort(-weight, kind="stable"):
         if not weight[main]:

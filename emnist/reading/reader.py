@@ -137,8 +137,8 @@ class Reader:
             As for `predict`, but one picture, of text. Where `characters` are given, there are spaces between words
             only if a space is among them.
         fields : path-like, optional
-            A table of the fields of a form, as `emnist.reading.forms.load_fields` takes it. The form may be shifted, or
-            turned by up to 3 degrees, if it has boxes around its fields.
+            A table of the fields of a form, as `emnist.reading.forms.load_fields` takes it. The form may be shifted,
+            turned by up to 3 degrees or scaled, if it has boxes around its fields.
         boxes : bool
             Whether to find the boxes of a form, and read what is in each; those of a row that are all for one character
             are one field.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from glyphs import glyph, on_paper
+from glyphs import glyph, on_a_wooden_table, on_paper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -219,6 +219,7 @@ PHOTOGRAPHS = [
     framed,
     ringed,
     far_away,
+    on_a_wooden_table,
 ]
 
 

@@ -11,8 +11,9 @@ import tarfile
 import numpy as np
 import pytest
 from browser_helpers import BROWSER, ROUND, browser, draw, wait_for_reading, wait_until, watched_page
-from glyphs import glyph, on_paper
+from glyphs import glyph, on_a_wooden_table, on_paper
 from loopback import listening
+from PIL import Image
 from server_helpers import CAPITAL_A
 
 from emnist.cli import run_command
@@ -187,9 +188,11 @@ def test_the_page_works_without_a_network_once_it_is_loaded(written, chromium):
 
 @needs_browser
 def test_a_picture_is_opened_and_read_as_by_python(page, tmp_path):
-    for number, levels in enumerate([(235, 30), (30, 220)], 1):
+    table = on_a_wooden_table(np.asarray(on_paper(glyph(200, 300, 20))))
+    table = Image.fromarray(table.clip(0, 255).astype(np.uint8))
+    for number, picture in enumerate([on_paper(glyph(), 235, 30), on_paper(glyph(), 30, 220), table], 1):
         path = tmp_path / f"{number}.png"
-        on_paper(glyph(), *levels).save(path)
+        picture.save(path)
         page.set_input_files("#file", path)
         wait_for_reading(page, number)
         read = page.evaluate("local.then(({predict}) => predict(current))")

@@ -62,7 +62,7 @@ function isLightOnDark(levels) {
   const steps = map(maxima(padded, 5), (level, i) => level - low[i], Int16Array), usual = Math.trunc(median(steps.data))
   const excess = map(steps, step => step - usual, Int16Array)
   const weights = c.REACHES.map(reach => weighStrokes(small, excess, Math.max(2, rint(longer * reach))))
-  const most = Math.max(...weights.flat()), isMany = (a, b) => Math.max(a, b) > Math.max(.2 * most, 1.5 * Math.min(a, b))
+  const most = Math.max(...weights.flat()), isMany = (a, b) => Math.max(a, b) > Math.max(c.LEAST_SHARE * most, 1.5 * Math.min(a, b))
   const [valleys, ridges] = weights.find(each => isMany(...each)) ?? weights[0]
   return ridges > valleys
 }

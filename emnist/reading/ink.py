@@ -8,6 +8,7 @@ from PIL import Image
 from emnist.reading.strokes import Regions, find_regions, largest_distance, run_lengths
 
 REACHES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4)  # of the longer side, at which valleys and ridges are compared
+LEAST_SHARE = 0.2  # of the weight at the best reach, which valleys or ridges of the reach that decides have
 MIN_STEP = 15  # grey levels of a valley's depth
 MIN_CONTRAST = 20 / 255  # of the paper's level, between paper and ink
 NOISE = 5  # standard deviations of the paper's noise below which nothing is ink
@@ -74,7 +75,7 @@ def _smooth(levels):
     return (sums[:, :-2] + 2 * sums[:, 1:-1] + sums[:, 2:]) / 16
 
 
-def is_light_on_dark(levels, least_share=0.2):
+def is_light_on_dark(levels, least_share=LEAST_SHARE):
     """Tell whether the picture has more ridges than valleys.
 
     Both are weighed at the least width at which one of them has `least_share` of the weight at the best width. Strokes

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from emnist.data.convert import extent
-from emnist.reading.ink import MIN_SIDE, STRIP, find_ink, gaps_to, is_blob, is_light_on_dark, usual_height
+from emnist.reading.ink import LEAST_SHARE, MIN_SIDE, STRIP, find_ink, gaps_to, is_blob, is_light_on_dark, usual_height
 from emnist.reading.pictures import MAX_SIDE, convert_ink
 from emnist.reading.segmentation import (
     best_path,
@@ -320,7 +320,7 @@ def read_text(image, network, alphabet):
     """
     levels = np.asarray(image.reduce(max(1, max(image.size) // 300)))
     found = []
-    for light_on_dark in {bool(is_light_on_dark(levels, share)) for share in (0.02, 0.12)}:  # mostly one
+    for light_on_dark in {bool(is_light_on_dark(levels, share)) for share in (0.02, LEAST_SHARE)}:  # mostly one
         ink = find_writing(image, light_on_dark)
         if ink is not None:
             lines = read_lines(ink, network, alphabet)

@@ -63,9 +63,9 @@ def _absolute(folder):
 def copy_folders(emnist, mnist, raw, dataset="byclass", upright=False):
     """Write the four files of characters and, if there is a folder `mnist`, the four of MNIST to the folder `raw`.
 
-    The folders `emnist` are in any form that `emnist.sources._formats.load_folder` finds; their images are written to one file,
-    in the order given. Returned is a list of what titles should say of them. If a file is missing or damaged, `UserError`
-    says so, and nothing is written.
+    The folders `emnist` are in any form that `emnist.sources._formats.load_folder` finds; their images are written to one
+    file, in the order given. Returned is a list of what titles should say of them. If a file is missing or damaged,
+    `UserError` says so, and nothing is written.
     """
     characters = [load_folder(Path(folder), dataset, upright) for folder in emnist]
     digits = [load_folder(Path(mnist), "mnist")] if mnist else []
